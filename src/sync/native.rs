@@ -1,12 +1,14 @@
 //! The primitives of the machine.
 
 pub(crate) use core::sync::atomic;
-pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
-pub(crate) use std::sync::Arc;
+pub(crate) use parking_lot::{
+    Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
+pub(crate) use std::sync::{Arc, Weak};
 
 /// Threads and spinning.
 pub(crate) mod thread {
-    pub(crate) use std::thread::{Builder, JoinHandle, ThreadId, current, sleep, yield_now};
+    pub(crate) use std::thread::{Builder, JoinHandle, ThreadId, current, yield_now};
 }
 
 /// Waits a little, for a condition that another running thread is about to make true: spins first, then yields the

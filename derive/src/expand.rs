@@ -1,0 +1,331 @@
+//! Printing the implementation. For
+//!
+//! ```text
+//! struct Node<'gc, T> { value: T, next: Link<'gc, T>, #[trace(skip)] at: Instant }
+//! ```
+//!
+//! it is three items:
+//! 1. the `Trace` implementation;
+//! 2. a function that is never called and compiles only if `Instant: 'static`. It is outside the implementation,
+//!    and takes no arguments, so that nothing is assumed about the lifetimes except what the type's where-clauses say:
+//!    the compiler assumes inside an implementation that the types in its header are well-formed;
+//! 3. a trait that has two implementations for the type as soon as the type implements `Drop`.
+//!
+//! All paths are absolute and the generated names start with two underscores or are local, so the surrounding
+//! program can call its own things what it likes.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    DeriveInput, GenericParam, Generics, Lifetime, LifetimeParam, Path, QSelf, Type, parse_quote,
+};
+
+use crate::ast::{Field, Input, Kind, Shape};
+use crate::attr::Errors;
+use crate::{fallback, valid};
+
+#[cfg(test)]
+mod tests;
+
+/// The derive: the implementation, or the errors and a fallback.
+pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
+    let mut errors = Errors::default();
+    let input = Input::read(input, &mut errors);
+    valid::check(&input, &mut errors);
+    match (errors.finish(), input.brand()) {
+        (Ok(()), Some(gc)) => Expansion::new(&input, gc).print(),
+        (Ok(()), None) => fallback::expand(&input),
+        (Err(error), _) => {
+            let errors = error.into_compile_error();
+            let fallback = fallback::expand(&input);
+            quote!(#errors #fallback)
+        }
+    }
+}
+
+struct Expansion<'a> {
+    input: &'a Input<'a>,
+    krate: Path,
+    gc: Lifetime,
+    /// The parameters and where-clauses of the `Trace` implementation.
+    generics: Generics,
+}
+
+impl<'a> Expansion<'a> {
+    fn new(input: &'a Input<'a>, gc: Lifetime) -> Self {
+        let krate = input.krate();
+        let generics = impl_generics(input, &krate, &gc);
+        Expansion {
+            input,
+            krate,
+            gc,
+            generics,
+        }
+    }
+
+    fn print(&self) -> TokenStream {
+        let trace_impl = self.trace_impl();
+        let assertion = self.static_assertion();
+        let no_drop = self.no_drop();
+        quote!(#trace_impl #assertion #no_drop)
+    }
+
+    /// The path of the crate as if it were written at `span`, so that an error in what follows it points there.
+    fn krate_at(&self, span: Span) -> TokenStream {
+        let located = self.krate.to_token_stream().into_iter().map(|mut token| {
+            token.set_span(token.span().located_at(span));
+            token
+        });
+        located.collect()
+    }
+
+    fn trace_impl(&self) -> TokenStream {
+        let (krate, gc, ident) = (&self.krate, &self.gc, self.input.ident);
+        let (impl_generics, _, where_clause) = self.generics.split_for_impl();
+        let (_, ty_generics, _) = self.input.generics.split_for_impl();
+        let needs_trace = self.needs_trace();
+        let drop_is_send = self.drop_is_send();
+        let tracer = Ident::new("tracer", Span::mixed_site());
+        let body = self.body(&tracer);
+        quote! {
+            #[automatically_derived]
+            #[allow(deprecated, unused_variables)]
+            unsafe impl #impl_generics #krate::Trace<#gc> for #ident #ty_generics #where_clause {
+                const NEEDS_TRACE: ::core::primitive::bool = #needs_trace;
+                const DROP_IS_SEND: ::core::primitive::bool = #drop_is_send;
+                #[inline]
+                fn trace(&self, #tracer: &mut #krate::Tracer<#gc>) { #body }
+            }
+        }
+    }
+
+    /// Some field needs it.
+    fn needs_trace(&self) -> TokenStream {
+        let (krate, gc) = (&self.krate, &self.gc);
+        let ask =
+            |ty: &Type, span| quote_spanned!(span=> || <#ty as #krate::Trace<#gc>>::NEEDS_TRACE);
+        let fields = self.traced_fields().map(|field| match &field.kind {
+            Kind::Traced => ask(field.ty, at(field.ty)),
+            Kind::Neutralised(stand_in) => ask(stand_in, at(field.ty)),
+            Kind::Recursive => quote!(|| true),
+            Kind::Skipped | Kind::Code => TokenStream::new(),
+        });
+        quote!(false #(#fields)*)
+    }
+
+    /// The type has no drop glue, or the glue of each field may run anywhere. A field's may, if its implementation
+    /// says so or if the field can be sent away and dropped there.
+    fn drop_is_send(&self) -> TokenStream {
+        let (krate, gc) = (&self.krate, &self.gc);
+        let ask = |ty: &Type, field: &Type| {
+            quote_spanned! {at(field)=>
+                && (<#ty as #krate::Trace<#gc>>::DROP_IS_SEND || #krate::__private::SendProbe::<#field>::IS_SEND)
+            }
+        };
+        let probe = |ty: &Type| {
+            quote! {
+                && (!::core::mem::needs_drop::<#ty>() || #krate::__private::SendProbe::<#ty>::IS_SEND)
+            }
+        };
+        let fields: Vec<TokenStream> = if self.input.attrs.skip.is_some() {
+            vec![probe(&parse_quote!(Self))]
+        } else {
+            let answer = |field: &Field<'_>| match &field.kind {
+                Kind::Traced => Some(ask(field.ty, field.ty)),
+                Kind::Neutralised(stand_in) => Some(ask(stand_in, field.ty)),
+                Kind::Recursive | Kind::Skipped => Some(probe(field.ty)),
+                Kind::Code => None,
+            };
+            self.input.fields().filter_map(answer).collect()
+        };
+        if fields.is_empty() {
+            return quote!(true);
+        }
+        quote!({
+            #[allow(unused_imports)]
+            use #krate::__private::NotSend as _;
+            !::core::mem::needs_drop::<Self>() || true #(#fields)*
+        })
+    }
+
+    fn body(&self, tracer: &Ident) -> TokenStream {
+        if self.input.attrs.skip.is_some() {
+            return TokenStream::new();
+        }
+        match &self.input.shape {
+            Shape::Struct(fields) => {
+                let (pattern, calls) = self.visit_fields(fields, tracer);
+                quote!(let Self { #pattern } = self; #calls)
+            }
+            Shape::Enum(variants) if variants.is_empty() => quote!(match *self {}),
+            Shape::Enum(variants) => {
+                let arms = variants.iter().map(|variant| {
+                    let ident = variant.ident;
+                    let (pattern, calls) = self.visit_fields(&variant.fields, tracer);
+                    quote!(Self::#ident { #pattern } => { #calls })
+                });
+                quote!(match self { #(#arms)* })
+            }
+            Shape::Union(_) => TokenStream::new(),
+        }
+    }
+
+    /// The pattern that borrows the traced fields, and the calls that trace them. The pattern names all fields, so
+    /// the type cannot have one that another macro added to it.
+    fn visit_fields(&self, fields: &[Field<'_>], tracer: &Ident) -> (TokenStream, TokenStream) {
+        let (krate, gc) = (&self.krate, &self.gc);
+        let visit = |(index, field): (usize, &Field<'_>)| {
+            let (member, ty) = (&field.member, field.ty);
+            if !field.is_traced() {
+                return (quote!(#member: _,), TokenStream::new());
+            }
+            let binding = format_ident!("__field{index}", span = Span::mixed_site());
+            let call = quote_spanned! {at(ty)=>
+                <#ty as #krate::Trace<#gc>>::trace(#binding, #tracer);
+            };
+            (quote!(#member: #binding,), call)
+        };
+        fields.iter().enumerate().map(visit).unzip()
+    }
+
+    fn static_assertion(&self) -> TokenStream {
+        let own_type = self.own_type();
+        let mut skipped: Vec<Type> = if self.input.attrs.skip.is_some() {
+            vec![own_type.clone()]
+        } else {
+            let skipped = self
+                .input
+                .fields()
+                .filter(|field| matches!(field.kind, Kind::Skipped));
+            skipped.map(|field| field.ty.clone()).collect()
+        };
+        if skipped.is_empty() {
+            return TokenStream::new();
+        }
+        let mut name_self = NameSelf { own_type };
+        let mut generics = self.generics.clone();
+        name_self.visit_generics_mut(&mut generics);
+        let assertions = skipped.iter_mut().map(|ty| {
+            name_self.visit_type_mut(ty);
+            let krate = self.krate_at(at(ty));
+            quote_spanned!(at(ty)=> #krate::__private::assert_static::<#ty>();)
+        });
+        let (impl_generics, _, where_clause) = generics.split_for_impl();
+        quote! {
+            const _: () = {
+                #[allow(dead_code, deprecated, clippy::multiple_bound_locations)]
+                fn skipped_data_is_static #impl_generics () #where_clause { #(#assertions)* }
+            };
+        }
+    }
+
+    fn no_drop(&self) -> TokenStream {
+        if self.input.attrs.skip.is_some() {
+            return TokenStream::new();
+        }
+        let ident = self.input.ident;
+        let (impl_generics, ty_generics, where_clause) = self.input.generics.split_for_impl();
+        quote! {
+            const _: () = {
+                #[allow(dead_code)]
+                trait TypeDerivingTraceMayNotImplementDrop {}
+                #[allow(drop_bounds)]
+                impl<__T: ?::core::marker::Sized + ::core::ops::Drop> TypeDerivingTraceMayNotImplementDrop for __T {}
+                #[allow(deprecated)]
+                impl #impl_generics TypeDerivingTraceMayNotImplementDrop for #ident #ty_generics #where_clause {}
+            };
+        }
+    }
+
+    fn own_type(&self) -> Type {
+        let ident = self.input.ident;
+        let (_, ty_generics, _) = self.input.generics.split_for_impl();
+        parse_quote!(#ident #ty_generics)
+    }
+
+    /// The fields of a type that is not skipped as a whole.
+    fn traced_fields(&self) -> impl Iterator<Item = &Field<'a>> {
+        let traced = |field: &&Field<'a>| self.input.attrs.skip.is_none() && field.is_traced();
+        self.input.fields().filter(traced)
+    }
+}
+
+/// The place of a field's type, for errors, but of the macro: the compiler has no advice for code that nobody wrote.
+/// All uses of a field's implementation have the same one, for the compiler then reports the same error but once.
+fn at(ty: &Type) -> Span {
+    Span::call_site().located_at(ty.span())
+}
+
+impl Field<'_> {
+    fn is_traced(&self) -> bool {
+        !matches!(self.kind, Kind::Skipped | Kind::Code)
+    }
+}
+
+/// The type's own parameters and clauses, the brand if it is not among them, and the bounds that tracing asks for.
+fn impl_generics(input: &Input<'_>, krate: &Path, gc: &Lifetime) -> Generics {
+    let mut generics = input.generics.clone();
+    let params: Vec<Ident> = generics
+        .type_params()
+        .map(|param| param.ident.clone())
+        .collect();
+    if generics.lifetimes().next().is_none() {
+        generics
+            .params
+            .insert(0, GenericParam::Lifetime(LifetimeParam::new(gc.clone())));
+    }
+    let bounds = match &input.attrs.bound {
+        Some(bounds) => bounds.clone(),
+        None if input.attrs.skip.is_some() => params
+            .iter()
+            .map(|param| parse_quote!(#param: 'static))
+            .collect(),
+        None => params
+            .iter()
+            .map(|param| parse_quote!(#param: #krate::Trace<#gc>))
+            .collect(),
+    };
+    if !bounds.is_empty() {
+        generics.make_where_clause().predicates.extend(bounds);
+    }
+    generics
+}
+
+/// Writes out `Self`, for use outside the implementation.
+struct NameSelf {
+    own_type: Type,
+}
+
+impl VisitMut for NameSelf {
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        visit_mut::visit_type_mut(self, ty);
+        let Type::Path(found) = ty else { return };
+        if found.qself.is_some()
+            || found
+                .path
+                .segments
+                .first()
+                .is_none_or(|first| first.ident != "Self")
+        {
+            return;
+        }
+        if found.path.segments.len() == 1 {
+            *ty = self.own_type.clone();
+            return;
+        }
+        let rest = found.path.segments.iter().skip(1).cloned();
+        found.path = Path {
+            leading_colon: Some(Default::default()),
+            segments: rest.collect(),
+        };
+        found.qself = Some(QSelf {
+            lt_token: Default::default(),
+            ty: Box::new(self.own_type.clone()),
+            position: 0,
+            as_token: None,
+            gt_token: Default::default(),
+        });
+    }
+}

@@ -1,0 +1,77 @@
+//! What cannot be derived, and what the attributes may not say together.
+
+use crate::ast::{Input, Shape};
+use crate::attr::Errors;
+
+/// Records everything that is wrong with `input`.
+pub(crate) fn check(input: &Input<'_>, errors: &mut Errors) {
+    check_shape(input, errors);
+    check_brand(input, errors);
+    check_skipped_container(input, errors);
+    for field in input.fields() {
+        if let (Some(_), Some(recursive)) = (field.attrs.skip, field.attrs.recursive) {
+            errors.add(
+                recursive,
+                "a skipped field is not traced: `recursive` says nothing about it",
+            );
+        }
+    }
+}
+
+fn check_shape(input: &Input<'_>, errors: &mut Errors) {
+    if let Shape::Union(keyword) = input.shape {
+        errors.add(
+            keyword,
+            "`Trace` cannot be derived for a union: which of its fields holds a value is not known",
+        );
+    }
+    if let (Some(packed), None) = (input.packed, input.attrs.skip) {
+        errors.add(
+            packed,
+            "`Trace` cannot be derived for a packed type: its fields cannot be borrowed",
+        );
+    }
+}
+
+fn check_brand(input: &Input<'_>, errors: &mut Errors) {
+    let ident = input.ident;
+    if let Some(named) = &input.attrs.gc {
+        if !input
+            .generics
+            .lifetimes()
+            .any(|param| param.lifetime == *named)
+        {
+            errors.add(
+                named.span(),
+                format_args!("`{named}` is not a lifetime parameter of `{ident}`"),
+            );
+        }
+    } else if input.brand().is_none() && input.attrs.skip.is_none() {
+        errors.add(
+            ident.span(),
+            format_args!(
+                "`{ident}` has several lifetimes: name the one of the heap `'gc`, or add `#[trace(gc = 'a)]`"
+            ),
+        );
+    }
+}
+
+fn check_skipped_container(input: &Input<'_>, errors: &mut Errors) {
+    if input.attrs.skip.is_none() {
+        return;
+    }
+    if let Some(param) = input.generics.lifetimes().next() {
+        errors.add(
+            param.lifetime.span(),
+            "a type with `#[trace(skip)]` must be `'static`: it cannot have lifetime parameters",
+        );
+    }
+    for field in input.fields() {
+        if let Some(span) = field.attrs.skip.or(field.attrs.recursive) {
+            errors.add(
+                span,
+                "the whole type is skipped: its fields take no `trace` attribute",
+            );
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! Allocation: from a Rust value to a slot of the heap.
+//!
+//! The fast path is inlined into the caller: a bump in the cache (see `heap::cache`) and the move of the value. Everything
+//! else is behind one cold call. The order is always: take a slot, write the value, and only then let anybody know of
+//! it (grey allocation hands the address to the markers last).
+
+use core::mem::{align_of, needs_drop, size_of};
+use core::ptr::NonNull;
+
+use crate::cycle::command::Mode;
+use crate::cycle::mutator::{MutatorState, PRESSURE};
+use crate::error::AllocError;
+use crate::heap::NoPages;
+use crate::heap::cache::Place;
+use crate::heap::class::ClassKey;
+use crate::heap::layout::{GRANULE, MAX_ALIGN, MAX_SMALL, round_up};
+use crate::heap::size_class::{class_of, size_of_class};
+use crate::heap::span::{Span, mark_of};
+use crate::heap::type_info::{InfoOf, PLAIN, TypeInfo, slice_len};
+use crate::mutator::Mutation;
+use crate::sync::atomic::Ordering;
+use crate::trace::Trace;
+use crate::weak::WeakBox;
+
+/// Bytes of the block that tiny objects share.
+const TINY_BLOCK: usize = 16;
+
+/// Where objects of type `T` are allocated, decided at compile time.
+struct Kind<T>(core::marker::PhantomData<T>);
+
+impl<'gc, T: Trace<'gc>> Kind<T> {
+    const ALIGN_OK: () = assert!(
+        align_of::<T>() <= MAX_ALIGN,
+        "objects in a tricolor-gc heap may be aligned to 4096 bytes at most"
+    );
+    const PLAIN: bool = InfoOf::<T>::PLAIN && align_of::<T>() <= GRANULE;
+    const TINY: bool = Self::PLAIN && size_of::<T>() < TINY_BLOCK;
+    const SIZE: usize = if size_of::<T>() == 0 { 1 } else { size_of::<T>() };
+    const SMALL: bool = InfoOf::<T>::SLOT <= MAX_SMALL;
+    const CLASS: usize = class_of(if Self::SMALL { InfoOf::<T>::SLOT } else { GRANULE });
+    const CLASS_SIZE: usize = size_of_class(Self::CLASS);
+}
+
+impl<'gc> Mutation<'gc> {
+    /// A slot for a `T` from the fast path.
+    #[inline(always)]
+    fn fast_slot<T: Trace<'gc>>(&self) -> Option<usize> {
+        let () = Kind::<T>::ALIGN_OK;
+        let cache = &self.state().cache;
+        if Kind::<T>::TINY {
+            cache.tiny(Kind::<T>::SIZE, align_of::<T>())
+        } else if !Kind::<T>::SMALL {
+            None
+        } else if Kind::<T>::PLAIN {
+            cache.plain(Kind::<T>::CLASS, Kind::<T>::CLASS_SIZE)
+        } else {
+            cache.typed(InfoOf::<T>::info(), InfoOf::<T>::SLOT)
+        }
+    }
+
+    /// Moves a value into the heap.
+    #[inline(always)]
+    pub(crate) fn alloc<T: Trace<'gc>>(&self, value: T) -> Result<NonNull<T>, AllocError> {
+        match self.fast_slot::<T>() {
+            Some(slot) => {
+                let pointer = pointer_to::<T>(slot);
+                // SAFETY: a fresh slot of at least `T`'s size and alignment, ours alone.
+                unsafe { pointer.write(value) };
+                Ok(pointer)
+            }
+            None => self.alloc_slow(value),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn alloc_slow<T: Trace<'gc>>(&self, value: T) -> Result<NonNull<T>, AllocError> {
+        let slot = self.slow_slot::<T>()?;
+        let pointer = pointer_to::<T>(slot);
+        // SAFETY: as in `alloc`.
+        unsafe { pointer.write(value) };
+        self.state().allocated(slot);
+        Ok(pointer)
+    }
+
+    /// A slot for a `T`, from the slow path.
+    fn slow_slot<T: Trace<'gc>>(&self) -> Result<usize, AllocError> {
+        let state = self.state();
+        if Kind::<T>::TINY {
+            let class = class_of(TINY_BLOCK);
+            let block = state.slot(&PLAIN, TINY_BLOCK, Place::Plain(class))?;
+            state.cache.set_tiny_block(block, TINY_BLOCK, Kind::<T>::SIZE);
+            Ok(block)
+        } else if !Kind::<T>::SMALL {
+            state.large_slot(InfoOf::<T>::info(), InfoOf::<T>::SLOT)
+        } else if Kind::<T>::PLAIN {
+            state.slot(&PLAIN, Kind::<T>::CLASS_SIZE, Place::Plain(Kind::<T>::CLASS))
+        } else {
+            let info = InfoOf::<T>::info();
+            state.slot(info, InfoOf::<T>::SLOT, Place::Typed(info))
+        }
+    }
+
+    /// A slot for a `T` whose value is made by `fill`, which gets the address; a panic frees the slot.
+    pub(crate) fn alloc_in_place<T: Trace<'gc>>(
+        &self,
+        fill: impl FnOnce(NonNull<T>) -> T,
+    ) -> NonNull<T> {
+        let () = Kind::<T>::ALIGN_OK;
+        let slot = match self.fast_slot::<T>() {
+            Some(slot) => slot,
+            None => self.slow_slot::<T>().unwrap_or_else(out_of_memory),
+        };
+        let guard = FreeSlot(slot);
+        let pointer = pointer_to::<T>(slot);
+        let value = fill(pointer);
+        core::mem::forget(guard);
+        // SAFETY: as in `alloc`.
+        unsafe { pointer.write(value) };
+        self.state().allocated(slot);
+        pointer
+    }
+
+    /// A weak box.
+    pub(crate) fn alloc_weak_box(&self, value: WeakBox) -> NonNull<WeakBox> {
+        const CLASS: usize = class_of(GRANULE);
+        const { assert!(size_of::<WeakBox>() <= GRANULE) };
+        let state = self.state();
+        let slot = match state.cache.plain(CLASS, GRANULE) {
+            Some(slot) => slot,
+            None => {
+                state.slot(&PLAIN, GRANULE, Place::Plain(CLASS)).unwrap_or_else(out_of_memory)
+            }
+        };
+        let pointer = pointer_to::<WeakBox>(slot);
+        // SAFETY: as in `alloc`.
+        unsafe { pointer.write(value) };
+        state.allocated(slot);
+        pointer
+    }
+
+    /// Registers a weak box whose target exists.
+    pub(crate) fn add_weak_box(&self, address: usize) {
+        // SAFETY: this thread is inside, so the list is its own, and nothing here calls out.
+        let boxes = unsafe { &mut *self.state().new_weak.get() };
+        boxes.push(address);
+    }
+
+    /// A slice of `len` elements made by `element`, in place.
+    pub(crate) fn alloc_slice<T: Trace<'gc>>(
+        &self,
+        len: usize,
+        mut element: impl FnMut(usize) -> T,
+    ) -> Result<NonNull<[T]>, AllocError> {
+        let (slot, slot_size) = self.slice_slot::<T>(len)?;
+        let first = pointer_to::<T>(slot);
+        let counted = T::NEEDS_TRACE || needs_drop::<T>();
+        let mut filled = Filled { first, len: 0, slot };
+        for index in 0..len {
+            let value = element(index);
+            // SAFETY: `index` is below `len`, for which the slot has room.
+            let place = unsafe { first.add(index) };
+            // SAFETY: as above; ours alone.
+            unsafe { place.write(value) };
+            filled.len += 1;
+        }
+        core::mem::forget(filled);
+        if counted {
+            let start = core::ptr::with_exposed_provenance_mut(slot);
+            // SAFETY: the slot is one for slices, with room for the length at its end.
+            let length = unsafe { slice_len(start, slot_size) };
+            // SAFETY: as above; aligned, since slots start and end at granules.
+            unsafe { length.write(len) };
+        }
+        self.state().allocated(slot);
+        Ok(NonNull::slice_from_raw_parts(first, len))
+    }
+
+    /// A slot for a slice, and its size.
+    fn slice_slot<T: Trace<'gc>>(&self, len: usize) -> Result<(usize, usize), AllocError> {
+        let () = Kind::<T>::ALIGN_OK;
+        let state = self.state();
+        let too_large = || state.alloc_error(usize::MAX, NoPages::System);
+        let counted = T::NEEDS_TRACE || needs_drop::<T>();
+        let bytes = size_of::<T>().checked_mul(len).ok_or_else(too_large)?;
+        let bytes = if counted { bytes.checked_add(size_of::<usize>()) } else { Some(bytes) };
+        let bytes = bytes.filter(|&b| b <= isize::MAX as usize - MAX_ALIGN).ok_or_else(too_large)?;
+        let bytes = round_up(bytes.max(1), align_of::<T>().max(GRANULE));
+        let info = if counted { InfoOf::<[T]>::slice_info() } else { &PLAIN };
+        if bytes > MAX_SMALL {
+            return Ok((state.large_slot(info, bytes)?, round_up(bytes, crate::heap::layout::PAGE)));
+        }
+        if align_of::<T>() > GRANULE {
+            // Size classes are multiples of a granule only; these slots are exact.
+            return Ok((state.slot(info, bytes, Place::Indexed)?, bytes));
+        }
+        let class = class_of(bytes);
+        let slot_size = size_of_class(class);
+        let place = if counted { Place::Indexed } else { Place::Plain(class) };
+        if !counted && let Some(slot) = state.cache.plain(class, slot_size) {
+            return Ok((slot, slot_size));
+        }
+        Ok((state.slot(info, slot_size, place)?, slot_size))
+    }
+}
+
+/// Frees a slot whose object was never made.
+struct FreeSlot(usize);
+
+impl Drop for FreeSlot {
+    fn drop(&mut self) {
+        // SAFETY: a slot just taken by this mutator.
+        let mark = unsafe { mark_of(self.0) };
+        mark.store(0, Ordering::Relaxed);
+    }
+}
+
+/// The elements made so far of a slice; dropped if the next one panics.
+struct Filled<T> {
+    first: NonNull<T>,
+    len: usize,
+    slot: usize,
+}
+
+impl<T> Drop for Filled<T> {
+    fn drop(&mut self) {
+        let _slot = FreeSlot(self.slot);
+        let made = NonNull::slice_from_raw_parts(self.first, self.len);
+        // SAFETY: `len` elements are initialised and nobody else's; the slot counts as free from here on.
+        unsafe { made.drop_in_place() };
+    }
+}
+
+fn pointer_to<T>(slot: usize) -> NonNull<T> {
+    let pointer = core::ptr::with_exposed_provenance_mut(slot);
+    // SAFETY: slots do not lie at address 0.
+    unsafe { NonNull::new_unchecked(pointer) }
+}
+
+/// The panic of `Gc::new` and its like.
+#[cold]
+pub(crate) fn out_of_memory<R>(error: AllocError) -> R {
+    panic!("{error}")
+}
+
+impl MutatorState {
+    /// A slot of a class.
+    #[cold]
+    fn slot(
+        &self,
+        info: &'static TypeInfo,
+        slot_size: usize,
+        place: Place,
+    ) -> Result<usize, AllocError> {
+        self.poll();
+        self.stress_tick();
+        let core = self.core();
+        let owner = if info.local_drop { self.thread_token } else { 0 };
+        let line = self.cache.line(info, slot_size, || core.space.class(ClassKey { info, slot_size, owner }));
+        loop {
+            if let Some(slot) = self.cache.take_slot(line, place) {
+                return Ok(slot);
+            }
+            self.refill(line, slot_size)?;
+        }
+    }
+
+    /// Gets the line its next run.
+    fn refill(&self, line: usize, slot_size: usize) -> Result<(), AllocError> {
+        let core = self.core();
+        let command = self.command.get();
+        let (mark, current) = (command.alloc_mark(), command.epoch);
+        if let Some(bytes) = self.cache.next_run(line, mark, current) {
+            core.charge(self, bytes);
+            return Ok(());
+        }
+        let class = self.cache.class(line);
+        if let Some(full) = self.cache.replace_span(line, None) {
+            class.put(full);
+        }
+        let mut retried = false;
+        loop {
+            let span = match self.take_span(&class) {
+                Some(span) => span,
+                None => match core.space.new_span(&class, self.live_mark(), core.external()) {
+                    Ok(span) => span,
+                    Err(why) if retried || !core.sweep_all() => {
+                        return Err(self.alloc_error(slot_size, why));
+                    }
+                    Err(_) => {
+                        retried = true;
+                        continue;
+                    }
+                },
+            };
+            self.cache.replace_span(line, Some(span));
+            return Ok(());
+        }
+    }
+
+    /// A span of the class with free slots, swept.
+    fn take_span(&self, class: &crate::heap::class::Class) -> Option<Span> {
+        let core = self.core();
+        let command = self.command.get();
+        // Between the barrier going off and the start of the sweep the lists hold spans that are neither swept nor known to
+        // be unswept.
+        if command.mode == Mode::Off
+            && core.sweeping_epoch.load(Ordering::Acquire) != command.epoch
+        {
+            return None;
+        }
+        loop {
+            match class.take()? {
+                (span, false) => return Some(span),
+                (span, true) => match core.sweep_span(span) {
+                    Some(span) if span.free() > 0 => return Some(span),
+                    Some(full) => class.put(full),
+                    None => {}
+                },
+            }
+        }
+    }
+
+    /// A slot of its own for an object of `bytes` bytes.
+    #[cold]
+    fn large_slot(&self, info: &'static TypeInfo, bytes: usize) -> Result<usize, AllocError> {
+        self.poll();
+        self.stress_tick();
+        let core = self.core();
+        let owner = if info.local_drop { self.thread_token } else { 0 };
+        let (mark, live_mark) = (self.alloc_mark(), self.live_mark());
+        let new = || core.space.new_large(info, bytes, mark, live_mark, owner, core.external());
+        let span = match new() {
+            Ok(span) => span,
+            Err(why) if !core.sweep_all() => return Err(self.alloc_error(bytes, why)),
+            Err(_) => new().map_err(|why| self.alloc_error(bytes, why))?,
+        };
+        core.space.large.lock().swept.push(span);
+        core.charge(self, span.slot_size());
+        Ok(span.base())
+    }
+
+    /// The error for a request that failed; asks for a cycle, so that a later one may succeed.
+    #[cold]
+    fn alloc_error(&self, requested: usize, why: NoPages) -> AllocError {
+        let core = self.core();
+        core.request_cycle();
+        self.flags.fetch_or(PRESSURE, Ordering::Relaxed);
+        AllocError {
+            requested,
+            used: core.space.in_use() + core.external(),
+            limit: (why == NoPages::Limit).then_some(core.config.max_heap),
+        }
+    }
+
+    /// In stress mode: now and then asks for a cycle.
+    fn stress_tick(&self) {
+        if let Some(stress) = self.core().config.stress
+            && self.next_random().is_multiple_of(u64::from(stress.cycle_every))
+        {
+            self.core().request_cycle();
+            self.core().check_trigger(self);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The write barriers, as the cells call them. All of it is off the fast path: a store first tests the mutator's mode,
+//! one load and a branch that is predicted while no cycle marks.
+//!
+//! | mode | [slot](MutatorState::slot_written) store | cell access begins | cell access ends |
+//! |---|---|---|---|
+//! | Grey | shade old and new | shade old contents | shade new contents |
+//! | Black | shade old | unscanned: claim, shade old contents, scanned | – |
+//! | Insertion | shade new | unscanned: hold busy | scanned: shade new contents; held: unscanned |
+//!
+//! To *shade* is to put the object's address in the mutator's buffer, unless its mark says that this cycle has found
+//! it; only markers set marks. Contents are shaded through their own `trace`.
+//!
+//! Why these keep every object: `claim` for one cell, `cycle` for the whole.
+
+use crate::cell::claim::ScanWord;
+use crate::cycle::command::{Colour, Mode};
+use crate::cycle::mutator::{BUFFER, MutatorState};
+use crate::heap::span::mark_of;
+use crate::mark::tracer::Tracer;
+use crate::sync::atomic::Ordering;
+
+/// What the end of a write access to a cell must do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub(crate) enum AtEnd {
+    /// Nothing.
+    Nothing,
+    /// Shade the new contents (Grey).
+    ShadeGrey,
+    /// Shade the new contents (Insertion, the cell has been scanned).
+    Shade,
+    /// Leave the cell to the marker (Insertion, the cell is held).
+    Release,
+}
+
+impl MutatorState {
+    /// Whether stores must do more than store.
+    #[inline(always)]
+    pub(crate) fn barrier_on(&self) -> bool {
+        self.mode.get() != Mode::Off
+    }
+
+    /// Whether a write to a cell needs no barrier although one is on: the cell has been scanned and this mutator is Black.
+    #[inline(always)]
+    pub(crate) fn needs_nothing(&self, word: &ScanWord) -> bool {
+        self.mode.get() == Mode::Black && word.is_scanned(self.tracer().scan_id)
+    }
+
+    /// Hands an object to the markers, unless this cycle has found it.
+    pub(crate) fn shade(&self, object: usize) {
+        // SAFETY: the caller holds a pointer to the object, so its span is mapped.
+        let mark = unsafe { mark_of(object) };
+        // Relaxed: a mark that is not seen costs an edge too many.
+        if mark.load(Ordering::Relaxed) == self.command.get().epoch {
+            return;
+        }
+        let edges = &mut self.tracer().edges;
+        edges.push(object);
+        if edges.len() >= self.buffer_size() {
+            self.flush_edges(self.core());
+        }
+    }
+
+    fn buffer_size(&self) -> usize {
+        self.core().config.stress.map_or(BUFFER, |stress| stress.buffer)
+    }
+
+    /// A slot's word was exchanged: shades the objects of the old and the new word as the mode says.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn slot_written(&self, old: Option<usize>, new: Option<usize>) {
+        let mode = self.mode.get();
+        if mode != Mode::Insertion
+            && let Some(old) = old
+        {
+            self.shade(old);
+        }
+        if mode != Mode::Black
+            && let Some(new) = new
+        {
+            self.shade(new);
+        }
+    }
+
+    /// A pointer came into this mutator's hands, or into a root, from where no barrier watches: shades it.
+    #[inline]
+    pub(crate) fn shade_if_on(&self, object: usize) {
+        if self.barrier_on() {
+            self.shade(object);
+        }
+    }
+
+    /// Traces contents into the buffer. A panic of `trace` abandons the cycle: a marker may have skipped the cell.
+    fn shade_contents(&self, trace: impl FnOnce(&mut Tracer<'static>)) {
+        struct Abandon<'a>(&'a MutatorState);
+        impl Drop for Abandon<'_> {
+            fn drop(&mut self) {
+                self.0.core().abandon_cycle(None);
+            }
+        }
+        let abandon = Abandon(self);
+        trace(self.tracer());
+        core::mem::forget(abandon);
+        if self.tracer().edges.len() >= self.buffer_size() {
+            self.flush_edges(self.core());
+        }
+    }
+
+    /// A write access to a cell begins; `trace` traces its contents. The caller is the cell's only writer until it
+    /// passes the result to [`cell_write_ends`](Self::cell_write_ends).
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn cell_write_begins(
+        &self,
+        word: &ScanWord,
+        trace: impl FnOnce(&mut Tracer<'static>),
+    ) -> AtEnd {
+        let id = self.tracer().scan_id;
+        match self.mode.get() {
+            Mode::Off => AtEnd::Nothing,
+            Mode::Grey => {
+                self.shade_contents(trace);
+                AtEnd::ShadeGrey
+            }
+            Mode::Black => {
+                if word.claim(id) {
+                    self.core().stress_delay(self);
+                    let unclaim = Unclaim(word);
+                    self.shade_contents(trace);
+                    core::mem::forget(unclaim);
+                    word.scanned(id);
+                }
+                AtEnd::Nothing
+            }
+            Mode::Insertion if word.claim(id) => AtEnd::Release,
+            Mode::Insertion => AtEnd::Shade,
+        }
+    }
+
+    /// A write access to a cell ends.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn cell_write_ends(
+        &self,
+        word: &ScanWord,
+        at_end: AtEnd,
+        trace: impl FnOnce(&mut Tracer<'static>),
+    ) {
+        match at_end {
+            AtEnd::Nothing => {}
+            AtEnd::ShadeGrey | AtEnd::Shade => {
+                // The mode may have gone to Off at a poll; then there is nothing left to shade for.
+                if self.barrier_on() {
+                    self.shade_contents(trace);
+                }
+            }
+            AtEnd::Release => word.unscanned(),
+        }
+    }
+
+    /// A guard that must shade when it ends begins (`1`) or ends (`-1`): see [`MutatorState::grey_guards`].
+    pub(crate) fn count_guard(&self, at_end: AtEnd, change: isize) {
+        if at_end == AtEnd::ShadeGrey {
+            self.grey_guards.set(self.grey_guards.get().wrapping_add_signed(change));
+        }
+    }
+
+    /// A new object is initialised: in grey allocation, puts it in the worklist.
+    #[inline]
+    pub(crate) fn allocated(&self, object: usize) {
+        if self.command.get().colour == Colour::Grey {
+            self.shade(object);
+        }
+    }
+}
+
+/// Gives a cell back if `trace` panics.
+struct Unclaim<'a>(&'a ScanWord);
+
+impl Drop for Unclaim<'_> {
+    fn drop(&mut self) {
+        self.0.unscanned();
+    }
+}

@@ -1,0 +1,131 @@
+//! The claim: how a marker and a mutator stay apart at one cell.
+//!
+//! A marker that reads a `Vec` while a mutator grows it is undefined behaviour. So every cell but `GcSlot` has a *scan
+//! word* that says, for the running cycle, who may touch its contents (I3):
+//!
+//! | word | state | marker | mutator, Black | mutator, Insertion |
+//! |---|---|---|---|---|
+//! | `2c` | *scanned* in cycle `c` | skips | writes | writes; shades the new contents after |
+//! | `2c+1` | *busy* in cycle `c` | Black: skips, the owner traces; Insertion: sets the object aside | waits for the marker | waits for the marker |
+//! | other | *unscanned* | busy, trace, scanned | busy, trace old contents, scanned, write | busy, write, unscanned |
+//!
+//! The words of earlier cycles mean *unscanned*: nothing is reset between cycles, and a word left busy by a leaked guard
+//! or a panic loses its meaning with its cycle.
+//!
+//! **Why nothing is lost.** The transition to busy is a compare-exchange, so a cell has one owner at a time. Once it is
+//! scanned no marker reads it in this cycle: plain Rust code may own the contents, however long the guard lives and
+//! even if it leaks, until the next cycle's markers start, which is after the mutator's next boundary, where no guard
+//! lives. What the contents were when the cell became scanned has been traced (a snapshot at the cell), which is the
+//! deletion barrier for everything the mutator overwrites later. Under Insertion nothing old is kept; a cell that is
+//! written before a marker came stays unscanned for the marker, and one written after shades what it now holds.
+//!
+//! **Orderings.** Busy is taken with Acquire: pairs with the Release of the owner before, so that the contents it left
+//! are seen. Scanned and unscanned are stored with Release: pairs with that Acquire, and with the Acquire load by which a
+//! mutator finds the cell scanned, so that its writes come after the marker's reads.
+//!
+//! Not here: who shades what (`barrier`), borrow flags and locks (the cells).
+
+use crate::sync::Backoff;
+use crate::sync::atomic::{AtomicU32, Ordering};
+
+/// The number of a cycle as scan words hold it: even. Comes round after 2³¹ cycles; a cell last scanned exactly that
+/// long ago would be skipped (at ten cycles a second: in seven years).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct ScanId(u32);
+
+impl ScanId {
+    /// The scan id of a cycle; never 0, which new cells hold.
+    pub(crate) fn of_cycle(cycle: u64) -> Self {
+        ScanId(((cycle as u32) % (u32::MAX / 2) + 1) << 1)
+    }
+
+    /// Of no cycle.
+    pub(crate) const NONE: ScanId = ScanId(0);
+
+    const fn busy(self) -> u32 {
+        self.0 | 1
+    }
+}
+
+/// The scan word of a cell. Written by whoever claims the cell, read by markers and the cell's mutators.
+#[derive(Debug)]
+pub(crate) struct ScanWord(AtomicU32);
+
+/// What a would-be owner found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub(crate) enum Claim {
+    /// The caller owns the contents until it calls [`ScanWord::scanned`] or [`ScanWord::unscanned`].
+    Claimed,
+    /// Somebody has scanned the cell in this cycle.
+    Scanned,
+    /// Somebody else owns the contents now.
+    Busy,
+}
+
+impl ScanWord {
+    /// The word of a new cell.
+    #[cfg(not(all(test, loom)))]
+    pub(crate) const fn new() -> Self {
+        ScanWord(AtomicU32::new(0))
+    }
+
+    /// The word of a new cell.
+    #[cfg(all(test, loom))]
+    pub(crate) fn new() -> Self {
+        ScanWord(AtomicU32::new(0))
+    }
+
+    /// Whether the contents have been scanned in this cycle.
+    #[inline]
+    pub(crate) fn is_scanned(&self, id: ScanId) -> bool {
+        self.0.load(Ordering::Acquire) == id.0
+    }
+
+    /// Tries to own the contents.
+    pub(crate) fn try_claim(&self, id: ScanId) -> Claim {
+        let mut seen = self.0.load(Ordering::Acquire);
+        loop {
+            if seen == id.0 {
+                return Claim::Scanned;
+            }
+            if seen == id.busy() {
+                return Claim::Busy;
+            }
+            let claim = self.0.compare_exchange_weak(
+                seen,
+                id.busy(),
+                Ordering::Acquire,
+                Ordering::Acquire,
+            );
+            match claim {
+                Ok(_) => return Claim::Claimed,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Owns the contents, after whoever has them now; `false` if they have been scanned. For mutators, who are alone with
+    /// the markers at a cell (it is theirs, or they hold its lock), so the wait is for the scan of one cell.
+    #[must_use]
+    pub(crate) fn claim(&self, id: ScanId) -> bool {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.try_claim(id) {
+                Claim::Claimed => return true,
+                Claim::Scanned => return false,
+                Claim::Busy => backoff.wait(),
+            }
+        }
+    }
+
+    /// The owner has traced the contents.
+    pub(crate) fn scanned(&self, id: ScanId) {
+        self.0.store(id.0, Ordering::Release);
+    }
+
+    /// The owner leaves the contents to the next marker.
+    pub(crate) fn unscanned(&self) {
+        self.0.store(0, Ordering::Release);
+    }
+}

@@ -1,0 +1,88 @@
+//! The contents of a cell with their scan word: what the cells with claims are built on.
+
+use core::cell::UnsafeCell;
+
+use super::claim::ScanWord;
+use crate::barrier::AtEnd;
+use crate::mark::tracer::Tracer;
+use crate::mutator::Mutation;
+use crate::trace::Trace;
+
+/// Contents that markers read under a claim and mutators write between [`begin`](Guarded::begin) and
+/// [`end`](Guarded::end).
+pub(crate) struct Guarded<T: ?Sized> {
+    scan: ScanWord,
+    value: UnsafeCell<T>,
+}
+
+impl<T> Guarded<T> {
+    #[cfg(not(all(test, loom)))]
+    pub(crate) const fn new(value: T) -> Self {
+        Guarded { scan: ScanWord::new(), value: UnsafeCell::new(value) }
+    }
+
+    #[cfg(all(test, loom))]
+    pub(crate) fn new(value: T) -> Self {
+        Guarded { scan: ScanWord::new(), value: UnsafeCell::new(value) }
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.value.into_inner()
+    }
+}
+
+impl<T: ?Sized> Guarded<T> {
+    /// The contents.
+    #[inline(always)]
+    pub(crate) fn get(&self) -> *mut T {
+        self.value.get()
+    }
+
+    /// The contents of a cell that nobody else has.
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
+    }
+}
+
+impl<'gc, T: ?Sized + Trace<'gc>> Guarded<T> {
+    /// A write access begins. The caller is the only one to access the contents, markers apart, until [`end`](Self::end).
+    #[inline(always)]
+    pub(crate) fn begin(&self, mc: &Mutation<'gc>) -> AtEnd {
+        if !T::NEEDS_TRACE || !mc.state().barrier_on() {
+            return AtEnd::Nothing;
+        }
+        // Black and scanned already is the case that must be fast while marking.
+        if mc.state().needs_nothing(&self.scan) {
+            return AtEnd::Nothing;
+        }
+        mc.state().cell_write_begins(&self.scan, |tracer| self.trace_contents(tracer))
+    }
+
+    /// The write access ends.
+    #[inline(always)]
+    pub(crate) fn end(&self, mc: &Mutation<'gc>, at_end: AtEnd) {
+        if at_end != AtEnd::Nothing {
+            mc.state().cell_write_ends(&self.scan, at_end, |tracer| self.trace_contents(tracer));
+        }
+    }
+
+    /// Traces the contents in a barrier.
+    fn trace_contents(&self, tracer: &mut Tracer<'static>) {
+        let tracer: *mut Tracer<'static> = tracer;
+        // SAFETY: the tracer's brand is a phantom.
+        let tracer = unsafe { &mut *tracer.cast::<Tracer<'gc>>() };
+        // SAFETY: the caller of `begin` and `end` has the contents to itself, and no marker reads them: the barrier has
+        // claimed the cell, or no marker is at work yet (Grey).
+        unsafe { &*self.value.get() }.trace(tracer);
+    }
+
+    /// The cell is reached by a tracer: scans the contents under a claim.
+    pub(crate) fn trace(&self, tracer: &mut Tracer<'gc>) {
+        if T::NEEDS_TRACE {
+            tracer.cell(&self.scan, |tracer| {
+                // SAFETY: the tracer owns the contents by its claim, or knows that nobody writes (I3).
+                unsafe { &*self.value.get() }.trace(tracer);
+            });
+        }
+    }
+}

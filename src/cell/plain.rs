@@ -1,0 +1,101 @@
+//! `GcCell`: a `Copy` value.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use super::guarded::Guarded;
+use crate::mark::tracer::Tracer;
+use crate::mutator::Mutation;
+use crate::trace::Trace;
+
+/// A `Copy` value that can be replaced, like `std::cell::Cell`: an interpreter's `Value`, a `Gc`, an `Option` of one.
+///
+/// Reading is a plain load. While no cycle marks, writing is a plain store behind one predictable branch; while one does,
+/// the first write to each cell traces the old value, and later ones cost one more load. Four bytes larger than the value.
+/// Not `Sync`: for cells that threads share see [`GcSlot`](crate::GcSlot), [`GcMutex`](crate::GcMutex).
+///
+/// ```
+/// use tricolor_gc::{Gc, GcCell, Heap};
+///
+/// Heap::new().attach().enter(|mc| {
+///     let cell = Gc::new(mc, GcCell::new(1));
+///     assert_eq!(cell.replace(mc, 2), 1);
+///     assert_eq!(cell.get(), 2);
+/// });
+/// ```
+pub struct GcCell<T> {
+    inner: Guarded<T>,
+    /// `!Sync`.
+    confined: PhantomData<core::cell::Cell<()>>,
+}
+
+// SAFETY: moving the cell moves the value; the scan word is an atomic.
+unsafe impl<T: Send> Send for GcCell<T> {}
+
+impl<T> GcCell<T> {
+    /// A cell with a value.
+    pub const fn new(value: T) -> Self {
+        GcCell { inner: Guarded::new(value), confined: PhantomData }
+    }
+
+    /// The value of a cell that is not in a heap.
+    pub fn into_inner(self) -> T {
+        self.inner.into_inner()
+    }
+}
+
+impl<T: Copy> GcCell<T> {
+    /// The value.
+    #[inline(always)]
+    pub fn get(&self) -> T {
+        // SAFETY: the cell is confined to this thread, and `set` does not run meanwhile; markers only read.
+        unsafe { *self.inner.get() }
+    }
+
+    /// Replaces the value.
+    #[inline(always)]
+    pub fn set<'gc>(&self, mc: &Mutation<'gc>, value: T)
+    where
+        T: Trace<'gc>,
+    {
+        let at_end = self.inner.begin(mc);
+        // SAFETY: the cell is confined to this thread, no reference into it exists (`get` copies), and no marker reads it
+        // between `begin` and `end`, or at all while the barrier is off (I3).
+        unsafe { *self.inner.get() = value };
+        self.inner.end(mc, at_end);
+    }
+
+    /// Replaces the value and returns the old one.
+    #[inline]
+    pub fn replace<'gc>(&self, mc: &Mutation<'gc>, value: T) -> T
+    where
+        T: Trace<'gc>,
+    {
+        let old = self.get();
+        self.set(mc, value);
+        old
+    }
+}
+
+impl<T: Default> Default for GcCell<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T: Copy + fmt::Debug> fmt::Debug for GcCell<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("GcCell").field(&self.get()).finish()
+    }
+}
+
+// SAFETY: reports what the contents report, under a claim.
+unsafe impl<'gc, T: Copy + Trace<'gc>> Trace<'gc> for GcCell<T> {
+    const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+    const DROP_IS_SEND: bool = T::DROP_IS_SEND;
+
+    #[inline]
+    fn trace(&self, tracer: &mut Tracer<'gc>) {
+        self.inner.trace(tracer);
+    }
+}

@@ -1,0 +1,240 @@
+//! `GcRefCell`: anything, borrowed at run time.
+
+use core::cell::Cell;
+use core::fmt;
+use core::ops::{Deref, DerefMut};
+
+use super::guarded::Guarded;
+use crate::barrier::AtEnd;
+use crate::mark::tracer::Tracer;
+use crate::mutator::Mutation;
+use crate::trace::Trace;
+
+/// Borrow state: 0 free, n > 0 readers, `WRITING`.
+type Flag = u32;
+const WRITING: Flag = Flag::MAX;
+
+/// A value that can be borrowed and mutably borrowed, like `std::cell::RefCell`: a `Vec` of pointers, a hash map, an enum.
+///
+/// Tracing does not look at the borrow state: a guard that is held, or has been leaked, neither delays nor panics a
+/// collection. While a cycle marks, the first `borrow_mut` of each cell traces its old contents (so it costs time in
+/// proportion to them); the accesses through the guard cost nothing extra.
+///
+/// ```
+/// use tricolor_gc::{Gc, GcRefCell, Heap};
+///
+/// Heap::new().attach().enter(|mc| {
+///     let list = Gc::new(mc, GcRefCell::new(vec![Gc::new(mc, 1)]));
+///     list.borrow_mut(mc).push(Gc::new(mc, 2));
+///     assert_eq!(list.borrow().len(), 2);
+/// });
+/// ```
+pub struct GcRefCell<T: ?Sized> {
+    flag: Cell<Flag>,
+    inner: Guarded<T>,
+}
+
+// SAFETY: moving the cell moves the value; a cell that can be moved is not borrowed.
+unsafe impl<T: ?Sized + Send> Send for GcRefCell<T> {}
+
+/// A shared borrow of a [`GcRefCell`].
+pub struct GcRef<'b, T: ?Sized> {
+    value: &'b T,
+    flag: &'b Cell<Flag>,
+}
+
+/// A mutable borrow of a [`GcRefCell`].
+pub struct GcRefMut<'b, 'gc, T: ?Sized + Trace<'gc>> {
+    cell: &'b GcRefCell<T>,
+    mc: &'b Mutation<'gc>,
+    at_end: AtEnd,
+}
+
+impl<T> GcRefCell<T> {
+    /// A cell with a value.
+    pub const fn new(value: T) -> Self {
+        GcRefCell { flag: Cell::new(0), inner: Guarded::new(value) }
+    }
+
+    /// The value of a cell that is not in a heap.
+    pub fn into_inner(self) -> T {
+        self.inner.into_inner()
+    }
+
+    /// Replaces the value and returns the old one.
+    ///
+    /// # Panics
+    /// If the value is borrowed.
+    pub fn replace<'gc>(&self, mc: &Mutation<'gc>, value: T) -> T
+    where
+        T: Trace<'gc>,
+    {
+        core::mem::replace(&mut *self.borrow_mut(mc), value)
+    }
+
+    /// Takes the value and leaves the default.
+    ///
+    /// # Panics
+    /// If the value is borrowed.
+    pub fn take<'gc>(&self, mc: &Mutation<'gc>) -> T
+    where
+        T: Trace<'gc> + Default,
+    {
+        self.replace(mc, T::default())
+    }
+}
+
+impl<T: ?Sized> GcRefCell<T> {
+    /// Borrows the value.
+    ///
+    /// # Panics
+    /// If it is mutably borrowed.
+    #[inline]
+    pub fn borrow(&self) -> GcRef<'_, T> {
+        self.try_borrow().expect("GcRefCell is already mutably borrowed")
+    }
+
+    /// Borrows the value, unless it is mutably borrowed.
+    #[inline]
+    pub fn try_borrow(&self) -> Option<GcRef<'_, T>> {
+        let flag = self.flag.get();
+        if flag >= WRITING - 1 {
+            return None;
+        }
+        self.flag.set(flag + 1);
+        // SAFETY: not mutably borrowed, and cannot be while the flag counts this reader; markers only read.
+        Some(GcRef { value: unsafe { &*self.inner.get() }, flag: &self.flag })
+    }
+
+    /// Mutably borrows the value.
+    ///
+    /// # Panics
+    /// If it is borrowed.
+    #[inline]
+    pub fn borrow_mut<'b, 'gc>(&'b self, mc: &'b Mutation<'gc>) -> GcRefMut<'b, 'gc, T>
+    where
+        T: Trace<'gc>,
+    {
+        self.try_borrow_mut(mc).expect("GcRefCell is already borrowed")
+    }
+
+    /// Mutably borrows the value, unless it is borrowed.
+    #[inline]
+    pub fn try_borrow_mut<'b, 'gc>(&'b self, mc: &'b Mutation<'gc>) -> Option<GcRefMut<'b, 'gc, T>>
+    where
+        T: Trace<'gc>,
+    {
+        if self.flag.get() != 0 {
+            return None;
+        }
+        let at_end = self.inner.begin(mc);
+        mc.state().count_guard(at_end, 1);
+        self.flag.set(WRITING);
+        Some(GcRefMut { cell: self, mc, at_end })
+    }
+
+    /// The value of a cell that nobody else has: outside a heap, or in a value that is being built.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.inner.get_mut()
+    }
+}
+
+impl<'b, T: ?Sized> GcRef<'b, T> {
+    /// A borrow of a part of the value.
+    pub fn map<U: ?Sized>(this: Self, part: impl FnOnce(&T) -> &U) -> GcRef<'b, U> {
+        let (value, flag) = (this.value, this.flag);
+        let mapped = GcRef { value: part(value), flag };
+        core::mem::forget(this);
+        mapped
+    }
+}
+
+impl<T: ?Sized> Deref for GcRef<'_, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        self.value
+    }
+}
+
+impl<T: ?Sized> Clone for GcRef<'_, T> {
+    fn clone(&self) -> Self {
+        let flag = self.flag.get();
+        assert!(flag < WRITING - 1, "too many borrows of one GcRefCell");
+        self.flag.set(flag + 1);
+        GcRef { value: self.value, flag: self.flag }
+    }
+}
+
+impl<T: ?Sized> Drop for GcRef<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.flag.set(self.flag.get() - 1);
+    }
+}
+
+impl<'gc, T: ?Sized + Trace<'gc>> Deref for GcRefMut<'_, 'gc, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: this guard is the only borrow, and no marker reads the contents while it lives (I3, `claim`).
+        unsafe { &*self.cell.inner.get() }
+    }
+}
+
+impl<'gc, T: ?Sized + Trace<'gc>> DerefMut for GcRefMut<'_, 'gc, T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as in `deref`.
+        unsafe { &mut *self.cell.inner.get() }
+    }
+}
+
+impl<'gc, T: ?Sized + Trace<'gc>> Drop for GcRefMut<'_, 'gc, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.cell.flag.set(0);
+        self.mc.state().count_guard(self.at_end, -1);
+        self.cell.inner.end(self.mc, self.at_end);
+    }
+}
+
+impl<T: Default> Default for GcRefCell<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for GcRefCell<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.try_borrow() {
+            Some(value) => f.debug_tuple("GcRefCell").field(&&*value).finish(),
+            None => f.write_str("GcRefCell(<borrowed>)"),
+        }
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for GcRef<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<'gc, T: ?Sized + Trace<'gc> + fmt::Debug> fmt::Debug for GcRefMut<'_, 'gc, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+// SAFETY: reports what the contents report, under a claim.
+unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for GcRefCell<T> {
+    const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+    const DROP_IS_SEND: bool = T::DROP_IS_SEND;
+
+    #[inline]
+    fn trace(&self, tracer: &mut Tracer<'gc>) {
+        self.inner.trace(tracer);
+    }
+}

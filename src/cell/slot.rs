@@ -1,0 +1,218 @@
+//! `GcSlot`: one traced word.
+//!
+//! The only cell without a scan word: an atomic word can be read by a marker while a mutator writes it. A write is an
+//! *exchange* while a cycle marks: the barrier shades exactly the word it overwrote, also when two mutators write at once
+//! (load, then store, would lose the value written between; found by the model checker and by whippet#12).
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+use crate::gc::Gc;
+use crate::mark::tracer::Tracer;
+use crate::mutator::Mutation;
+use crate::sync::atomic::{AtomicPtr, Ordering};
+use crate::trace::Trace;
+
+/// A value that a [`GcSlot`] can hold: one word that is a heap pointer, or none, and can be told apart.
+///
+/// Implemented for `Gc<'gc, T>` and `Option<Gc<'gc, T>>`; implement it for tagged words of your own.
+///
+/// # Safety
+/// - `from_word(x.into_word())` is `x`.
+/// - `object(w)` is the address of the heap object that a value with the word `w` points to (made by `into_word` of a value
+///   with that pointer in it), without any tag bits; `None` only if it points to none.
+pub unsafe trait SlotValue<'gc>: Copy {
+    /// The value as a word. Heap pointers keep their provenance.
+    fn into_word(self) -> *mut ();
+
+    /// The value of a word.
+    ///
+    /// # Safety
+    /// `word` was made by `into_word` of a value of this type and brand that is still alive.
+    unsafe fn from_word(word: *mut ()) -> Self;
+
+    /// The object that the word points to.
+    fn object(word: *mut ()) -> Option<NonNull<()>>;
+}
+
+// SAFETY: the word is the pointer.
+unsafe impl<'gc, T> SlotValue<'gc> for Gc<'gc, T> {
+    #[inline(always)]
+    fn into_word(self) -> *mut () {
+        self.raw().as_ptr().cast()
+    }
+
+    #[inline(always)]
+    unsafe fn from_word(word: *mut ()) -> Self {
+        // SAFETY: made from a `Gc`, by the caller's contract: not null.
+        let pointer = unsafe { NonNull::new_unchecked(word.cast()) };
+        // SAFETY: alive, by the caller's contract.
+        unsafe { Gc::from_raw(pointer) }
+    }
+
+    #[inline(always)]
+    fn object(word: *mut ()) -> Option<NonNull<()>> {
+        NonNull::new(word)
+    }
+}
+
+// SAFETY: the word is the pointer, or null.
+unsafe impl<'gc, T> SlotValue<'gc> for Option<Gc<'gc, T>> {
+    #[inline(always)]
+    fn into_word(self) -> *mut () {
+        self.map_or(core::ptr::null_mut(), SlotValue::into_word)
+    }
+
+    #[inline(always)]
+    unsafe fn from_word(word: *mut ()) -> Self {
+        // SAFETY: alive, by the caller's contract.
+        NonNull::new(word.cast()).map(|pointer| unsafe { Gc::from_raw(pointer) })
+    }
+
+    #[inline(always)]
+    fn object(word: *mut ()) -> Option<NonNull<()>> {
+        NonNull::new(word)
+    }
+}
+
+/// One traced word, shared between mutators: a `Gc`, an `Option<Gc>`, or a tagged word of yours ([`SlotValue`]).
+///
+/// As large as the pointer, and `Sync`: `get` is an Acquire load, `set` a Release store (an exchange while a cycle marks).
+///
+/// ```
+/// use tricolor_gc::{Gc, GcSlot, Heap};
+///
+/// Heap::new().attach().enter(|mc| {
+///     let (a, b) = (Gc::new(mc, 1), Gc::new(mc, 2));
+///     let slot = Gc::new(mc, GcSlot::new(Some(a)));
+///     assert_eq!(slot.swap(mc, Some(b)), Some(a));
+///     slot.set(mc, None);
+///     assert!(slot.get().is_none());
+/// });
+/// ```
+pub struct GcSlot<P> {
+    word: AtomicPtr<()>,
+    /// Auto traits of the values.
+    value: PhantomData<P>,
+}
+
+impl<P> GcSlot<P> {
+    /// A slot with a value.
+    #[inline]
+    pub fn new<'gc>(value: P) -> Self
+    where
+        P: SlotValue<'gc>,
+    {
+        GcSlot { word: AtomicPtr::new(value.into_word()), value: PhantomData }
+    }
+
+    /// The value.
+    #[inline(always)]
+    pub fn get<'gc>(&self) -> P
+    where
+        P: SlotValue<'gc>,
+    {
+        // Acquire: pairs with the Release of `set`: the object is seen as it was when it was stored.
+        let word = self.word.load(Ordering::Acquire);
+        // SAFETY: slots hold words of values of `P`'s brand; what a slot holds is alive (I2).
+        unsafe { P::from_word(word) }
+    }
+
+    /// Replaces the value.
+    #[inline(always)]
+    pub fn set<'gc>(&self, mc: &Mutation<'gc>, value: P)
+    where
+        P: SlotValue<'gc>,
+    {
+        let word = value.into_word();
+        if mc.state().barrier_on() {
+            self.swap_word::<P>(mc, word);
+        } else {
+            // Release: pairs with `get` and with the markers' load.
+            self.word.store(word, Ordering::Release);
+        }
+    }
+
+    /// Replaces the value and returns the old one.
+    #[inline]
+    pub fn swap<'gc>(&self, mc: &Mutation<'gc>, value: P) -> P
+    where
+        P: SlotValue<'gc>,
+    {
+        let word = value.into_word();
+        let old = if mc.state().barrier_on() {
+            self.swap_word::<P>(mc, word)
+        } else {
+            self.word.swap(word, Ordering::AcqRel)
+        };
+        // SAFETY: as in `get`; what was overwritten is alive until this `enter` ends: it is shaded if a cycle marks.
+        unsafe { P::from_word(old) }
+    }
+
+    /// Replaces the value if it is `current`.
+    ///
+    /// # Errors
+    /// The value found, if it is another.
+    pub fn compare_exchange<'gc>(&self, mc: &Mutation<'gc>, current: P, new: P) -> Result<P, P>
+    where
+        P: SlotValue<'gc>,
+    {
+        let new = new.into_word();
+        let result = self.word.compare_exchange(
+            current.into_word(),
+            new,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        match result {
+            Ok(old) => {
+                if mc.state().barrier_on() {
+                    mc.state().slot_written(address::<P>(old), address::<P>(new));
+                }
+                // SAFETY: as in `swap`.
+                Ok(unsafe { P::from_word(old) })
+            }
+            // SAFETY: as in `get`.
+            Err(found) => Err(unsafe { P::from_word(found) }),
+        }
+    }
+
+    /// The store with its barrier. The shading may come after the store: no boundary and no poll lies between.
+    #[cold]
+    #[inline(never)]
+    fn swap_word<'gc, Q: SlotValue<'gc>>(&self, mc: &Mutation<'gc>, word: *mut ()) -> *mut () {
+        let old = self.word.swap(word, Ordering::AcqRel);
+        mc.state().slot_written(address::<Q>(old), address::<Q>(word));
+        old
+    }
+}
+
+fn address<'gc, P: SlotValue<'gc>>(word: *mut ()) -> Option<usize> {
+    P::object(word).map(|object| object.as_ptr().expose_provenance())
+}
+
+impl<T> Default for GcSlot<Option<Gc<'_, T>>> {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
+impl<'gc, P: SlotValue<'gc> + fmt::Debug + 'gc> fmt::Debug for GcSlot<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("GcSlot").field(&self.get()).finish()
+    }
+}
+
+// SAFETY: reports the one pointer it holds; an atomic word is read while mutators write it.
+unsafe impl<'gc, P: SlotValue<'gc>> Trace<'gc> for GcSlot<P> {
+    const DROP_IS_SEND: bool = true;
+
+    #[inline(always)]
+    fn trace(&self, tracer: &mut Tracer<'gc>) {
+        // Acquire: pairs with the Release of the store, so that the object is seen initialised.
+        if let Some(object) = address::<P>(self.word.load(Ordering::Acquire)) {
+            tracer.edge(object);
+        }
+    }
+}

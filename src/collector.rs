@@ -1,0 +1,200 @@
+//! `Heap` and its builder: the collector as its users hold it.
+
+use core::fmt;
+
+use crate::config::{Barrier, Config, StressConfig};
+use crate::cycle::core::{Core, SharedCore};
+use crate::cycle::mutator::MutatorState;
+use crate::error::ConfigError;
+use crate::mutator::Mutator;
+use crate::stats::{CycleStats, HeapStats};
+use crate::sync::Arc;
+
+/// A garbage-collected heap and its collector.
+///
+/// A handle: clones share the heap. Any number of heaps may live in one process; they share nothing. When the last
+/// handle, and the last [`Mutator`], is gone, the marker threads end, all objects are dropped and the memory is
+/// given back.
+///
+/// ```
+/// use tricolor_gc::{Barrier, Heap};
+///
+/// let heap = Heap::builder().barrier(Barrier::Deletion).growth_percent(50).build()?;
+/// let cycle = heap.collect();
+/// assert_eq!(cycle.barrier, Barrier::Deletion);
+/// # Ok::<(), tricolor_gc::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct Heap {
+    shared: Arc<Shared>,
+}
+
+/// Owned by the handles: its end is the end of the heap.
+struct Shared {
+    core: SharedCore,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        crate::cycle::background::shut_down(&self.core);
+    }
+}
+
+impl fmt::Debug for Heap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Heap").field("id", &self.core().id).finish_non_exhaustive()
+    }
+}
+
+impl Default for Heap {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Heap {
+    /// A heap with the default settings.
+    pub fn new() -> Heap {
+        Self::from_config(Config::default())
+    }
+
+    /// Settings for a heap.
+    pub fn builder() -> HeapBuilder {
+        HeapBuilder { config: Config::default() }
+    }
+
+    fn from_config(config: Config) -> Heap {
+        Heap { shared: Arc::new(Shared { core: Core::new(config) }) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn core(&self) -> &SharedCore {
+        &self.shared.core
+    }
+
+    /// Makes the current thread a mutator of the heap. At any time, also while a cycle runs; a thread may have several.
+    ///
+    /// # Panics
+    /// If called from the destructor of an object of the same heap.
+    pub fn attach(&self) -> Mutator {
+        let core = self.core();
+        core.check_not_in_destructor("Heap::attach");
+        let state = core.registry.attach(|mut command| {
+            if command.stop {
+                // The stop must find it: an earlier number makes it look before it enters.
+                command.seq = command.seq.wrapping_sub(1);
+            }
+            let seed = core.config.stress.map_or(0, |stress| {
+                stress.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (core.registry.len() as u64 + 1)
+            });
+            Arc::new(MutatorState::new(core, command, seed))
+        });
+        Mutator::new(state, self.clone())
+    }
+
+    /// Runs a full cycle, one that starts after this call, and waits for its end.
+    ///
+    /// From a thread without a mutator; with one, [`Mutator::collect`] also runs the destructors that wait for the thread.
+    ///
+    /// # Panics
+    /// As [`Mutator::collect`].
+    pub fn collect(&self) -> CycleStats {
+        self.core().collect("Heap::collect")
+    }
+
+    /// Figures of the heap as of now.
+    pub fn stats(&self) -> HeapStats {
+        self.core().stats()
+    }
+
+    /// What the last completed cycle did; `None` before the first.
+    pub fn last_cycle(&self) -> Option<CycleStats> {
+        let status = self.core().status.lock();
+        (status.completed > 0).then(|| status.last.clone())
+    }
+
+    /// Reports memory outside the heap that objects of it own, as [`Mutation::account`](crate::Mutation::account) does, from
+    /// anywhere: a destructor, a thread without a mutator.
+    pub fn account(&self, delta: isize) {
+        self.core().account(delta);
+    }
+
+    /// A number that identifies the heap among all of the process.
+    pub fn id(&self) -> u64 {
+        self.core().id
+    }
+
+    /// The barrier it was built with.
+    pub fn barrier(&self) -> Barrier {
+        self.core().config.barrier
+    }
+}
+
+/// Settings for a [`Heap`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct HeapBuilder {
+    config: Config,
+}
+
+impl HeapBuilder {
+    /// The write barrier. Default: [`Barrier::Hybrid`].
+    pub fn barrier(mut self, barrier: Barrier) -> Self {
+        self.config.barrier = barrier;
+        self
+    }
+
+    /// How much the heap may grow over what lived after a cycle before the next is done, in percent: 1 to 100,000. Default:
+    /// 100, as Go's `GOGC`.
+    pub fn growth_percent(mut self, percent: u32) -> Self {
+        self.config.growth_percent = percent;
+        self
+    }
+
+    /// Soft limit in bytes: cycles come more often to stay under it, as Go's `GOMEMLIMIT`. At least 65,536. Default: none.
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.config.memory_limit = bytes;
+        self
+    }
+
+    /// Hard limit in bytes on the pages that hold objects plus external memory: past it allocation fails. At least 65,536.
+    /// Default: none.
+    pub fn max_heap(mut self, bytes: usize) -> Self {
+        self.config.max_heap = bytes;
+        self
+    }
+
+    /// The heap grows to about this many bytes before the first cycle (times `growth_percent`/100). Default: 4 MiB.
+    pub fn min_heap(mut self, bytes: usize) -> Self {
+        self.config.min_heap = bytes;
+        self
+    }
+
+    /// Background marker threads: 0 to 64. With 0 the mutators do the work in steps, at their boundaries and in
+    /// [`Mutator::step`]. Default: a quarter of the processors, at least one. Threads start with the first cycle.
+    pub fn marker_threads(mut self, threads: usize) -> Self {
+        self.config.marker_threads = threads;
+        self
+    }
+
+    /// Prints a line per cycle to standard error. Default: whether the environment variable `TRICOLOR_GC` has `trace=1`.
+    pub fn trace(mut self, trace: bool) -> Self {
+        self.config.trace = trace;
+        self
+    }
+
+    /// Makes rare interleavings common; see [`StressConfig`]. Default: off.
+    pub fn stress(mut self, stress: StressConfig) -> Self {
+        self.config.stress = Some(stress);
+        self
+    }
+
+    /// Builds the heap.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names a setting that is out of range.
+    pub fn build(self) -> Result<Heap, ConfigError> {
+        self.config.check()?;
+        Ok(Heap::from_config(self.config))
+    }
+}

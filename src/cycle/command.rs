@@ -1,0 +1,139 @@
+//! What the collector asks of mutators, in one word.
+//!
+//! The cycle driver publishes a *command*: the state that every mutator is to be in (barrier mode, allocation colour,
+//! epoch) and a sequence number. A mutator *adopts* it, all of it at once, and writes the number to its
+//! `acked` word. A command says the whole state, not a change, so a mutator that missed one is right after the next.
+//!
+//! | command | mode | allocation | where it may be adopted |
+//! |---|---|---|---|
+//! | arm, Hybrid, first | Grey | grey | at a boundary |
+//! | arm, Hybrid, second | Black | grey | at a boundary |
+//! | mark, Hybrid and Deletion | Black | black | anywhere |
+//! | arm, Insertion | Insertion | white | at a boundary |
+//! | flush | as before | as before | anywhere |
+//! | marking is over, Insertion | Insertion | black | held by a stop |
+//! | off | Off | (mark bytes as black) | anywhere |
+//!
+//! "Anywhere" is a boundary or the allocation slow path; never between a barrier and its store.
+
+use crate::heap::span::{Epoch, LAST_EPOCH};
+
+/// What a mutator's stores do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Mode {
+    /// Nothing: no cycle is marking.
+    Off = 0,
+    /// Shade what is overwritten and what is stored; set no claims. This mutator's stack may hold pointers that a
+    /// mutator without its barrier has deleted unseen.
+    Grey = 1,
+    /// Shade what is overwritten; claim cells.
+    Black = 2,
+    /// Shade what is stored; hold cells while writing.
+    Insertion = 3,
+}
+
+/// The colour of new objects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Colour {
+    /// Unmarked: lives through the cycle only if it is found.
+    White = 0,
+    /// Unmarked and in the worklist.
+    Grey = 1,
+    /// Marked, never scanned in this cycle.
+    Black = 2,
+}
+
+/// See the module header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Command {
+    /// Counts commands; comes round after 2³².
+    pub(crate) seq: u32,
+    pub(crate) mode: Mode,
+    pub(crate) colour: Colour,
+    /// Epoch of the running cycle, or of the last one.
+    pub(crate) epoch: Epoch,
+    /// Adopted at a boundary only.
+    pub(crate) boundary: bool,
+    /// All mutators are wanted outside at once: do not enter.
+    pub(crate) stop: bool,
+}
+
+impl Command {
+    /// The state of a heap that has never collected.
+    pub(crate) const FIRST: Command = Command {
+        seq: 0,
+        mode: Mode::Off,
+        colour: Colour::White,
+        epoch: 1,
+        boundary: false,
+        stop: false,
+    };
+
+    /// As one word.
+    pub(crate) const fn pack(self) -> u64 {
+        (self.seq as u64) << 32
+            | (self.stop as u64) << 25
+            | (self.boundary as u64) << 24
+            | (self.mode as u64) << 16
+            | (self.colour as u64) << 8
+            | self.epoch as u64
+    }
+
+    /// From one word.
+    pub(crate) const fn unpack(word: u64) -> Command {
+        Command {
+            seq: (word >> 32) as u32,
+            mode: match (word >> 16) & 3 {
+                0 => Mode::Off,
+                1 => Mode::Grey,
+                2 => Mode::Black,
+                _ => Mode::Insertion,
+            },
+            colour: match (word >> 8) & 3 {
+                0 => Colour::White,
+                1 => Colour::Grey,
+                _ => Colour::Black,
+            },
+            epoch: word as u8,
+            boundary: (word >> 24) & 1 == 1,
+            stop: (word >> 25) & 1 == 1,
+        }
+    }
+
+    /// The mark byte of new objects. What is allocated outside marking, or white, counts as found alive by the last
+    /// cycle; what is allocated black, by this one.
+    pub(crate) const fn alloc_mark(self) -> Epoch {
+        match (self.mode, self.colour) {
+            (Mode::Off, _) | (_, Colour::Black) => self.epoch,
+            _ if self.epoch == 1 => LAST_EPOCH,
+            _ => self.epoch - 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packing_keeps_every_field() {
+        for mode in [Mode::Off, Mode::Grey, Mode::Black, Mode::Insertion] {
+            for colour in [Colour::White, Colour::Grey, Colour::Black] {
+                for (boundary, stop) in [(false, false), (true, false), (false, true), (true, true)] {
+                    let command = Command { seq: u32::MAX - 1, mode, colour, epoch: 250, boundary, stop };
+                    assert_eq!(Command::unpack(command.pack()), command);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn white_objects_carry_the_colour_of_the_last_cycle() {
+        let marking = Command { mode: Mode::Insertion, epoch: 1, ..Command::FIRST };
+        assert_eq!(marking.alloc_mark(), LAST_EPOCH);
+        assert_eq!(Command { colour: Colour::Black, ..marking }.alloc_mark(), 1);
+        assert_eq!(Command { mode: Mode::Off, ..marking }.alloc_mark(), 1);
+    }
+}

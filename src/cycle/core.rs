@@ -1,0 +1,412 @@
+//! The heap's core: what mutators, markers, sweepers and the driver share.
+
+use std::time::{Duration, Instant};
+
+use super::command::Command;
+use super::driver::Driver;
+use super::mail::Mail;
+use super::mutator::{MutatorState, PRESSURE, STEP, YIELD};
+use super::registry::Registry;
+use crate::cell::claim::ScanId;
+use crate::config::Config;
+use crate::heap::Space;
+use crate::heap::span::Epoch;
+use crate::mark::worklist::Worklist;
+use crate::root::table::RootTable;
+use crate::stats::{CycleStats, HeapStats};
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Arc, Condvar, Mutex, Weak, thread};
+use crate::weak::WeakList;
+
+/// The phases of a cycle, as others than the driver see them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// No cycle.
+    Idle = 0,
+    /// Barriers are being switched on.
+    Arming = 1,
+    /// Markers are at work.
+    Marking = 2,
+    /// Marking is over: what is not marked is dead. Weak references are being cleared, barriers switched off.
+    Terminating = 3,
+    /// Dead objects are being freed.
+    Sweeping = 4,
+}
+
+/// Counters that mutators and markers add to; the driver reads them at the ends of phases. Relaxed throughout: sums,
+/// for statistics and pacing.
+#[derive(Default)]
+pub(crate) struct Counters {
+    /// Bytes allocated since the last cycle's sweep began.
+    pub(crate) allocated: AtomicUsize,
+    /// Bytes allocated before that.
+    pub(crate) allocated_before: AtomicU64,
+    /// Bytes alive at the end of the last marking; exact after the sweep.
+    pub(crate) live: AtomicUsize,
+    /// Bytes reported by `account`.
+    pub(crate) external: AtomicUsize,
+    /// Bytes marked by markers and not yet used up by mutators' debts.
+    pub(crate) credit: AtomicI64,
+    pub(crate) objects_marked: AtomicU64,
+    pub(crate) bytes_marked: AtomicU64,
+    pub(crate) bytes_assisted: AtomicU64,
+    pub(crate) swept: SweepCounters,
+    pub(crate) drops_panicked: AtomicU64,
+    pub(crate) drops_leaked: AtomicU64,
+}
+
+/// What the sweep of the running cycle found.
+#[derive(Default)]
+pub(crate) struct SweepCounters {
+    /// Spans not yet swept.
+    pub(crate) pending: AtomicUsize,
+    pub(crate) objects_live: AtomicU64,
+    pub(crate) bytes_live: AtomicUsize,
+    pub(crate) objects_freed: AtomicU64,
+    pub(crate) bytes_freed: AtomicU64,
+}
+
+/// See the module header.
+pub(crate) struct Core {
+    /// No other heap of the process has or had it.
+    pub(crate) id: u64,
+    /// For the threads that it starts.
+    pub(crate) this: Weak<Core>,
+    pub(crate) config: Config,
+    pub(crate) created: Instant,
+    pub(crate) space: Space,
+    pub(crate) worklist: Worklist,
+    pub(crate) registry: Registry,
+    pub(crate) roots: RootTable,
+    pub(crate) weak: WeakList,
+    pub(crate) mail: Mail,
+    pub(crate) counters: Counters,
+    /// Written by the driver, by the step to Terminating under the lock of `weak`. Others read it as a hint (Relaxed), or
+    /// under that lock.
+    phase: AtomicU8,
+    /// `scan_id` of the cycle as a number. Written by the driver before it publishes the command that makes it known
+    /// (Release there, Acquire in adoption).
+    scan_cycle: AtomicU64,
+    /// The epoch of the cycle in progress. Written by the driver, read by markers, who synchronise through the worklist.
+    pub(crate) cycle_epoch: AtomicU8,
+    /// The epoch whose sweep has begun, or of the last one. A mutator that has adopted *off* allocates from fresh spans
+    /// only until it sees its epoch here (Acquire, pairs with the driver's Release): spans on the lists are not yet swept.
+    pub(crate) sweeping_epoch: AtomicU8,
+    /// A guard taken in Grey mode was leaked: the cycle must arm by a stop.
+    pub(crate) leaked_guards: AtomicBool,
+    /// Cycles asked for: the number of the last one wanted.
+    pub(crate) wanted: AtomicU64,
+    /// Cycles started.
+    pub(crate) started: AtomicU64,
+    /// Heap size at which the next cycle starts.
+    pub(crate) trigger: AtomicUsize,
+    /// Heap size to stay under.
+    pub(crate) goal: AtomicUsize,
+    /// Bytes of marking per byte allocated, times 256, while marking.
+    pub(crate) assist_ratio: AtomicU64,
+    /// The cycle in progress is to be abandoned.
+    pub(crate) abandon: AtomicBool,
+    pub(crate) driver: Mutex<Driver>,
+    pub(crate) status: Mutex<Status>,
+    /// Signalled when a cycle ends and when a stop ends.
+    pub(crate) changed: Condvar,
+    /// Signalled when the driver or a marker may have something to do; with `status`.
+    pub(crate) work: Condvar,
+    /// Without marker threads: `allocated` at the last step. Relaxed: for pacing.
+    pub(crate) stepped_at: AtomicUsize,
+}
+
+/// What threads wait for.
+#[derive(Default)]
+pub(crate) struct Status {
+    /// Cycles completed.
+    pub(crate) completed: u64,
+    /// The last one.
+    pub(crate) last: CycleStats,
+    pub(crate) totals: HeapStats,
+    /// A panic of a `trace`, for the next `collect`.
+    pub(crate) panic: Option<Box<dyn std::any::Any + Send>>,
+    /// Something happened since a background thread last looked.
+    pub(crate) poked: bool,
+    /// The heap goes: background threads end.
+    pub(crate) shutdown: bool,
+    /// Background threads that run.
+    pub(crate) threads: usize,
+    /// To join them.
+    pub(crate) handles: Vec<thread::JoinHandle<()>>,
+}
+
+impl Core {
+    pub(crate) fn new(config: Config) -> SharedCore {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let driver = Driver::new(&config);
+        let plan = driver.pacer.plan(0);
+        let goal = plan.goal.min(config.max_heap);
+        Arc::new_cyclic(|this| Core {
+            id,
+            this: this.clone(),
+            created: Instant::now(),
+            space: Space::new(config.max_heap),
+            worklist: Worklist::new(),
+            registry: Registry::new(),
+            roots: RootTable::new(id),
+            weak: WeakList::default(),
+            mail: Mail::default(),
+            counters: Counters::default(),
+            phase: AtomicU8::new(Phase::Idle as u8),
+            scan_cycle: AtomicU64::new(0),
+            cycle_epoch: AtomicU8::new(Command::FIRST.epoch),
+            sweeping_epoch: AtomicU8::new(Command::FIRST.epoch),
+            leaked_guards: AtomicBool::new(false),
+            wanted: AtomicU64::new(0),
+            started: AtomicU64::new(0),
+            trigger: AtomicUsize::new(plan.trigger.min(config.max_heap / 2)),
+            goal: AtomicUsize::new(goal),
+            assist_ratio: AtomicU64::new(0),
+            abandon: AtomicBool::new(false),
+            driver: Mutex::new(driver),
+            status: Mutex::new(Status::default()),
+            changed: Condvar::new(),
+            work: Condvar::new(),
+            stepped_at: AtomicUsize::new(0),
+            config,
+        })
+    }
+
+    /// The command in force.
+    pub(crate) fn command(&self) -> Command {
+        self.registry.command()
+    }
+
+    /// Its number.
+    #[inline(always)]
+    pub(crate) fn command_seq(&self) -> u32 {
+        self.registry.command_seq()
+    }
+
+    /// The scan id of the running cycle.
+    pub(crate) fn scan_id(&self) -> ScanId {
+        ScanId::of_cycle(self.scan_cycle.load(Ordering::Relaxed))
+    }
+
+    /// Another scan id, so that all claims made so far are forgotten.
+    pub(crate) fn next_scan_id(&self) {
+        self.scan_cycle.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The phase, as of a moment ago.
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            0 => Phase::Idle,
+            1 => Phase::Arming,
+            2 => Phase::Marking,
+            3 => Phase::Terminating,
+            _ => Phase::Sweeping,
+        }
+    }
+
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    /// The epoch of the cycle in progress, or of the last one.
+    pub(crate) fn epoch_of_cycle(&self) -> Epoch {
+        self.cycle_epoch.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that count for pacing.
+    pub(crate) fn heap_now(&self) -> usize {
+        let c = &self.counters;
+        c.live.load(Ordering::Relaxed)
+            + c.allocated.load(Ordering::Relaxed)
+            + c.external.load(Ordering::Relaxed)
+    }
+
+    /// A mutator took `bytes` for objects.
+    pub(crate) fn charge(&self, state: &MutatorState, bytes: usize) {
+        self.counters.allocated.fetch_add(bytes, Ordering::Relaxed);
+        if self.phase() == Phase::Marking {
+            self.assist(state, bytes);
+        }
+        self.check_trigger(state);
+    }
+
+    /// Gives back what was charged and not used.
+    pub(crate) fn uncharge(&self, bytes: usize) {
+        let sub = |value: usize| Some(value.saturating_sub(bytes));
+        let _ = self.counters.allocated.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sub);
+    }
+
+    /// Asks for a cycle if the heap has grown enough, and tells the mutator what its boundary is wanted for.
+    pub(crate) fn check_trigger(&self, state: &MutatorState) {
+        let heap = self.heap_now();
+        let idle = self.phase() == Phase::Idle;
+        if idle && heap >= self.trigger.load(Ordering::Relaxed) {
+            self.request_cycle();
+        }
+        let mut flags = 0;
+        if self.config.marker_threads == 0 && (!idle || self.is_cycle_wanted()) {
+            flags |= STEP;
+        }
+        let goal = self.goal.load(Ordering::Relaxed);
+        let in_use = self.space.in_use() + self.counters.external.load(Ordering::Relaxed);
+        if (!idle && heap > goal.saturating_mul(2)) || in_use / 8 >= self.config.max_heap / 9 {
+            flags |= PRESSURE;
+        }
+        if flags != 0 {
+            state.flags.fetch_or(flags, Ordering::Relaxed);
+        }
+    }
+
+    /// Asks for a cycle, unless one has been asked for already.
+    pub(crate) fn request_cycle(&self) {
+        let started = self.started.load(Ordering::Relaxed);
+        if self.wanted.fetch_max(started + 1, Ordering::Relaxed) <= started {
+            self.wake();
+        }
+    }
+
+    /// Asks for a cycle that starts after now; its number.
+    pub(crate) fn request_new_cycle(&self) -> u64 {
+        // Under the driver's lock no cycle can start between the look and the request.
+        let driver = self.driver.lock();
+        let number = self.started.load(Ordering::Relaxed) + 1;
+        self.wanted.fetch_max(number, Ordering::Relaxed);
+        drop(driver);
+        self.wake();
+        number
+    }
+
+    /// Whether a cycle that has not started is wanted.
+    pub(crate) fn is_cycle_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed) > self.started.load(Ordering::Relaxed)
+    }
+
+    /// The cycle in progress must free nothing; `panic` is why.
+    pub(crate) fn abandon_cycle(&self, panic: Option<Box<dyn std::any::Any + Send>>) {
+        if panic.is_some() {
+            self.status.lock().panic = panic;
+        }
+        self.abandon.store(true, Ordering::Release);
+    }
+
+    /// Whether another mutator of this heap and of the same thread is inside.
+    pub(crate) fn thread_is_inside(&self, me: &MutatorState) -> bool {
+        !self.registry.all(|other| {
+            core::ptr::eq(other, me) || other.thread != me.thread || !other.gate.is_inside()
+        })
+    }
+
+    /// Panics if the current thread cannot wait for a cycle.
+    pub(crate) fn check_can_wait(&self, what: &str) {
+        self.check_not_in_destructor(what);
+        let me = thread::current().id();
+        let inside = !self.registry.all(|other| other.thread != me || !other.gate.is_inside());
+        assert!(
+            !inside,
+            "{what} called while this thread is inside `enter` of the same heap: the cycle would wait for the thread, \
+             and the thread for the cycle. Leave `enter` first"
+        );
+    }
+
+    /// Blocks the mutator, which is outside, until the stop of command `seq` is over.
+    pub(crate) fn wait_for_stop_to_end(&self, seq: u32) {
+        let mut backoff = 0;
+        while self.command_seq() == seq {
+            backoff += 1;
+            if backoff < 200 {
+                core::hint::spin_loop();
+                continue;
+            }
+            let mut status = self.status.lock();
+            if self.command_seq() == seq {
+                self.changed.wait_for(&mut status, Duration::from_millis(1));
+            }
+        }
+    }
+
+    /// Lets a mutator that allocates far faster than the collector works wait for the cycle, for at most a second. It is
+    /// outside.
+    pub(crate) fn wait_for_cycle_under_pressure(&self, state: &MutatorState) {
+        if self.config.marker_threads == 0 || self.thread_is_inside(state) || self.in_destructor() {
+            return;
+        }
+        let in_use = self.space.in_use() + self.counters.external.load(Ordering::Relaxed);
+        if self.phase() == Phase::Idle && in_use / 8 >= self.config.max_heap / 9 {
+            // Only if there is something to gain since the last cycle.
+            let allocated = self.counters.allocated.load(Ordering::Relaxed);
+            if allocated < self.config.max_heap / 64 {
+                return;
+            }
+            self.request_cycle();
+        }
+        let deadline = Instant::now() + Duration::from_secs(1);
+        let mut status = self.status.lock();
+        let before = status.completed;
+        while status.completed == before
+            && (self.phase() != Phase::Idle || self.is_cycle_wanted())
+            && Instant::now() < deadline
+        {
+            self.changed.wait_for(&mut status, Duration::from_millis(10));
+        }
+    }
+
+    /// The collector wants this mutator at its boundary.
+    pub(crate) fn ask_to_yield(state: &MutatorState) {
+        if state.flags.load(Ordering::Relaxed) & YIELD == 0 {
+            state.flags.fetch_or(YIELD, Ordering::Relaxed);
+        }
+    }
+
+    /// In stress mode, waits a random moment.
+    pub(crate) fn stress_delay(&self, state: &MutatorState) {
+        if let Some(stress) = self.config.stress {
+            let yields = state.next_random() % (u64::from(stress.delay) + 1);
+            for _ in 0..yields {
+                thread::yield_now();
+            }
+        }
+    }
+
+    /// Bytes of external memory reported.
+    pub(crate) fn external(&self) -> usize {
+        self.counters.external.load(Ordering::Relaxed)
+    }
+
+    /// External memory has grown or shrunk.
+    pub(crate) fn account(&self, delta: isize) {
+        let add = |bytes: usize| Some(bytes.saturating_add_signed(delta));
+        let _ = self.counters.external.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+
+    /// Sweeps everything that is left to sweep, for an allocation that finds no memory; whether there was anything.
+    pub(crate) fn sweep_all(&self) -> bool {
+        if self.phase() != Phase::Sweeping {
+            return false;
+        }
+        while self.sweep_some(usize::MAX) {}
+        true
+    }
+
+    /// Figures of the heap as of now.
+    pub(crate) fn stats(&self) -> HeapStats {
+        let c = &self.counters;
+        let allocated = c.allocated.load(Ordering::Relaxed);
+        let mut stats = self.status.lock().totals.clone();
+        stats.bytes_live = c.live.load(Ordering::Relaxed) + allocated;
+        stats.bytes_in_use = self.space.in_use();
+        stats.bytes_committed = self.space.committed();
+        stats.bytes_external = c.external.load(Ordering::Relaxed);
+        stats.bytes_allocated = c.allocated_before.load(Ordering::Relaxed) + allocated as u64;
+        stats.mutators = self.registry.len();
+        stats.drops_panicked = c.drops_panicked.load(Ordering::Relaxed);
+        stats.drops_leaked = c.drops_leaked.load(Ordering::Relaxed);
+        stats.trigger = self.trigger.load(Ordering::Relaxed);
+        stats
+    }
+}
+
+/// A shared core.
+pub(crate) type SharedCore = Arc<Core>;

@@ -1,0 +1,586 @@
+//! The driver: one match over the stages of a cycle, each advanced without blocking, so that any thread can drive: a
+//! background thread, `Mutator::step`, or `collect`.
+//!
+//! # The cycle
+//!
+//! | stage | Hybrid | Deletion | Insertion | StopTheWorld |
+//! |---|---|---|---|---|
+//! | arm | two handshakes | a stop | a handshake | – |
+//! | mark | concurrent | concurrent | concurrent | in a stop |
+//! | end | rounds of flushing | rounds of flushing | rounds, then a stop | – |
+//! | clear weak references | concurrent | concurrent | concurrent | in the stop |
+//! | barrier off | handshake | handshake | handshake | – |
+//! | sweep | concurrent | concurrent | concurrent | concurrent |
+//!
+//! A *handshake* publishes a command and waits until every mutator has adopted it; a mutator that is outside is held for a
+//! moment and has it adopted for it. Mutators do not wait for each other. A *stop* holds all mutators at once; it gathers by
+//! holding all who are outside and letting go again if one is inside, while those who want to enter wait.
+//!
+//! # Why no object is lost
+//!
+//! *Insertion.* Markers start when every mutator has the barrier on and all guards taken without it are gone. From then on
+//! every pointer stored into the heap or a root is shaded, so a black object never points to a white one (strong
+//! invariant). Only stacks may hold white pointers that nothing else protects; the final stop has no stacks, and if it
+//! finds the worklist and all buffers empty, all that is reachable is marked.
+//!
+//! *Deletion.* The stop makes a snapshot: every stack is empty, all barriers go on at once. What was reachable then is
+//! marked: a pointer that is overwritten is shaded (a slot takes the old word by an exchange, so that of two writers each
+//! shades what it overwrote; a cell is traced as a whole before its first write), a root that is dropped stays. New
+//! objects are black.
+//!
+//! *Hybrid.* T1: every mutator has its barrier on (Grey). T2: every mutator has since passed a boundary (Black). Markers
+//! start at T2; nothing is marked before it, and new objects are grey until then. A Black mutator's stack was filled after T1,
+//! from the heap or from roots; whatever it holds was reachable at some time after T1 and every deletion after T1 is
+//! shaded, so it is in the heap or shaded. A Grey mutator's stack may hold more: pointers deleted before T1 by a mutator that
+//! had no barrier yet. It therefore shades what it stores, and it sets no claim: a cell that it marked scanned could still
+//! be written unseen. It has passed a boundary before T2. From T2 on the Deletion argument holds with "reachable at T2 or shaded"
+//! for the snapshot. A guard taken while Grey shades its contents when it ends; if it leaks it cannot, which the count of
+//! open guards shows at the boundary, and the cycle arms again by a stop, with a new scan id so that claims set
+//! meanwhile mean nothing.
+//!
+//! *Termination.* See `worklist`. Under Deletion and Hybrid, weak upgrades can bring back unmarked objects while marking; the
+//! step to Terminating is taken under the weak list's lock with the worklist still dry, and an upgrade of an unmarked
+//! object takes the same lock (see `weak`).
+
+use std::time::{Duration, Instant};
+
+use super::command::{Colour, Command, Mode};
+use super::core::{Core, Phase};
+use super::mutator::MutatorState;
+use super::marking::Marking;
+use super::pacer::{self, Pacer};
+use crate::config::{Barrier, Config};
+use crate::heap::span::{Epoch, next_epoch};
+use crate::mark::marker::Marker;
+use crate::mark::tracer::Meet;
+use crate::mark::worklist::BLOCK;
+use crate::stats::CycleStats;
+use crate::sync::Arc;
+use crate::sync::atomic::Ordering;
+
+/// Final stops that may find work left before one of them marks to the end.
+const STOP_ATTEMPTS: u32 = 3;
+
+/// Where the cycle is, and what the driver waits for there.
+enum Stage {
+    Idle,
+    /// Hybrid, Insertion: the barrier goes on at each mutator's boundary.
+    Arm { seq: u32 },
+    /// Hybrid: each mutator's stack is emptied once more, after T1.
+    ArmBlack { seq: u32 },
+    /// Deletion, or Hybrid after a leaked guard: the barrier goes on in a stop.
+    ArmStop { since: Instant },
+    /// Markers are at work.
+    Mark,
+    /// The worklist is dry: mutators hand over their buffers.
+    Round { seq: u32, pushes: u64 },
+    /// Insertion: all outside, to see that it stays dry.
+    FinalStop { since: Instant, attempt: u32 },
+    /// StopTheWorld: all outside, to mark.
+    MarkStop { since: Instant },
+    /// Weak references to unmarked objects are cleared.
+    Clear,
+    /// With the verifier: all outside, to compare.
+    VerifyStop,
+    /// The barrier goes off.
+    Off { seq: u32 },
+    Sweep,
+}
+
+/// What [`Core::advance`] did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub(crate) enum Advance {
+    /// A step; there is more to do.
+    Progress,
+    /// Mutators have not answered yet, or other markers are at work.
+    Waiting,
+    /// No cycle is in progress and none is wanted.
+    Idle,
+}
+
+/// The driver's own state, under its lock.
+pub(crate) struct Driver {
+    stage: Stage,
+    pub(crate) pacer: Pacer,
+    /// The cycle in progress.
+    cycle: CycleStats,
+    /// Its epoch.
+    epoch: Epoch,
+    /// When the stage's phase began.
+    phase_began: Instant,
+    asked: Instant,
+    /// Pointers shaded by all mutators when the cycle began.
+    shaded_before: u64,
+    failed_stops: u32,
+    /// The objects set aside have been looked at again since the worklist last went dry.
+    retried: bool,
+    /// Pointers shaded by mutators that have detached.
+    pub(crate) shaded_by_detached: u64,
+}
+
+impl Driver {
+    pub(crate) fn new(config: &Config) -> Self {
+        let limit = config.memory_limit.min(config.max_heap / 8 * 7);
+        Driver {
+            stage: Stage::Idle,
+            pacer: Pacer::new(config.growth_percent, limit, config.min_heap),
+            cycle: CycleStats::default(),
+            epoch: Command::FIRST.epoch,
+            phase_began: Instant::now(),
+            asked: Instant::now(),
+            shaded_before: 0,
+            failed_stops: 0,
+            retried: false,
+            shaded_by_detached: 0,
+        }
+    }
+
+    /// Takes the time since the last call, for the phase that ends now.
+    fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        let lap = now - self.phase_began;
+        self.phase_began = now;
+        lap
+    }
+
+    fn handshake_answered(&mut self) {
+        self.cycle.longest_handshake = self.cycle.longest_handshake.max(self.asked.elapsed());
+    }
+
+    fn stop_ended(&mut self, since: Instant) {
+        let length = since.elapsed();
+        self.cycle.stops += 1;
+        self.cycle.stopped += length;
+        self.cycle.longest_stop = self.cycle.longest_stop.max(length);
+    }
+}
+
+impl Core {
+    /// Takes the cycle one step further. `marker` does the marking of this thread, at most `budget` bytes at a time.
+    /// The one long match of the crate: one arm per stage.
+    pub(crate) fn advance(&self, d: &mut Driver, marker: &mut Option<Marker>, budget: u64) -> Advance {
+        match d.stage {
+            Stage::Idle if !self.is_cycle_wanted() => Advance::Idle,
+            Stage::Idle => self.begin(d),
+            Stage::Arm { seq } => self.when_answered(d, seq, Self::armed),
+            Stage::ArmBlack { seq } => self.when_answered(d, seq, Self::armed_black),
+            Stage::ArmStop { since } => self.when_stopped(d, |core, d, held| {
+                let command = core.publish(d, Mode::Black, Colour::Black, false);
+                held.iter().for_each(|state| state.adopt(core, command));
+                core.release(d, &held, since);
+                core.start_marking(d)
+            }),
+            Stage::Mark => self.mark_stage(d, marker, budget),
+            Stage::Round { seq, pushes } => self.round_stage(d, seq, pushes),
+            Stage::FinalStop { since, attempt } => self.when_stopped(d, |core, d, held| {
+                core.final_stop(d, held, since, attempt)
+            }),
+            Stage::MarkStop { since } => self.when_stopped(d, |core, d, held| {
+                core.mark_stopped(d, &held, since)
+            }),
+            Stage::Clear => self.clear_stage(d),
+            Stage::VerifyStop => {
+                self.when_stopped(d, |core, d, held| core.verify_stopped(d, &held))
+            }
+            Stage::Off { seq } => self.when_answered(d, seq, Self::barriers_off),
+            Stage::Sweep => self.sweep_stage(d, budget),
+        }
+    }
+
+    /// Publishes the state that all mutators are to be in.
+    fn publish(&self, d: &mut Driver, mode: Mode, colour: Colour, boundary: bool) -> Command {
+        d.asked = Instant::now();
+        let command = Command { seq: 0, mode, colour, epoch: d.epoch, boundary, stop: false };
+        self.registry.publish(command)
+    }
+
+    /// Publishes and counts a handshake; its number.
+    fn ask(&self, d: &mut Driver, mode: Mode, colour: Colour, boundary: bool) -> u32 {
+        d.cycle.handshakes += 1;
+        self.publish(d, mode, colour, boundary).seq
+    }
+
+    /// Asks all mutators to be outside at once.
+    fn ask_stop(&self, d: &mut Driver) {
+        d.asked = Instant::now();
+        self.registry.publish(Command { boundary: true, stop: true, ..self.command() });
+    }
+
+    /// Goes on with `next` when every mutator has adopted command `seq`, adopting it for those who are outside.
+    fn when_answered(
+        &self,
+        d: &mut Driver,
+        seq: u32,
+        next: fn(&Self, &mut Driver) -> Advance,
+    ) -> Advance {
+        if !self.all_answered(seq) {
+            return Advance::Waiting;
+        }
+        d.handshake_answered();
+        next(self, d)
+    }
+
+    fn all_answered(&self, seq: u32) -> bool {
+        let command = self.command();
+        let mut all = true;
+        self.registry.all(|state| {
+            // Acquire: pairs with the Release in `adopt`.
+            if state.acked.load(Ordering::Acquire) == seq {
+                return true;
+            }
+            if state.gate.hold() {
+                state.adopt(self, command);
+                state.gate.release();
+            } else {
+                Self::ask_to_yield(state);
+                all = false;
+            }
+            true
+        });
+        all
+    }
+
+    /// Goes on with `next` when all mutators are held at once.
+    fn when_stopped(
+        &self,
+        d: &mut Driver,
+        next: impl FnOnce(&Self, &mut Driver, Vec<Arc<MutatorState>>) -> Advance,
+    ) -> Advance {
+        let all = self.registry.snapshot();
+        for (index, state) in all.iter().enumerate() {
+            if !state.gate.hold() {
+                Self::ask_to_yield(state);
+                all[..index].iter().for_each(|held| held.gate.release());
+                return Advance::Waiting;
+            }
+        }
+        // A mutator that attached since the snapshot has an empty stack and the stop's command: it waits before it enters.
+        next(self, d, all)
+    }
+
+    /// Ends a stop: the command in force no longer asks for one.
+    fn release(&self, d: &mut Driver, held: &[Arc<MutatorState>], since: Instant) {
+        held.iter().for_each(|state| state.gate.release());
+        d.stop_ended(since);
+        self.wake_stopped();
+    }
+
+    fn wake_stopped(&self) {
+        // Under the lock, so that a mutator that has just found the stop in force waits before this is signalled.
+        drop(self.status.lock());
+        self.changed.notify_all();
+    }
+
+    fn begin(&self, d: &mut Driver) -> Advance {
+        let number = self.started.load(Ordering::Relaxed) + 1;
+        self.started.store(number, Ordering::Relaxed);
+        d.cycle = CycleStats {
+            cycle: number,
+            barrier: self.config.barrier,
+            start: self.created.elapsed(),
+            heap_start: self.heap_now(),
+            goal: self.goal.load(Ordering::Relaxed),
+            markers: self.config.marker_threads,
+            ..CycleStats::default()
+        };
+        d.phase_began = Instant::now();
+        d.failed_stops = 0;
+        d.shaded_before = self.shaded(d);
+        self.abandon.store(false, Ordering::Relaxed);
+        self.leaked_guards.store(false, Ordering::Relaxed);
+        self.reset_mark_counters();
+        // Before any mutator can become black, see `root::table`.
+        self.roots.arm();
+        self.next_scan_id();
+        self.set_phase(Phase::Arming);
+        d.epoch = next_epoch(d.epoch);
+        self.cycle_epoch.store(d.epoch, Ordering::Relaxed);
+        let since = Instant::now();
+        d.stage = match self.config.barrier {
+            Barrier::Hybrid => Stage::Arm { seq: self.ask(d, Mode::Grey, Colour::Grey, true) },
+            Barrier::Insertion => {
+                Stage::Arm { seq: self.ask(d, Mode::Insertion, Colour::White, true) }
+            }
+            Barrier::Deletion => Stage::ArmStop { since },
+            Barrier::StopTheWorld => Stage::MarkStop { since },
+        };
+        if matches!(d.stage, Stage::ArmStop { .. } | Stage::MarkStop { .. }) {
+            self.ask_stop(d);
+        }
+        Advance::Progress
+    }
+
+    /// Every mutator has its barrier on: T1 of Hybrid; under Insertion, markers may start.
+    fn armed(&self, d: &mut Driver) -> Advance {
+        if self.config.barrier == Barrier::Insertion {
+            return self.start_marking(d);
+        }
+        d.stage = Stage::ArmBlack { seq: self.ask(d, Mode::Black, Colour::Grey, true) };
+        Advance::Progress
+    }
+
+    /// T2 of Hybrid.
+    fn armed_black(&self, d: &mut Driver) -> Advance {
+        if self.leaked_guards.swap(false, Ordering::Relaxed) {
+            self.next_scan_id();
+            d.stage = Stage::ArmStop { since: Instant::now() };
+            self.ask_stop(d);
+            return Advance::Progress;
+        }
+        // Not waited for: until a mutator adopts it, it allocates grey, which is as safe.
+        self.publish(d, Mode::Black, Colour::Black, false);
+        self.start_marking(d)
+    }
+
+    fn start_marking(&self, d: &mut Driver) -> Advance {
+        d.cycle.arming = d.lap();
+        self.push_roots();
+        let live = self.counters.live.load(Ordering::Relaxed);
+        let ratio = pacer::assist_ratio(live, self.heap_now(), d.cycle.goal);
+        self.assist_ratio.store(ratio, Ordering::Relaxed);
+        self.counters.credit.store(0, Ordering::Relaxed);
+        self.set_phase(Phase::Marking);
+        d.stage = Stage::Mark;
+        Advance::Progress
+    }
+
+    /// Puts the targets of all roots in the worklist.
+    fn push_roots(&self) {
+        let mut block = Vec::new();
+        self.roots.scan(|object| {
+            block.push(object);
+            if block.len() == BLOCK {
+                self.worklist.push(&mut block);
+            }
+        });
+        self.worklist.push(&mut block);
+    }
+
+    fn mark_stage(&self, d: &mut Driver, marker: &mut Option<Marker>, budget: u64) -> Advance {
+        if self.abandon.load(Ordering::Acquire) {
+            return self.give_up_marking(d, marker);
+        }
+        match self.mark_some(marker, budget) {
+            Marking::Progress => return Advance::Progress,
+            Marking::Wait => return Advance::Waiting,
+            Marking::Dry => {}
+        }
+        let Some(pushes) = self.worklist.dry() else { return Advance::Waiting };
+        if !core::mem::replace(&mut d.retried, true) {
+            let mut marker = self.new_marker(Meet::ClaimOrDefer);
+            self.retry_deferred(Some(&mut marker), Meet::ClaimOrDefer);
+            self.retire_marker(&mut marker);
+            return Advance::Progress;
+        }
+        d.retried = false;
+        let command = self.command();
+        let seq = self.ask(d, command.mode, command.colour, false);
+        d.stage = Stage::Round { seq, pushes };
+        Advance::Progress
+    }
+
+    /// Waits for the answers to a flush; work that turns up ends the round.
+    fn round_stage(&self, d: &mut Driver, seq: u32, pushes: u64) -> Advance {
+        if self.worklist.dry() != Some(pushes) {
+            d.stage = Stage::Mark;
+            return Advance::Progress;
+        }
+        if !self.all_answered(seq) {
+            return Advance::Waiting;
+        }
+        d.handshake_answered();
+        if self.worklist.dry() != Some(pushes) {
+            d.stage = Stage::Mark;
+            return Advance::Progress;
+        }
+        if self.config.barrier == Barrier::Insertion {
+            let (since, attempt) = (Instant::now(), d.failed_stops);
+            d.stage = Stage::FinalStop { since, attempt };
+            self.ask_stop(d);
+            return Advance::Progress;
+        }
+        // An upgrade of an unmarked object takes the same lock and pushes under it.
+        let weak = self.weak.lock();
+        if self.worklist.dry() != Some(pushes) {
+            d.stage = Stage::Mark;
+            return Advance::Progress;
+        }
+        self.marking_over(d);
+        drop(weak);
+        Advance::Progress
+    }
+
+    /// What is not marked is dead from here on. Under the weak list's lock.
+    fn marking_over(&self, d: &mut Driver) {
+        self.set_phase(Phase::Terminating);
+        d.cycle.marking = d.lap();
+        d.cycle.heap_end = self.heap_now();
+        d.stage = Stage::Clear;
+    }
+
+    /// Insertion, everybody is held: looks whether the marking is complete.
+    fn final_stop(
+        &self,
+        d: &mut Driver,
+        held: Vec<Arc<MutatorState>>,
+        since: Instant,
+        attempt: u32,
+    ) -> Advance {
+        for state in &held {
+            state.flush(self);
+        }
+        let mut marker = Some(self.new_marker(Meet::Force));
+        self.retry_deferred(marker.as_mut(), Meet::Force);
+        let over = attempt >= STOP_ATTEMPTS && !self.abandon.load(Ordering::Acquire);
+        while over && matches!(self.mark_some(&mut marker, u64::MAX), Marking::Progress) {}
+        if let Some(marker) = &mut marker {
+            self.retire_marker(marker);
+        }
+        let dry = self.worklist.dry().is_some();
+        let command = if dry {
+            let weak = self.weak.lock();
+            self.marking_over(d);
+            drop(weak);
+            self.publish(d, Mode::Insertion, Colour::Black, true)
+        } else {
+            d.failed_stops += 1;
+            d.stage = Stage::Mark;
+            self.publish(d, Mode::Insertion, Colour::White, true)
+        };
+        held.iter().for_each(|state| state.adopt(self, command));
+        self.release(d, &held, since);
+        Advance::Progress
+    }
+
+    /// StopTheWorld, everybody is held: marks the heap and clears weak references.
+    fn mark_stopped(&self, d: &mut Driver, held: &[Arc<MutatorState>], since: Instant) -> Advance {
+        d.cycle.arming = d.lap();
+        for state in held {
+            state.flush(self);
+        }
+        self.push_roots();
+        let mut marker = Some(self.new_marker(Meet::Force));
+        while matches!(self.mark_some(&mut marker, u64::MAX), Marking::Progress) {}
+        if let Some(marker) = &mut marker {
+            self.retire_marker(marker);
+        }
+        self.worklist.clear();
+        self.marking_over(d);
+        if !self.abandon.load(Ordering::Acquire) {
+            d.cycle.weak_cleared = self.weak.clear(d.epoch);
+        }
+        self.verify(d.epoch);
+        let command = self.publish(d, Mode::Off, Colour::White, false);
+        held.iter().for_each(|state| state.adopt(self, command));
+        self.release(d, held, since);
+        self.barriers_off(d)
+    }
+
+    /// A `trace` panicked: nobody marks any more, and nothing will be freed.
+    fn give_up_marking(&self, d: &mut Driver, marker: &mut Option<Marker>) -> Advance {
+        if let Some(marker) = marker {
+            self.retire_marker(marker);
+        }
+        self.worklist.clear_blocks();
+        if self.worklist.dry().is_none() {
+            return Advance::Waiting;
+        }
+        self.marking_over(d);
+        Advance::Progress
+    }
+
+    fn clear_stage(&self, d: &mut Driver) -> Advance {
+        if !self.abandon.load(Ordering::Acquire) {
+            d.cycle.weak_cleared = self.weak.clear(d.epoch);
+        }
+        if cfg!(feature = "verify") {
+            d.stage = Stage::VerifyStop;
+            self.ask_stop(d);
+            return Advance::Progress;
+        }
+        d.stage = Stage::Off { seq: self.ask(d, Mode::Off, Colour::White, false) };
+        Advance::Progress
+    }
+
+    /// Everybody is held: compares. Not counted as a stop: it is the verifier's, not the cycle's.
+    fn verify_stopped(&self, d: &mut Driver, held: &[Arc<MutatorState>]) -> Advance {
+        self.verify(d.epoch);
+        d.stage = Stage::Off { seq: self.ask(d, Mode::Off, Colour::White, false) };
+        held.iter().for_each(|state| state.gate.release());
+        self.wake_stopped();
+        Advance::Progress
+    }
+
+    /// Every barrier is off (I6): mark bytes may be consumed.
+    fn barriers_off(&self, d: &mut Driver) -> Advance {
+        d.cycle.terminating = d.lap();
+        self.worklist.clear();
+        self.roots.disarm();
+        let c = &self.counters;
+        d.cycle.bytes_allocated = d.cycle.heap_end.saturating_sub(d.cycle.heap_start);
+        let marked = c.bytes_marked.load(Ordering::Relaxed) as usize;
+        let live = if self.abandon.load(Ordering::Acquire) {
+            c.live.load(Ordering::Relaxed) + c.allocated.load(Ordering::Relaxed)
+        } else {
+            marked + d.cycle.bytes_allocated
+        };
+        c.live.store(live, Ordering::Relaxed);
+        self.start_sweep(d.epoch);
+        self.set_phase(Phase::Sweeping);
+        d.stage = Stage::Sweep;
+        Advance::Progress
+    }
+
+    fn sweep_stage(&self, d: &mut Driver, budget: u64) -> Advance {
+        if self.sweep_some(budget as usize) {
+            return Advance::Progress;
+        }
+        // Acquire: pairs with the Release of the last sweeper.
+        if self.counters.swept.pending.load(Ordering::Acquire) != 0 {
+            return Advance::Waiting;
+        }
+        self.finish(d);
+        Advance::Progress
+    }
+
+    /// The last span is swept.
+    fn finish(&self, d: &mut Driver) {
+        d.cycle.sweeping = d.lap();
+        let c = &self.counters;
+        let cycle = &mut d.cycle;
+        cycle.objects_marked = c.objects_marked.load(Ordering::Relaxed);
+        cycle.bytes_marked = c.bytes_marked.load(Ordering::Relaxed);
+        cycle.bytes_assisted = c.bytes_assisted.load(Ordering::Relaxed);
+        cycle.objects_live = c.swept.objects_live.load(Ordering::Relaxed);
+        cycle.objects_freed = c.swept.objects_freed.load(Ordering::Relaxed);
+        cycle.bytes_freed = c.swept.bytes_freed.load(Ordering::Relaxed);
+        cycle.abandoned = self.abandon.load(Ordering::Relaxed);
+        let live = c.swept.bytes_live.load(Ordering::Relaxed);
+        c.live.store(live, Ordering::Relaxed);
+        let external = c.external.load(Ordering::Relaxed);
+        cycle.heap_live = live + external;
+        let shaded = self.shaded(d);
+        d.cycle.objects_shaded = shaded - d.shaded_before;
+        let plan = d.pacer.cycle_ended(d.cycle.bytes_allocated, live + external);
+        self.goal.store(plan.goal, Ordering::Relaxed);
+        self.trigger.store(plan.trigger, Ordering::Relaxed);
+        d.stage = Stage::Idle;
+        self.set_phase(Phase::Idle);
+        if self.config.trace {
+            eprintln!("{}", d.cycle);
+        }
+        let mut status = self.status.lock();
+        status.completed = d.cycle.cycle;
+        status.totals.add(&d.cycle);
+        status.last = d.cycle.clone();
+        drop(status);
+        self.changed.notify_all();
+    }
+
+    /// Pointers handed over by all barriers so far.
+    fn shaded(&self, d: &Driver) -> u64 {
+        self.registry.snapshot().iter().map(|s| s.shaded.load(Ordering::Relaxed)).sum::<u64>()
+            + d.shaded_by_detached
+    }
+}

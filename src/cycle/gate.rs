@@ -1,0 +1,73 @@
+//! The gate: who owns a mutator's state, its thread or the collector.
+//!
+//! | state | meaning | left by |
+//! |---|---|---|
+//! | Outside | the thread is outside `enter`: its stack holds no `Gc`, no guard lives (I4) | `enter` → Inside, `hold` → Held |
+//! | Inside | `enter` is running; the state is the thread's | `exit` → Outside |
+//! | Held | the collector acts for the mutator; the state is the collector's | `release` → Outside |
+//!
+//! Everything that is not atomic in a mutator's state (buffers, mode, cache) belongs to whoever moved the gate out of
+//! Outside. There are no other owners, so a handshake needs no fences beyond the gate's:
+//!
+//! - The collector publishes a command, then tries to hold. If it holds, it adopts the command for the mutator. If the
+//!   mutator is inside, it is asked to yield, and the collector looks again later.
+//! - The mutator, entering, takes the gate first and *then* reads the command (Acquire). If the read misses a command just
+//!   published, the mutator runs on with the old state and has not acknowledged the new one; nobody assumes it has: only
+//!   the `acked` word counts, and it is written by the gate's owner alone, after the state has changed.
+//!
+//! So the race between entry and request, which elsewhere needs a store–load fence on both sides, is decided by
+//! one compare-exchange on one word. The price is that the collector must look again; it does so when a mutator that it
+//! asked to yield leaves, and at intervals.
+//!
+//! **Orderings.** Every transition out of Outside is an Acquire, every one back a Release: an owner sees what the owner before
+//! did.
+
+use crate::sync::atomic::{AtomicU32, Ordering};
+
+const OUTSIDE: u32 = 0;
+const INSIDE: u32 = 1;
+const HELD: u32 = 2;
+
+/// See the module header.
+#[derive(Debug)]
+pub(crate) struct Gate(AtomicU32);
+
+impl Gate {
+    /// A gate whose mutator is outside.
+    pub(crate) fn new() -> Self {
+        Gate(AtomicU32::new(OUTSIDE))
+    }
+
+    /// Mutator: goes inside; `false` if the collector holds the gate.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn enter(&self) -> bool {
+        // Acquire: pairs with `release`: what the collector did to the state is seen.
+        self.0.compare_exchange(OUTSIDE, INSIDE, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// Mutator: goes outside.
+    #[inline(always)]
+    pub(crate) fn exit(&self) {
+        // Release: pairs with `hold`: what the mutator did is seen by the collector.
+        self.0.store(OUTSIDE, Ordering::Release);
+    }
+
+    /// Collector: takes the state of a mutator that is outside.
+    #[must_use]
+    pub(crate) fn hold(&self) -> bool {
+        // Acquire: pairs with `exit`.
+        self.0.compare_exchange(OUTSIDE, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// Collector: gives the state back.
+    pub(crate) fn release(&self) {
+        // Release: pairs with `enter`.
+        self.0.store(OUTSIDE, Ordering::Release);
+    }
+
+    /// Whether the mutator is inside, now or a moment ago. Exact on the mutator's own thread.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == INSIDE
+    }
+}

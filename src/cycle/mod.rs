@@ -1,0 +1,15 @@
+//! The cycle: who coordinates mutators, markers and sweepers.
+//!
+//! Reading order: [`command`] (what is asked), [`gate`] (who owns a mutator's state), [`mutator`] (how it answers),
+//! [`registry`] (who is asked), [`driver`] (the cycle itself and why no object is lost), [`marking`], [`background`].
+
+pub(crate) mod background;
+pub(crate) mod command;
+pub(crate) mod core;
+pub(crate) mod driver;
+pub(crate) mod gate;
+pub(crate) mod mail;
+pub(crate) mod marking;
+pub(crate) mod mutator;
+pub(crate) mod pacer;
+pub(crate) mod registry;

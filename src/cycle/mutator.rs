@@ -1,0 +1,285 @@
+//! A mutator's state: what `Mutation` is a view of.
+//!
+//! Everything in a `Cell` or `UnsafeCell` here belongs to the owner of the gate (see `gate`): the mutator's thread while
+//! it is inside, the collector while it holds the gate. The atomics say who writes them.
+//!
+//! Two things happen at a *boundary* (entering, or held by the collector): the mutator [adopts](MutatorState::adopt) the
+//! collector's command, and its stack is known to hold no pointers. At a *poll* (the allocation slow path) it may adopt
+//! commands that need no empty stack.
+
+use core::cell::{Cell, UnsafeCell};
+
+use super::command::{Colour, Command, Mode};
+use super::core::Core;
+use super::gate::Gate;
+use crate::heap::cache::Cache;
+use crate::heap::span::Epoch;
+use crate::mark::tracer::{Meet, Tracer};
+use crate::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use crate::sync::thread::{self, ThreadId};
+
+/// The collector waits for this mutator's boundary.
+pub(crate) const YIELD: u8 = 1;
+/// Dead objects of this thread wait for their destructors.
+pub(crate) const MAIL: u8 = 2;
+/// Without marker threads: the cycle wants a step.
+pub(crate) const STEP: u8 = 4;
+/// The heap is near its limit, or far past its goal: wait for the cycle at the boundary.
+pub(crate) const PRESSURE: u8 = 8;
+
+/// Entries of a barrier buffer before it is handed over.
+pub(crate) const BUFFER: usize = 256;
+
+/// See the module header.
+#[repr(C)]
+pub(crate) struct MutatorState {
+    /// Copy of `command.mode`, read by every store.
+    pub(crate) mode: Cell<Mode>,
+    /// Reasons to go to the boundary. Set by anybody, cleared by the owner of the gate. Relaxed: a hint; what it hints at
+    /// is synchronised by the gate and by locks.
+    pub(crate) flags: AtomicU8,
+    /// Who owns this state.
+    pub(crate) gate: Gate,
+    /// Free runs.
+    pub(crate) cache: Cache,
+    /// The command adopted last.
+    pub(crate) command: Cell<Command>,
+    /// Its number. Written by the owner of the gate with Release after the adoption; read by the collector with Acquire,
+    /// so that what the mutator did before is seen.
+    pub(crate) acked: AtomicU32,
+    /// Traces contents of cells, and holds what barriers shaded until it is handed over.
+    pub(crate) tracer: UnsafeCell<Tracer<'static>>,
+    /// Pointers handed over so far, for the statistics. Written by the owner, read by the driver (Relaxed: a sum).
+    pub(crate) shaded: AtomicU64,
+    /// Guards taken in Grey mode that must shade when they end. Not zero at the next boundary: one has leaked.
+    pub(crate) grey_guards: Cell<usize>,
+    /// Weak references made since the last flush.
+    pub(crate) new_weak: UnsafeCell<Vec<usize>>,
+    /// Free slots of the root table.
+    pub(crate) root_slots: UnsafeCell<Vec<crate::root::table::SlotRef>>,
+    /// Marking owed, in bytes times 256; see `pacer`.
+    pub(crate) debt: Cell<i64>,
+    /// The thread, which owns the mutator for life.
+    pub(crate) thread: ThreadId,
+    /// Its number, for types whose destructors run at home.
+    pub(crate) thread_token: u64,
+    /// State of the stress mode's decisions; 0 without stress.
+    pub(crate) random: Cell<u64>,
+    core: *const Core,
+}
+
+// SAFETY: the atomics are shared; everything else is touched by the owner of the gate only, of whom there is one at a
+// time, and the gate's transitions order one owner's accesses before the next one's (I4).
+unsafe impl Send for MutatorState {}
+// SAFETY: as above.
+unsafe impl Sync for MutatorState {}
+
+impl MutatorState {
+    /// The state of a new mutator of the current thread.
+    pub(crate) fn new(core: &Core, command: Command, seed: u64) -> Self {
+        let state = MutatorState {
+            mode: Cell::new(Mode::Off),
+            flags: AtomicU8::new(0),
+            gate: Gate::new(),
+            cache: Cache::new(),
+            command: Cell::new(command),
+            acked: AtomicU32::new(command.seq),
+            tracer: UnsafeCell::new(Tracer::new()),
+            shaded: AtomicU64::new(0),
+            grey_guards: Cell::new(0),
+            new_weak: UnsafeCell::default(),
+            root_slots: UnsafeCell::default(),
+            debt: Cell::new(0),
+            thread: thread::current().id(),
+            thread_token: super::mail::thread_token(),
+            random: Cell::new(seed),
+            core,
+        };
+        state.set_command(core, command);
+        state
+    }
+
+    /// The heap.
+    #[inline(always)]
+    pub(crate) fn core(&self) -> &Core {
+        // SAFETY: the owner of this state keeps the heap alive: the `Mutator` by its `Arc`, the collector by being
+        // run by the heap.
+        unsafe { &*self.core }
+    }
+
+    /// The tracer. For the owner of the gate, who must not use two of these at once.
+    #[expect(clippy::mut_from_ref, reason = "one owner at a time, see SAFETY")]
+    #[inline(always)]
+    pub(crate) fn tracer(&self) -> &mut Tracer<'static> {
+        // SAFETY: only the owner of the gate calls this, and `trace` implementations, which run under this borrow, are
+        // given no mutation context, so they cannot come back here.
+        unsafe { &mut *self.tracer.get() }
+    }
+
+    fn set_command(&self, core: &Core, command: Command) {
+        let tracer = self.tracer();
+        tracer.scan_id = core.scan_id();
+        tracer.meet = match command.mode {
+            Mode::Grey | Mode::Off => Meet::Look,
+            Mode::Black => Meet::Claim,
+            Mode::Insertion => Meet::Force,
+        };
+        self.cache.set_enabled(command.colour != Colour::Grey && core.config.stress.is_none());
+        self.command.set(command);
+        self.mode.set(command.mode);
+    }
+
+    /// Takes over the state that the collector asks for. The caller owns the gate, and if the command says so, is at a
+    /// boundary.
+    pub(crate) fn adopt(&self, core: &Core, command: Command) {
+        let before = self.command.get();
+        self.flush(core);
+        if before.mode == Mode::Grey && self.grey_guards.replace(0) != 0 {
+            core.leaked_guards.store(true, Ordering::Relaxed);
+        }
+        let cycle_over = command.mode == Mode::Off
+            && (before.mode != Mode::Off || before.epoch != command.epoch);
+        if cycle_over {
+            self.release_cache(core);
+            self.debt.set(0);
+        } else if before.alloc_mark() != command.alloc_mark() {
+            self.cache.recolour(command.alloc_mark());
+        }
+        self.set_command(core, command);
+        self.flags.fetch_and(!YIELD, Ordering::Relaxed);
+        // Release: everything above, the handed-over buffers first, comes before the answer.
+        self.acked.store(command.seq, Ordering::Release);
+    }
+
+    /// Hands over everything that the collector must know of.
+    pub(crate) fn flush(&self, core: &Core) {
+        self.flush_edges(core);
+        // SAFETY: the caller owns the gate, and nothing below calls out.
+        let weak = unsafe { &mut *self.new_weak.get() };
+        if !weak.is_empty() {
+            core.weak.add(weak);
+        }
+    }
+
+    /// Hands over the barrier buffer.
+    pub(crate) fn flush_edges(&self, core: &Core) {
+        let edges = &mut self.tracer().edges;
+        let shaded = self.shaded.load(Ordering::Relaxed) + edges.len() as u64;
+        self.shaded.store(shaded, Ordering::Relaxed);
+        core.worklist.push(edges);
+    }
+
+    /// Gives all spans back.
+    pub(crate) fn release_cache(&self, core: &Core) {
+        let unused = self.cache.release_all();
+        core.uncharge(unused);
+    }
+
+    /// The mark byte of objects allocated now.
+    #[inline]
+    pub(crate) fn alloc_mark(&self) -> Epoch {
+        self.command.get().alloc_mark()
+    }
+
+    /// The mark byte of new spans' objects that no running cycle has marked.
+    pub(crate) fn live_mark(&self) -> Epoch {
+        Command { colour: Colour::White, ..self.command.get() }.alloc_mark()
+    }
+
+    /// A poll: adopts what may be adopted inside.
+    pub(crate) fn poll(&self) {
+        let core = self.core();
+        let command = core.command();
+        if command.seq != self.command.get().seq && !command.boundary && !command.stop {
+            self.adopt(core, command);
+            core.wake();
+        }
+    }
+
+    /// Goes inside.
+    #[inline(always)]
+    pub(crate) fn enter(&self) {
+        if self.flags.load(Ordering::Relaxed) & MAIL != 0 {
+            self.core().run_mail(self);
+        }
+        if !self.gate.enter() {
+            self.enter_slow();
+        }
+        // The command is read after the gate was taken, see `gate`.
+        if self.core().command_seq() != self.command.get().seq {
+            self.boundary_slow();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn enter_slow(&self) {
+        let mut backoff = crate::sync::Backoff::default();
+        while !self.gate.enter() {
+            backoff.wait();
+        }
+    }
+
+    /// Inside, at a boundary: adopts the command, and waits if all mutators are wanted outside.
+    #[cold]
+    #[inline(never)]
+    fn boundary_slow(&self) {
+        let core = self.core();
+        loop {
+            let command = core.command();
+            if command.stop && !core.thread_is_inside(self) {
+                self.gate.exit();
+                core.wait_for_stop_to_end(command.seq);
+                self.enter_slow();
+                continue;
+            }
+            if command.seq != self.command.get().seq {
+                core.stress_delay(self);
+                self.adopt(core, command);
+                core.wake();
+            }
+            return;
+        }
+    }
+
+    /// Goes outside.
+    #[inline(always)]
+    pub(crate) fn exit(&self) {
+        self.gate.exit();
+        if self.flags.load(Ordering::Relaxed) != 0 {
+            self.exit_slow();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn exit_slow(&self) {
+        let core = self.core();
+        let flags = self.flags.fetch_and(!(STEP | PRESSURE), Ordering::Relaxed);
+        if flags & YIELD != 0 {
+            core.wake();
+        }
+        if std::thread::panicking() {
+            return;
+        }
+        if flags & MAIL != 0 {
+            core.run_mail(self);
+        }
+        if flags & STEP != 0 {
+            core.step_at_boundary(self);
+        }
+        if flags & PRESSURE != 0 {
+            core.wait_for_cycle_under_pressure(self);
+        }
+    }
+
+    /// A pseudo-random number for the stress mode (xorshift; Marsaglia 2003).
+    pub(crate) fn next_random(&self) -> u64 {
+        let mut x = self.random.get() | 1;
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        self.random.set(x);
+        x
+    }
+}

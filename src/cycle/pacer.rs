@@ -1,0 +1,119 @@
+//! The pacer: when a cycle starts and how much allocating mutators help. Pure functions over plain numbers.
+//!
+//! After Go's (mgcpacer.go), reduced:
+//!
+//! - *goal* = live · (1 + growth_percent/100), at least `min_heap` · growth_percent/100, at most the memory limit;
+//! - *trigger* = goal − runway, where runway is what was allocated during the last cycles (the largest of the last
+//!   four, plus a tenth), clamped so that the trigger lies between 60 % and 95 % of the way from live to goal;
+//! - *assist ratio* = bytes still to mark per byte that may still be allocated before the goal: a mutator that allocates
+//!   `n` bytes owes `n · ratio` bytes of marking, paid from the credit of the background markers first. Debt grows
+//!   without bound as the goal nears, so allocation cannot outrun marking.
+
+/// What the pacer decides after a cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// Heap size to stay under.
+    pub(crate) goal: usize,
+    /// Heap size at which the next cycle starts.
+    pub(crate) trigger: usize,
+}
+
+/// Settings and history.
+#[derive(Clone, Debug)]
+pub(crate) struct Pacer {
+    pub(crate) growth_percent: u32,
+    pub(crate) memory_limit: usize,
+    pub(crate) min_heap: usize,
+    runways: [usize; 4],
+    cycles: usize,
+}
+
+impl Pacer {
+    pub(crate) fn new(growth_percent: u32, memory_limit: usize, min_heap: usize) -> Self {
+        Pacer { growth_percent, memory_limit, min_heap, runways: [0; 4], cycles: 0 }
+    }
+
+    /// A cycle allocated `allocated` bytes from its start to the end of marking and left `live` bytes.
+    pub(crate) fn cycle_ended(&mut self, allocated: usize, live: usize) -> Plan {
+        self.runways[self.cycles % 4] = allocated;
+        self.cycles += 1;
+        self.plan(live)
+    }
+
+    /// The plan for a heap of `live` bytes.
+    pub(crate) fn plan(&self, live: usize) -> Plan {
+        let growth = |bytes: usize| {
+            (bytes as u128 * u128::from(self.growth_percent) / 100).min(usize::MAX as u128) as usize
+        };
+        let minimum = growth(self.min_heap);
+        let wanted = live.saturating_add(growth(live)).max(minimum);
+        // A limit below what lives cannot be met; leave some room, or the collector would run all the time.
+        let floor = live.saturating_add((live / 16).max(self.min_heap / 4));
+        let goal = wanted.min(self.memory_limit.max(floor));
+        let headroom = goal - live.min(goal);
+        let runway = *self.runways.iter().max().unwrap_or(&0);
+        let runway = runway.saturating_add(runway / 10);
+        let lowest = live.saturating_add(headroom / 5 * 3);
+        let highest = live.saturating_add(headroom / 20 * 19);
+        let trigger = goal.saturating_sub(runway).clamp(lowest, highest);
+        Plan { goal, trigger }
+    }
+}
+
+/// Bytes of marking owed per byte allocated, times 256.
+pub(crate) fn assist_ratio(to_mark: usize, heap: usize, goal: usize) -> u64 {
+    let left = goal.saturating_sub(heap).max(64 << 10);
+    (to_mark as u64).saturating_mul(256) / left as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MB: usize = 1 << 20;
+
+    #[test]
+    fn goal_doubles_what_lives_and_never_falls_below_the_minimum() {
+        let pacer = Pacer::new(100, usize::MAX, 4 * MB);
+        assert_eq!(pacer.plan(0).goal, 4 * MB);
+        assert_eq!(pacer.plan(100 * MB).goal, 200 * MB);
+        let pacer = Pacer::new(50, usize::MAX, 4 * MB);
+        assert_eq!(pacer.plan(100 * MB).goal, 150 * MB);
+    }
+
+    #[test]
+    fn the_memory_limit_lowers_the_goal_but_leaves_room() {
+        let pacer = Pacer::new(100, 150 * MB, 4 * MB);
+        assert_eq!(pacer.plan(100 * MB).goal, 150 * MB);
+        let over = pacer.plan(160 * MB);
+        assert_eq!(over.goal, 170 * MB);
+        assert!(over.trigger > 160 * MB && over.trigger < over.goal);
+    }
+
+    #[test]
+    fn the_trigger_leaves_a_runway_within_bounds() {
+        let mut pacer = Pacer::new(100, usize::MAX, 4 * MB);
+        let plan = pacer.cycle_ended(10 * MB, 100 * MB);
+        assert_eq!(plan.trigger, 189 * MB);
+        assert!(pacer.cycle_ended(500 * MB, 100 * MB).trigger >= 159 * MB);
+        for _ in 0..4 {
+            pacer.cycle_ended(0, 100 * MB);
+        }
+        assert!(pacer.plan(100 * MB).trigger <= 195 * MB);
+    }
+
+    #[test]
+    fn extreme_sizes_do_not_overflow() {
+        let plan = Pacer::new(100_000, usize::MAX, 4 * MB).plan(usize::MAX / 2);
+        assert!(plan.trigger <= plan.goal);
+        assert!(assist_ratio(usize::MAX, 0, 0) > 0);
+    }
+
+    #[test]
+    fn debt_grows_as_the_goal_nears() {
+        let far = assist_ratio(100 * MB, 110 * MB, 200 * MB);
+        let near = assist_ratio(100 * MB, 190 * MB, 200 * MB);
+        let past = assist_ratio(100 * MB, 300 * MB, 200 * MB);
+        assert!(far < near && near < past);
+    }
+}

@@ -1,0 +1,400 @@
+//! `Gc`: the pointer.
+
+use core::borrow::Borrow;
+use core::cmp::Ordering;
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::marker::PhantomData;
+use core::ops::Deref;
+use core::ptr::NonNull;
+
+use crate::alloc::out_of_memory;
+use crate::error::AllocError;
+use crate::mutator::Mutation;
+use crate::trace::{Trace, Tracer};
+use crate::weak::GcWeak;
+
+/// A pointer to an object in a heap.
+///
+/// One word (two for unsized types), `Copy`, with no count and no bookkeeping on copy or drop. Dereferences to `&T` only:
+/// objects change through the cells in them ([`GcCell`](crate::GcCell) and its kin), which hold the write barrier.
+///
+/// The lifetime `'gc` is the brand of one [`enter`](crate::Mutator::enter): inside, the object a `Gc` points to cannot be
+/// freed; outside, there are no `Gc`s.
+///
+/// `Debug`, `Display`, `PartialEq`, `Ord` and `Hash` are those of `T`; for identity see [`Gc::ptr_eq`] and
+/// [`ByIdentity`]. `Send` and `Sync` when `T: Sync`.
+///
+/// ```
+/// use tricolor_gc::{Gc, GcCell, Heap, Trace};
+///
+/// #[derive(Trace)]
+/// struct Node<'gc> {
+///     value: i32,
+///     next: GcCell<Option<Gc<'gc, Node<'gc>>>>,
+/// }
+///
+/// Heap::new().attach().enter(|mc| {
+///     let a = Gc::new(mc, Node { value: 1, next: GcCell::new(None) });
+///     let b = Gc::new(mc, Node { value: 2, next: GcCell::new(Some(a)) });
+///     a.next.set(mc, Some(b)); // a cycle
+///     assert_eq!(a.next.get().unwrap().value, 2);
+/// });
+/// ```
+pub struct Gc<'gc, T: ?Sized> {
+    pointer: NonNull<T>,
+    brand: PhantomData<(fn(&'gc ()) -> &'gc (), &'gc T)>,
+}
+
+// SAFETY: a `Gc` gives shared access to a `T`, like `&T`, and keeps nothing else; objects are dropped where their type
+// allows it, not where the pointer goes.
+unsafe impl<T: ?Sized + Sync> Send for Gc<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: ?Sized + Sync> Sync for Gc<'_, T> {}
+
+impl<T: ?Sized> Clone for Gc<'_, T> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: ?Sized> Copy for Gc<'_, T> {}
+
+impl<T: ?Sized> Deref for Gc<'_, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: inside `enter` a `Gc` of its brand points at a live, initialised object (I1, I2), which is only ever
+        // accessed through shared references.
+        unsafe { self.pointer.as_ref() }
+    }
+}
+
+// SAFETY: reports the pointer. `T` need not be `Trace`: the object is traced as the type it was made with.
+unsafe impl<'gc, T: ?Sized> Trace<'gc> for Gc<'gc, T> {
+    const DROP_IS_SEND: bool = true;
+
+    #[inline(always)]
+    fn trace(&self, tracer: &mut Tracer<'gc>) {
+        tracer.edge(self.pointer.addr().get());
+    }
+}
+
+impl<'gc, T: Trace<'gc>> Gc<'gc, T> {
+    /// Moves `value` into the heap.
+    ///
+    /// About a dozen instructions as long as the mutator's cache has room: O(1), without locks.
+    ///
+    /// # Panics
+    /// If the heap's hard limit is reached or the system has no memory; see [`Gc::try_new`].
+    #[inline(always)]
+    pub fn new(mc: &Mutation<'gc>, value: T) -> Self {
+        match mc.alloc(value) {
+            Ok(pointer) => Gc { pointer, brand: PhantomData },
+            Err(error) => out_of_memory(error),
+        }
+    }
+
+    /// Moves `value` into the heap, if there is room.
+    ///
+    /// # Errors
+    /// [`AllocError`] when `max_heap` is reached or the system has no memory. A cycle has been asked for; after the next
+    /// boundary another try may succeed.
+    pub fn try_new(mc: &Mutation<'gc>, value: T) -> Result<Self, AllocError> {
+        mc.alloc(value).map(|pointer| Gc { pointer, brand: PhantomData })
+    }
+
+    /// Makes an object that knows a weak pointer to itself. The pointer fails to upgrade until the object is made.
+    ///
+    /// ```
+    /// use tricolor_gc::{Gc, GcWeak, Heap, Trace};
+    ///
+    /// #[derive(Trace)]
+    /// struct Selfish<'gc> {
+    ///     me: GcWeak<'gc, Selfish<'gc>>,
+    /// }
+    ///
+    /// Heap::new().attach().enter(|mc| {
+    ///     let object = Gc::new_cyclic(mc, |me| {
+    ///         assert!(me.upgrade(mc).is_none());
+    ///         Selfish { me }
+    ///     });
+    ///     assert!(Gc::ptr_eq(object.me.upgrade(mc).unwrap(), object));
+    /// });
+    /// ```
+    ///
+    /// # Panics
+    /// As [`Gc::new`]. If `make` panics, no object is made.
+    pub fn new_cyclic(mc: &Mutation<'gc>, make: impl FnOnce(GcWeak<'gc, T>) -> T) -> Self {
+        let mut weak = None;
+        let pointer = mc.alloc_in_place(|pointer| {
+            let unset = GcWeak::unset(mc, pointer);
+            weak = Some(unset);
+            make(unset)
+        });
+        if let Some(weak) = weak {
+            weak.set(mc);
+        }
+        Gc { pointer, brand: PhantomData }
+    }
+}
+
+impl<'gc, T: ?Sized> Gc<'gc, T> {
+    /// A `Gc` from its pointer.
+    ///
+    /// # Safety
+    /// `pointer` is the start of a live object of the heap that `'gc` is the brand of, and points at a valid `T` there.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub unsafe fn from_raw(pointer: NonNull<T>) -> Self {
+        Gc { pointer, brand: PhantomData }
+    }
+
+    #[inline(always)]
+    pub(crate) fn raw(self) -> NonNull<T> {
+        self.pointer
+    }
+
+    /// The address, for a barrier.
+    #[inline(always)]
+    pub(crate) fn address(self) -> usize {
+        // Exposed: markers make pointers from addresses.
+        self.pointer.cast::<u8>().as_ptr().expose_provenance()
+    }
+
+    /// Whether the two point at the same object. Compares addresses only (not vtables or lengths).
+    #[inline]
+    pub fn ptr_eq(a: Self, b: Self) -> bool {
+        core::ptr::addr_eq(a.pointer.as_ptr(), b.pointer.as_ptr())
+    }
+
+    /// The address of the object, which never changes.
+    #[inline]
+    pub fn as_ptr(this: Self) -> *const T {
+        this.pointer.as_ptr()
+    }
+
+    /// A reference for the rest of the `enter`; `Deref` gives one for as long as the `Gc` itself is borrowed.
+    #[inline(always)]
+    pub fn as_ref(this: Self) -> &'gc T {
+        // SAFETY: as in `deref`; what is alive inside `enter` is not freed before its end.
+        unsafe { this.pointer.as_ref() }
+    }
+
+    /// A weak pointer to the object. Makes a small object.
+    ///
+    /// # Panics
+    /// As [`Gc::new`].
+    pub fn downgrade(this: Self, mc: &Mutation<'gc>) -> GcWeak<'gc, T> {
+        let weak = GcWeak::unset(mc, this.pointer);
+        weak.set(mc);
+        weak
+    }
+}
+
+impl<'gc, T: Trace<'gc>> Gc<'gc, [T]> {
+    /// A slice of `len` elements, each made by `element` in its place.
+    ///
+    /// # Panics
+    /// As [`Gc::new`]. If `element` panics, the elements made so far are dropped.
+    pub fn slice_from_fn(
+        mc: &Mutation<'gc>,
+        len: usize,
+        element: impl FnMut(usize) -> T,
+    ) -> Self {
+        Self::try_slice_from_fn(mc, len, element).unwrap_or_else(out_of_memory)
+    }
+
+    /// As [`Gc::slice_from_fn`].
+    ///
+    /// # Errors
+    /// As [`Gc::try_new`], and for slices larger than any memory.
+    pub fn try_slice_from_fn(
+        mc: &Mutation<'gc>,
+        len: usize,
+        element: impl FnMut(usize) -> T,
+    ) -> Result<Self, AllocError> {
+        mc.alloc_slice(len, element).map(|pointer| Gc { pointer, brand: PhantomData })
+    }
+
+    /// A copy of a slice.
+    ///
+    /// # Panics
+    /// As [`Gc::new`].
+    pub fn copy_from_slice(mc: &Mutation<'gc>, slice: &[T]) -> Self
+    where
+        T: Copy,
+    {
+        Self::slice_from_fn(mc, slice.len(), |index| slice[index])
+    }
+
+    /// The elements of an iterator that knows its length.
+    ///
+    /// # Panics
+    /// As [`Gc::new`], and if the iterator yields fewer elements than it said.
+    pub fn slice_from_iter<I>(mc: &Mutation<'gc>, elements: I) -> Self
+    where
+        I: IntoIterator<Item = T, IntoIter: ExactSizeIterator>,
+    {
+        let mut elements = elements.into_iter();
+        Self::slice_from_fn(mc, elements.len(), |_| {
+            elements.next().expect("the iterator is shorter than its len()")
+        })
+    }
+}
+
+impl<'gc> Gc<'gc, str> {
+    /// A copy of a string.
+    ///
+    /// # Panics
+    /// As [`Gc::new`].
+    pub fn new_str(mc: &Mutation<'gc>, text: &str) -> Self {
+        let bytes = Gc::copy_from_slice(mc, text.as_bytes());
+        // SAFETY: the address of a live object; its bytes are those of a `str`.
+        unsafe { Self::from_raw(NonNull::new_unchecked(bytes.pointer.as_ptr() as *mut str)) }
+    }
+}
+
+/// Turns a `Gc` to a concrete type into one to an unsized type it coerces to.
+///
+/// A trait object without a lifetime means `+ 'static`, as in `Box<dyn Trait>`; for types that hold `Gc`s write
+/// `dyn Trait + 'gc`.
+///
+/// ```
+/// use std::fmt::Display;
+/// use tricolor_gc::{Gc, Heap, gc_unsize};
+///
+/// Heap::new().attach().enter(|mc| {
+///     let number = Gc::new(mc, 42);
+///     let any: Gc<'_, dyn Display> = gc_unsize!(number => dyn Display);
+///     assert_eq!(any.to_string(), "42");
+///     let array: Gc<'_, [u8]> = gc_unsize!(Gc::new(mc, [1, 2, 3]) => [u8]);
+///     assert_eq!(array.len(), 3);
+/// });
+/// ```
+#[macro_export]
+macro_rules! gc_unsize {
+    ($gc:expr => $target:ty) => {
+        $crate::Gc::__unsize::<$target>($gc, |reference| reference)
+    };
+}
+
+impl<'gc, T: ?Sized> Gc<'gc, T> {
+    /// The implementation of [`gc_unsize!`](crate::gc_unsize). The closure must return its argument, which the address shows.
+    #[doc(hidden)]
+    pub fn __unsize<U: ?Sized>(this: Self, coerce: impl FnOnce(&'gc T) -> &'gc U) -> Gc<'gc, U> {
+        let target = coerce(Gc::as_ref(this));
+        assert!(core::ptr::addr_eq(target, this.pointer.as_ptr()), "a coercion keeps the address");
+        Gc { pointer: NonNull::from(target), brand: PhantomData }
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for Gc<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<T: ?Sized + fmt::Display> fmt::Display for Gc<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<T: ?Sized> fmt::Pointer for Gc<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Pointer::fmt(&self.pointer, f)
+    }
+}
+
+impl<T: ?Sized + PartialEq> PartialEq for Gc<'_, T> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl<T: ?Sized + Eq> Eq for Gc<'_, T> {}
+
+impl<T: ?Sized + PartialOrd> PartialOrd for Gc<'_, T> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        (**self).partial_cmp(&**other)
+    }
+}
+
+impl<T: ?Sized + Ord> Ord for Gc<'_, T> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (**self).cmp(&**other)
+    }
+}
+
+impl<T: ?Sized + Hash> Hash for Gc<'_, T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
+    }
+}
+
+impl<T: ?Sized> AsRef<T> for Gc<'_, T> {
+    fn as_ref(&self) -> &T {
+        self
+    }
+}
+
+impl<T: ?Sized> Borrow<T> for Gc<'_, T> {
+    fn borrow(&self) -> &T {
+        self
+    }
+}
+
+/// A `Gc` that compares and hashes by identity: the address of the object.
+///
+/// ```
+/// use std::collections::HashSet;
+/// use tricolor_gc::{ByIdentity, Gc, Heap};
+///
+/// Heap::new().attach().enter(|mc| {
+///     let (a, b) = (Gc::new(mc, 1), Gc::new(mc, 1));
+///     assert_eq!(a, b);
+///     let set = HashSet::from([ByIdentity(a), ByIdentity(b), ByIdentity(a)]);
+///     assert_eq!(set.len(), 2);
+/// });
+/// ```
+pub struct ByIdentity<'gc, T: ?Sized>(pub Gc<'gc, T>);
+
+impl<T: ?Sized> Clone for ByIdentity<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: ?Sized> Copy for ByIdentity<'_, T> {}
+
+impl<T: ?Sized> PartialEq for ByIdentity<'_, T> {
+    fn eq(&self, other: &Self) -> bool {
+        Gc::ptr_eq(self.0, other.0)
+    }
+}
+
+impl<T: ?Sized> Eq for ByIdentity<'_, T> {}
+
+impl<T: ?Sized> Hash for ByIdentity<'_, T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.pointer.addr().hash(state);
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for ByIdentity<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ByIdentity").field(&self.0.pointer).finish()
+    }
+}
+
+// SAFETY: reports its one pointer.
+unsafe impl<'gc, T: ?Sized> Trace<'gc> for ByIdentity<'gc, T> {
+    const DROP_IS_SEND: bool = true;
+
+    fn trace(&self, tracer: &mut Tracer<'gc>) {
+        self.0.trace(tracer);
+    }
+}

@@ -1,0 +1,285 @@
+//! A mutator's allocation cache: the current free run of each class it allocates from (Go's mcache).
+//!
+//! The fast path bumps a pointer. For a type `T` it is, compiled: the address of `T`'s `TypeInfo` masked to an offset
+//! into a direct-mapped table, one compare of the key, an add, one compare with the end of the run, one store (10
+//! instructions); for plain data the table index is a constant and the key compare goes.
+//!
+//! | part | is |
+//! |---|---|
+//! | [`Line`] | what the cache knows of one class: its span and the bounds of the rest of its run |
+//! | [`Entry`] | a line's run while it is *resident* in the table, where the fast path finds it |
+//!
+//! A run's bounds are in its entry while the line is resident, else in the line. While the cache is *disabled* (every
+//! allocation must be seen: grey allocation, stress mode) no line is resident, so every fast path misses.
+//!
+//! The slots of the unused rest of a run carry the allocation colour already; [`Cache::recolour`] changes it and
+//! [`Cache::release_all`] takes it off again.
+
+use core::cell::{Cell, UnsafeCell};
+use std::collections::HashMap;
+
+use memoffset::offset_of;
+
+use super::class::Class;
+use super::size_class::SIZE_CLASSES;
+use super::span::{Epoch, Span};
+use super::type_info::TypeInfo;
+use crate::sync::Arc;
+
+/// Entries of the table; a power of two.
+const ENTRIES: usize = 128;
+
+/// A resident run.
+#[repr(C)]
+pub(crate) struct Entry {
+    key: Cell<usize>,
+    cur: Cell<usize>,
+    end: Cell<usize>,
+    /// Index of the line, or `NO_LINE`.
+    line: Cell<usize>,
+}
+
+const NO_LINE: usize = usize::MAX;
+const _: () = assert!(size_of::<Entry>() == 32 && offset_of!(Entry, cur) == 8);
+
+impl Entry {
+    const EMPTY: Entry = Entry {
+        key: Cell::new(0),
+        cur: Cell::new(0),
+        end: Cell::new(0),
+        line: Cell::new(NO_LINE),
+    };
+
+    #[inline(always)]
+    fn bump(&self, slot_size: usize) -> Option<usize> {
+        let cur = self.cur.get();
+        let next = cur + slot_size;
+        if next > self.end.get() {
+            return None;
+        }
+        self.cur.set(next);
+        Some(cur)
+    }
+}
+
+/// What the cache knows of one class.
+pub(crate) struct Line {
+    pub(crate) class: Arc<Class>,
+    span: Option<Span>,
+    cur: usize,
+    end: usize,
+}
+
+/// Where a line's run is found by the fast path.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    /// Typed: by the address of the type's constant.
+    Typed(&'static TypeInfo),
+    /// Plain data: by its size class.
+    Plain(usize),
+    /// Slices of traced or dropped elements: found through the index only.
+    Indexed,
+}
+
+/// See the module header. Used by one thread at a time: the mutator inside, the collector while it holds the gate.
+pub(crate) struct Cache {
+    table: [Entry; ENTRIES],
+    plain: [Entry; SIZE_CLASSES],
+    enabled: Cell<bool>,
+    lines: UnsafeCell<Lines>,
+    /// The rest of the block that tiny objects share.
+    tiny_cur: Cell<usize>,
+    tiny_end: Cell<usize>,
+}
+
+#[derive(Default)]
+struct Lines {
+    lines: Vec<Line>,
+    index: HashMap<(usize, usize), usize>,
+}
+
+impl Cache {
+    pub(crate) fn new() -> Self {
+        Cache {
+            table: [const { Entry::EMPTY }; ENTRIES],
+            plain: [const { Entry::EMPTY }; SIZE_CLASSES],
+            enabled: Cell::new(true),
+            lines: UnsafeCell::default(),
+            tiny_cur: Cell::new(0),
+            tiny_end: Cell::new(0),
+        }
+    }
+
+    #[inline(always)]
+    fn entry_of(&self, info: &'static TypeInfo) -> &Entry {
+        let address: *const TypeInfo = info;
+        &self.table[address.addr() / align_of::<TypeInfo>() % ENTRIES]
+    }
+
+    /// A slot for a `T` with `InfoOf::<T>::info() == info`, if its run is resident and not used up.
+    #[inline(always)]
+    pub(crate) fn typed(&self, info: &'static TypeInfo, slot_size: usize) -> Option<usize> {
+        let entry = self.entry_of(info);
+        let address: *const TypeInfo = info;
+        if entry.key.get() != address.addr() {
+            return None;
+        }
+        entry.bump(slot_size)
+    }
+
+    /// A slot of a size class for plain data.
+    #[inline(always)]
+    pub(crate) fn plain(&self, class: usize, slot_size: usize) -> Option<usize> {
+        self.plain[class].bump(slot_size)
+    }
+
+    /// Room for a tiny object (< 16 B of plain data) in the current block.
+    #[inline(always)]
+    pub(crate) fn tiny(&self, size: usize, align: usize) -> Option<usize> {
+        let start = (self.tiny_cur.get() + align - 1) & !(align - 1);
+        if start + size > self.tiny_end.get() {
+            return None;
+        }
+        self.tiny_cur.set(start + size);
+        Some(start)
+    }
+
+    /// A new block for tiny objects, from which `used` bytes are taken.
+    pub(crate) fn set_tiny_block(&self, block: usize, size: usize, used: usize) {
+        if self.enabled.get() {
+            self.tiny_cur.set(block + used);
+            self.tiny_end.set(block + size);
+        }
+    }
+
+    #[expect(clippy::mut_from_ref, reason = "one user at a time, see SAFETY")]
+    fn lines(&self) -> &mut Lines {
+        // SAFETY: the cache has one user at a time, and no method of this file calls out while it uses the borrow.
+        unsafe { &mut *self.lines.get() }
+    }
+
+    /// The line of a class, made by `class` if it is new.
+    pub(crate) fn line(
+        &self,
+        info: &'static TypeInfo,
+        slot_size: usize,
+        class: impl FnOnce() -> Arc<Class>,
+    ) -> usize {
+        let key = (core::ptr::from_ref(info).addr(), slot_size);
+        if let Some(&line) = self.lines().index.get(&key) {
+            return line;
+        }
+        let class = class();
+        let lines = self.lines();
+        lines.lines.push(Line { class, span: None, cur: 0, end: 0 });
+        lines.index.insert(key, lines.lines.len() - 1);
+        lines.lines.len() - 1
+    }
+
+    /// The class of a line.
+    pub(crate) fn class(&self, line: usize) -> Arc<Class> {
+        self.lines().lines[line].class.clone()
+    }
+
+    fn entry(&self, place: Place) -> Option<&Entry> {
+        match place {
+            Place::Typed(info) => Some(self.entry_of(info)),
+            Place::Plain(class) => Some(&self.plain[class]),
+            Place::Indexed => None,
+        }
+    }
+
+    /// Moves an entry's run back to its line.
+    fn evict(&self, entry: &Entry) {
+        let index = entry.line.replace(NO_LINE);
+        if index != NO_LINE {
+            let line = &mut self.lines().lines[index];
+            (line.cur, line.end) = (entry.cur.get(), entry.end.get());
+        }
+        entry.key.set(0);
+        entry.cur.set(0);
+        entry.end.set(0);
+    }
+
+    /// Takes one slot from the rest of the line's run, and leaves the run where the fast path finds it.
+    pub(crate) fn take_slot(&self, index: usize, place: Place) -> Option<usize> {
+        let entry = self.entry(place);
+        if let Some(entry) = entry {
+            self.evict(entry);
+        }
+        let line = &mut self.lines().lines[index];
+        if line.cur == line.end {
+            return None;
+        }
+        let slot = line.cur;
+        line.cur += line.class.key.slot_size;
+        if let (true, Some(entry)) = (self.enabled.get(), entry) {
+            let key = match place {
+                Place::Typed(info) => core::ptr::from_ref(info).addr(),
+                _ => 0,
+            };
+            entry.key.set(key);
+            entry.cur.set(line.cur);
+            entry.end.set(line.end);
+            entry.line.set(index);
+        }
+        Some(slot)
+    }
+
+    /// Takes the next run of the line's span; its bytes. The last run must be used up, as `take_slot` says.
+    pub(crate) fn next_run(&self, index: usize, mark: Epoch, current: Epoch) -> Option<usize> {
+        let line = &mut self.lines().lines[index];
+        debug_assert!(line.cur == line.end);
+        let (cur, end) = line.span?.take_run(mark, current)?;
+        (line.cur, line.end) = (cur, end);
+        Some(end - cur)
+    }
+
+    /// Gives the line another span and returns the one it had.
+    pub(crate) fn replace_span(&self, index: usize, span: Option<Span>) -> Option<Span> {
+        let line = &mut self.lines().lines[index];
+        debug_assert!(line.cur == line.end);
+        core::mem::replace(&mut line.span, span)
+    }
+
+    fn evict_all(&self) {
+        for entry in self.table.iter().chain(&self.plain) {
+            self.evict(entry);
+        }
+        self.tiny_cur.set(0);
+        self.tiny_end.set(0);
+    }
+
+    /// Whether allocations may take the fast path.
+    pub(crate) fn set_enabled(&self, enabled: bool) {
+        if !enabled && self.enabled.get() {
+            self.evict_all();
+        }
+        self.enabled.set(enabled);
+    }
+
+    /// Gives the unused slots of all runs another colour.
+    pub(crate) fn recolour(&self, mark: Epoch) {
+        self.evict_all();
+        for line in &self.lines().lines {
+            if let Some(span) = line.span {
+                span.colour(line.cur, line.end, mark);
+            }
+        }
+    }
+
+    /// Gives all spans back to their classes; returns the bytes of the runs that were not used.
+    pub(crate) fn release_all(&self) -> usize {
+        self.evict_all();
+        let mut unused = 0;
+        for line in &mut self.lines().lines {
+            if let Some(span) = line.span.take() {
+                unused += line.end - line.cur;
+                span.give_back_run(line.cur, line.end);
+                line.class.put(span);
+            }
+            (line.cur, line.end) = (0, 0);
+        }
+        unused
+    }
+}

@@ -1,0 +1,109 @@
+//! Span classes: all spans of one type and slot size, and the lists they wait on (Go's mcentral).
+//!
+//! A class is a key (type, slot size, owner thread for types whose destructors must run at home) and three lists:
+//!
+//! | list | holds | taken by |
+//! |---|---|---|
+//! | `partial` | swept spans that may have free slots | caches |
+//! | `full` | swept spans without free slots | nobody, until the next sweep |
+//! | `unswept` | spans that the cycle just ended has not swept yet | caches and the background sweeper |
+//!
+//! A span that a cache or a sweeper has taken is on no list (I7). `partial` is a stack: the span freed last is the one
+//! whose lines are still in the processor's caches.
+
+use super::span::Span;
+use super::type_info::TypeInfo;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Arc, Mutex};
+
+/// What distinguishes classes.
+#[derive(Clone, Copy)]
+pub(crate) struct ClassKey {
+    /// The type of the objects.
+    pub(crate) info: &'static TypeInfo,
+    /// Bytes of a slot.
+    pub(crate) slot_size: usize,
+    /// For types with `local_drop`: the thread that owns the spans; else 0.
+    pub(crate) owner: u64,
+}
+
+impl ClassKey {
+    fn same(&self, other: &ClassKey) -> bool {
+        (self.slot_size, self.owner) == (other.slot_size, other.owner)
+            && self.info.same(other.info)
+    }
+}
+
+/// The lists of a class.
+#[derive(Default)]
+pub(crate) struct ClassLists {
+    pub(crate) partial: Vec<Span>,
+    pub(crate) full: Vec<Span>,
+    pub(crate) unswept: Vec<Span>,
+}
+
+/// All spans of one type and slot size.
+pub(crate) struct Class {
+    pub(crate) key: ClassKey,
+    pub(crate) lists: Mutex<ClassLists>,
+}
+
+impl Class {
+    /// Puts a swept span that nobody uses any more where the next user looks for it.
+    pub(crate) fn put(&self, span: Span) {
+        let mut lists = self.lists.lock();
+        if span.free() > 0 {
+            lists.partial.push(span);
+        } else {
+            lists.full.push(span);
+        }
+    }
+
+    /// A span with free slots, swept; or one to be swept first (`true`).
+    pub(crate) fn take(&self) -> Option<(Span, bool)> {
+        let mut lists = self.lists.lock();
+        if let Some(span) = lists.partial.pop() {
+            return Some((span, false));
+        }
+        lists.unswept.pop().map(|span| (span, true))
+    }
+
+    /// A span to be swept.
+    pub(crate) fn take_unswept(&self) -> Option<Span> {
+        self.lists.lock().unswept.pop()
+    }
+
+    /// The cycle has ended: everything on the lists is to be swept. Adds to `pending` how many spans that are, before
+    /// anybody can take one.
+    pub(crate) fn start_sweep(&self, pending: &AtomicUsize) {
+        let mut lists = self.lists.lock();
+        let lists = &mut *lists;
+        debug_assert!(lists.unswept.is_empty());
+        lists.unswept.append(&mut lists.full);
+        lists.unswept.append(&mut lists.partial);
+        pending.fetch_add(lists.unswept.len(), Ordering::Relaxed);
+    }
+}
+
+/// The classes of a heap. Only grows.
+#[derive(Default)]
+pub(crate) struct Classes {
+    all: Vec<Arc<Class>>,
+}
+
+impl Classes {
+    /// The class of `key`, made if it is new. Linear in the number of classes; callers keep what they found.
+    pub(crate) fn of(&mut self, key: ClassKey) -> Arc<Class> {
+        if let Some(class) = self.all.iter().find(|class| class.key.same(&key)) {
+            return class.clone();
+        }
+        let class = Arc::new(Class { key, lists: Mutex::new(ClassLists::default()) });
+        self.all.push(class.clone());
+        class
+    }
+
+    /// Every class.
+    pub(crate) fn all(&self) -> &[Arc<Class>] {
+        &self.all
+    }
+}

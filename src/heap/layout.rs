@@ -1,0 +1,77 @@
+//! Sizes and address arithmetic of the heap: the one place that knows how memory is divided.
+//!
+//! ```text
+//! chunk, 2 MiB, aligned to its size (a larger object has a longer chunk of its own)
+//! ├── 0 KiB    chunk header (512 B) and one 64 B span descriptor per page     8 KiB
+//! ├── 8 KiB    one mark byte per granule of the data pages                  120 KiB
+//! └── 128 KiB  120 data pages of 16 KiB
+//! ```
+//!
+//! The mark byte of an address is at `chunk + offset / 16`, so the table starts at the chunk itself: its first 8 KiB
+//! would hold the marks of the 128 KiB of header, which has no objects, and hold the descriptors instead. Marks lie in
+//! the same huge page as the objects they belong to (one TLB entry for both), and a chunk's marks are contiguous (they
+//! spread over all cache sets; marks at the head of each small span would fall into the same few).
+
+/// Objects start at multiples of this many bytes; one mark byte stands for one granule.
+pub(crate) const GRANULE: usize = 16;
+/// Bytes of a page, the unit of the page heap.
+pub(crate) const PAGE: usize = 16 << 10;
+/// log2 of [`PAGE`].
+pub(crate) const PAGE_SHIFT: u32 = PAGE.trailing_zeros();
+/// Bytes of a chunk, the unit asked from the operating system; chunks are aligned to it.
+pub(crate) const CHUNK: usize = 2 << 20;
+/// Bytes before the first data page of a chunk.
+pub(crate) const HEADER: usize = CHUNK / GRANULE;
+/// Pages of a chunk, header included.
+pub(crate) const PAGES_PER_CHUNK: usize = CHUNK / PAGE;
+/// Index of the first data page.
+pub(crate) const FIRST_DATA_PAGE: usize = HEADER / PAGE;
+/// Data pages of a chunk.
+pub(crate) const DATA_PAGES: usize = PAGES_PER_CHUNK - FIRST_DATA_PAGE;
+/// Bytes of a span descriptor.
+pub(crate) const DESCRIPTOR: usize = 64;
+/// Largest slot of a small span; larger objects have a span of their own.
+pub(crate) const MAX_SMALL: usize = 32 << 10;
+/// Largest alignment of an object.
+pub(crate) const MAX_ALIGN: usize = 4096;
+
+const _: () = assert!(PAGES_PER_CHUNK * DESCRIPTOR == HEADER / GRANULE);
+const _: () = assert!(FIRST_DATA_PAGE * DESCRIPTOR == 512);
+
+/// The chunk that an object's address lies in.
+#[inline(always)]
+pub(crate) const fn chunk_of(address: usize) -> usize {
+    address & !(CHUNK - 1)
+}
+
+/// The address of the mark byte of an object.
+#[inline(always)]
+pub(crate) const fn mark_address(address: usize) -> usize {
+    chunk_of(address) + ((address & (CHUNK - 1)) / GRANULE)
+}
+
+/// The address of the descriptor of the page that an address lies in.
+#[inline(always)]
+pub(crate) const fn descriptor_address(address: usize) -> usize {
+    chunk_of(address) + ((address & (CHUNK - 1)) >> PAGE_SHIFT) * DESCRIPTOR
+}
+
+/// `value` rounded up to a multiple of `unit`, a power of two.
+#[inline(always)]
+pub(crate) const fn round_up(value: usize, unit: usize) -> usize {
+    (value + unit - 1) & !(unit - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_of_data_pages_lie_between_descriptors_and_data() {
+        let chunk = 7 * CHUNK;
+        assert_eq!(mark_address(chunk + HEADER), chunk + 8192);
+        assert_eq!(mark_address(chunk + CHUNK - GRANULE), chunk + HEADER - 1);
+        assert_eq!(descriptor_address(chunk + CHUNK - 1), chunk + 8192 - DESCRIPTOR);
+        assert_eq!(descriptor_address(chunk + HEADER), chunk + 512);
+    }
+}

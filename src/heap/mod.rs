@@ -1,0 +1,181 @@
+//! The heap: pages, spans, classes, caches. Knows nothing of cycles and barriers.
+//!
+//! An allocation goes down until somebody has memory, each level taking a larger piece with a rarer lock:
+//!
+//! 1. the mutator's [`cache`]: bump a pointer inside the current free run of its span (no lock, no atomic);
+//! 2. the next run of that span, from its mark bytes;
+//! 3. another span of the [`class`] with free slots (a short lock), swept first if the last cycle has not done so;
+//! 4. pages for a new span from the [`page_heap`] (a lock);
+//! 5. a chunk from the operating system ([`os`]).
+
+pub(crate) mod cache;
+pub(crate) mod class;
+pub(crate) mod layout;
+pub(crate) mod os;
+pub(crate) mod page_heap;
+pub(crate) mod size_class;
+pub(crate) mod span;
+pub(crate) mod type_info;
+
+use self::class::{Class, ClassKey, Classes};
+use self::layout::{DATA_PAGES, PAGE};
+use self::page_heap::{PageHeap, PageHeapConfig, PageRun};
+use self::span::{Epoch, Span, SpanInit};
+use self::type_info::TypeInfo;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Arc, Mutex};
+
+/// Objects that have a span of their own.
+#[derive(Default)]
+pub(crate) struct LargeSpans {
+    /// Swept, or allocated since.
+    pub(crate) swept: Vec<Span>,
+    /// To be swept.
+    pub(crate) unswept: Vec<Span>,
+}
+
+/// All memory of one heap.
+pub(crate) struct Space {
+    pages: Mutex<PageHeap>,
+    /// Every class.
+    pub(crate) classes: Mutex<Classes>,
+    /// Spans of large objects.
+    pub(crate) large: Mutex<LargeSpans>,
+    /// Bytes of pages that belong to spans. Written under the lock of `pages`; read for limits and statistics, where
+    /// a value a moment old is as good (Relaxed).
+    in_use: AtomicUsize,
+    /// Hard limit on `in_use` plus what the embedder reports (`usize::MAX`: none).
+    max_bytes: usize,
+}
+
+/// Why there are no pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoPages {
+    /// The hard limit of the heap.
+    Limit,
+    /// The operating system.
+    System,
+}
+
+impl Space {
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        Space {
+            pages: Mutex::new(PageHeap::new(PageHeapConfig::default())),
+            classes: Mutex::new(Classes::default()),
+            large: Mutex::new(LargeSpans::default()),
+            in_use: AtomicUsize::new(0),
+            max_bytes,
+        }
+    }
+
+    /// The class of a key.
+    pub(crate) fn class(&self, key: ClassKey) -> Arc<Class> {
+        self.classes.lock().of(key)
+    }
+
+    fn take_pages(&self, bytes: usize, external: usize) -> Result<PageRun, NoPages> {
+        let pages = bytes.div_ceil(PAGE);
+        let mut heap = self.pages.lock();
+        let in_use = self.in_use.load(Ordering::Relaxed);
+        let wanted = in_use.checked_add(pages * PAGE).ok_or(NoPages::Limit)?;
+        if wanted.saturating_add(external) > self.max_bytes {
+            return Err(NoPages::Limit);
+        }
+        let run = if pages <= DATA_PAGES {
+            heap.allocate(pages)
+        } else {
+            heap.allocate_large(bytes)
+        };
+        let run = run.map_err(|_| NoPages::System)?;
+        self.in_use.store(wanted, Ordering::Relaxed);
+        Ok(run)
+    }
+
+    /// A new, empty span of a class.
+    pub(crate) fn new_span(
+        &self,
+        class: &Class,
+        live_mark: Epoch,
+        external: usize,
+    ) -> Result<Span, NoPages> {
+        let slot_size = class.key.slot_size;
+        let pages = size_class::span_pages(slot_size);
+        let run = self.take_pages(pages * PAGE, external)?;
+        let init = SpanInit {
+            base: run.base,
+            pages,
+            info: class.key.info,
+            slot_size,
+            slots: pages * PAGE / slot_size,
+            live_mark,
+            large: false,
+            owner: class.key.owner,
+        };
+        // SAFETY: the pages are ours alone, and pages in the page heap have zero marks: fresh chunks are zero, and
+        // `free_span` clears them.
+        Ok(unsafe { Span::create(&init, Some(core::ptr::NonNull::from(class))) })
+    }
+
+    /// A span for one object of `bytes` bytes, its slot coloured `mark`. Not yet on the list of large spans.
+    pub(crate) fn new_large(
+        &self,
+        info: &'static TypeInfo,
+        bytes: usize,
+        mark: Epoch,
+        live_mark: Epoch,
+        owner: u64,
+        external: usize,
+    ) -> Result<Span, NoPages> {
+        let run = self.take_pages(bytes, external)?;
+        let pages = bytes.div_ceil(PAGE);
+        let init = SpanInit {
+            base: run.base,
+            pages,
+            info,
+            slot_size: pages * PAGE,
+            slots: 1,
+            live_mark,
+            large: true,
+            owner,
+        };
+        // SAFETY: as in `new_span`.
+        let span = unsafe { Span::create(&init, None) };
+        span.take_run(mark, mark);
+        Ok(span)
+    }
+
+    /// Gives the pages of a span back. The caller owns it and no object in it is alive.
+    pub(crate) fn free_span(&self, span: Span) {
+        let (base, pages) = (span.base(), span.pages());
+        span.colour(base, base + span.slots() * span.slot_size(), 0);
+        let mut heap = self.pages.lock();
+        let unmapped = heap.free(base, pages);
+        let in_use = self.in_use.load(Ordering::Relaxed);
+        self.in_use.store(in_use - pages * PAGE, Ordering::Relaxed);
+        drop(heap);
+        // Unmapping takes long: not under the lock.
+        drop(unmapped);
+    }
+
+    /// Bytes of pages that belong to spans.
+    pub(crate) fn in_use(&self) -> usize {
+        self.in_use.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of memory backed by the operating system, an upper bound.
+    pub(crate) fn committed(&self) -> usize {
+        self.pages.lock().committed_bytes()
+    }
+
+    /// Gives memory that has been free for a while back to the operating system; returns how many bytes.
+    pub(crate) fn scavenge(&self, keep_free: usize, at_most: usize) -> usize {
+        let now = std::time::Instant::now();
+        let done = self.pages.lock().scavenge_detached(now, keep_free, at_most);
+        done.bytes
+    }
+
+    /// Free bytes that scavenging could still give back.
+    pub(crate) fn free_bytes(&self) -> usize {
+        self.pages.lock().free_bytes()
+    }
+}

@@ -1,0 +1,201 @@
+//! Memory from the operating system: the only place where address space is taken, given back and returned.
+//!
+//! A [`Mapping`] is a run of whole chunks, aligned to [`CHUNK`], readable and writable, zero at first, and unmapped when
+//! it is dropped. Three platforms stand behind it with the same functions: `unix` (mmap), and `fallback` (the global
+//! allocator) for everything else and under Miri, which knows no `madvise`.
+//!
+//! Invariants: `start % CHUNK == 0`, `bytes % CHUNK == 0`, `bytes > 0`.
+//!
+//! No lock and no state: a mapping belongs to whoever holds the value. It is not a heap; what lies inside, and who may
+//! touch it, is the page heap's affair.
+//!
+//! Rejected: reserving one large `PROT_NONE` region per heap. It makes the way from an address to its chunk a
+//! subtraction, but a process with many heaps runs into limits of address space, and commit becomes a system call.
+
+use crate::heap::layout::CHUNK;
+use core::fmt;
+use core::ptr::NonNull;
+
+#[cfg(any(test, miri, not(unix)))]
+mod fallback;
+#[cfg(all(unix, not(miri)))]
+mod unix;
+
+#[cfg(any(miri, not(unix)))]
+use fallback as platform;
+#[cfg(all(unix, not(miri)))]
+use unix as platform;
+
+/// Whether untouched memory takes no room and [`Mapping::give_back`] works here.
+pub(crate) const LAZY: bool = platform::LAZY;
+
+/// The unit in which memory can be given back: the largest page that the kernel of this target may use.
+///
+/// A constant of the target, not a question to the kernel: the answer only decides how coarse giving back is.
+pub(crate) const fn page_size() -> usize {
+    if cfg!(any(
+        target_arch = "x86_64",
+        target_arch = "x86",
+        target_arch = "riscv64"
+    )) {
+        4 << 10
+    } else if cfg!(target_vendor = "apple") {
+        16 << 10
+    } else {
+        64 << 10
+    }
+}
+
+/// The operating system refused memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OsError {
+    /// How many bytes were asked for.
+    pub(crate) bytes: usize,
+}
+
+impl fmt::Display for OsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the operating system refused {} bytes of memory",
+            self.bytes
+        )
+    }
+}
+
+impl std::error::Error for OsError {}
+
+/// Whole chunks of memory, unmapped on drop.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    start: NonNull<u8>,
+    bytes: usize,
+}
+
+// SAFETY: a mapping is an address and a length; neither belongs to a thread, and access to the memory goes through raw
+// pointers whose users synchronise themselves.
+unsafe impl Send for Mapping {}
+
+impl Mapping {
+    /// Maps `bytes` bytes of zeroed memory, aligned to [`CHUNK`].
+    ///
+    /// The provenance of the memory is exposed: addresses inside may be turned into pointers by
+    /// [`core::ptr::with_exposed_provenance_mut`].
+    pub(crate) fn reserve(bytes: usize) -> Result<Mapping, OsError> {
+        debug_assert!(bytes > 0 && bytes.is_multiple_of(CHUNK));
+        let start = platform::reserve_chunks(bytes)?;
+        debug_assert!(start.addr().get().is_multiple_of(CHUNK));
+        let _ = start.as_ptr().expose_provenance();
+        Ok(Mapping { start, bytes })
+    }
+
+    /// The address of the first byte.
+    #[inline]
+    pub(crate) fn address(&self) -> usize {
+        self.start.addr().get()
+    }
+
+    /// The length in bytes.
+    #[inline]
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Asks for huge pages in the first `bytes` bytes.
+    pub(crate) fn advise_huge(&self, bytes: usize) {
+        debug_assert!(bytes <= self.bytes);
+        // SAFETY: `start` and `bytes` lie in a mapping that `self` owns.
+        unsafe { platform::advise_huge(self.start, bytes) }
+    }
+
+    /// Asks for no huge pages anywhere in the mapping. Existing ones stay.
+    pub(crate) fn advise_no_huge(&self) {
+        // SAFETY: `start` and `bytes` are the mapping that `self` owns.
+        unsafe { platform::advise_no_huge(self.start, self.bytes) }
+    }
+
+    /// Gives the memory of a part back; true means that it takes no room and reads as zero from now on. After false it
+    /// is as before.
+    ///
+    /// # Safety
+    ///
+    /// Nobody uses the contents of `offset..offset + bytes` any more, nor accesses them during the call.
+    pub(crate) unsafe fn give_back(&self, offset: usize, bytes: usize) -> bool {
+        debug_assert!(offset.is_multiple_of(page_size()) && bytes.is_multiple_of(page_size()));
+        let part = self.part(offset, bytes);
+        // SAFETY: the part lies in this mapping by `part`; the caller gives up its contents.
+        unsafe { platform::give_back(part, bytes) }
+    }
+
+    /// Writes zeros.
+    ///
+    /// # Safety
+    ///
+    /// Nobody uses the contents of `offset..offset + bytes` any more, nor accesses them during the call.
+    pub(crate) unsafe fn zero(&self, offset: usize, bytes: usize) {
+        let part = self.part(offset, bytes);
+        // SAFETY: the part lies in this mapping, which is writable, by `part`; the caller gives up its contents.
+        unsafe { part.write_bytes(0, bytes) }
+    }
+
+    /// The start of a part, checked to lie inside.
+    fn part(&self, offset: usize, bytes: usize) -> NonNull<u8> {
+        assert!(
+            offset
+                .checked_add(bytes)
+                .is_some_and(|end| end <= self.bytes)
+        );
+        // SAFETY: `offset` is at most `self.bytes`, the length of the one mapping that `start` begins.
+        unsafe { self.start.add(offset) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: `start` and `bytes` come from `reserve_chunks` and `self`, their only owner, ends here.
+        unsafe { platform::release(self.start, self.bytes) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::ptr::with_exposed_provenance_mut;
+
+    #[test]
+    fn mappings_are_aligned_zeroed_and_writable() {
+        for chunks in [1, 3, 1, 17] {
+            let mapping = Mapping::reserve(chunks * CHUNK).unwrap();
+            assert_eq!(mapping.address() % CHUNK, 0);
+            assert_eq!(mapping.bytes(), chunks * CHUNK);
+            for offset in (0..mapping.bytes()).step_by(CHUNK / 2) {
+                let byte = with_exposed_provenance_mut::<u8>(mapping.address() + offset);
+                // SAFETY: `offset` is below the length of the mapping, which this test owns.
+                assert_eq!(unsafe { byte.read() }, 0);
+                // SAFETY: as above.
+                unsafe { byte.write(1) };
+            }
+        }
+    }
+
+    #[test]
+    fn given_back_memory_reads_zero() {
+        let mapping = Mapping::reserve(CHUNK).unwrap();
+        mapping.advise_huge(CHUNK);
+        let byte = with_exposed_provenance_mut::<u8>(mapping.address() + CHUNK / 2);
+        // SAFETY: the byte lies in the mapping, which this test owns.
+        unsafe { byte.write(7) };
+        mapping.advise_no_huge();
+        // SAFETY: the test uses nothing of that half any more.
+        let gone = unsafe { mapping.give_back(CHUNK / 2, CHUNK / 2) };
+        assert_eq!(gone, LAZY);
+        // SAFETY: the byte lies in the mapping, which this test owns.
+        assert_eq!(unsafe { byte.read() }, if gone { 0 } else { 7 });
+    }
+
+    #[test]
+    fn an_impossible_size_is_an_error() {
+        let bytes = (isize::MAX as usize) & !(CHUNK - 1);
+        assert_eq!(Mapping::reserve(bytes).unwrap_err(), OsError { bytes });
+    }
+}

@@ -1,0 +1,123 @@
+//! The platform with mmap.
+//!
+//! Memory is anonymous and private, without a reservation of swap, so that a chunk costs nothing until it is touched.
+//! Alignment comes from asking for the plain size first, which is aligned whenever the kernel places the new mapping
+//! next to the last one, and otherwise from mapping one chunk more and trimming both ends.
+
+use super::OsError;
+use crate::heap::layout::CHUNK;
+use core::ffi::c_void;
+use core::ptr::NonNull;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use rustix::mm::{Advice, madvise};
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+
+/// Untouched memory takes no room, and `give_back` works.
+pub(super) const LAZY: bool = true;
+
+/// Zeroed memory aligned to [`CHUNK`].
+pub(super) fn reserve_chunks(bytes: usize) -> Result<NonNull<u8>, OsError> {
+    let plain = map(bytes).ok_or(OsError { bytes })?;
+    if plain.addr().get().is_multiple_of(CHUNK) {
+        return Ok(plain);
+    }
+    // SAFETY: the range was mapped above and nobody else knows it.
+    unsafe { release(plain, bytes) };
+    reserve_trimmed(bytes).ok_or(OsError { bytes })
+}
+
+/// Maps one chunk too many and unmaps what lies before and after the aligned part.
+#[cold]
+fn reserve_trimmed(bytes: usize) -> Option<NonNull<u8>> {
+    let total = bytes.checked_add(CHUNK)?;
+    let start = map(total)?;
+    let before = start.addr().get().next_multiple_of(CHUNK) - start.addr().get();
+    // SAFETY: `before < CHUNK <= total`, so the result lies in the mapping.
+    let aligned = unsafe { start.add(before) };
+    // SAFETY: `before + bytes <= total`, so the result lies in the mapping or at its end.
+    let end = unsafe { aligned.add(bytes) };
+    if before > 0 {
+        // SAFETY: the head of the mapping above, which nobody else knows.
+        unsafe { release(start, before) };
+    }
+    if before < CHUNK {
+        // SAFETY: the tail of the mapping above, which nobody else knows.
+        unsafe { release(end, CHUNK - before) };
+    }
+    Some(aligned)
+}
+
+/// How every mapping is made.
+fn flags() -> MapFlags {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return MapFlags::PRIVATE | MapFlags::NORESERVE;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    return MapFlags::PRIVATE;
+}
+
+/// A new anonymous mapping, wherever the kernel likes.
+fn map(bytes: usize) -> Option<NonNull<u8>> {
+    let access = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: without a fixed address, mmap only makes a mapping where there was none.
+    let start = unsafe { mmap_anonymous(core::ptr::null_mut(), bytes, access, flags()) };
+    NonNull::new(start.ok()?.cast())
+}
+
+/// Unmaps.
+///
+/// # Safety
+///
+/// The range is page-aligned, lies in one mapping of this module, and nobody uses it any more.
+pub(super) unsafe fn release(start: NonNull<u8>, bytes: usize) {
+    // SAFETY: the caller owns the range and gives it up.
+    let done = unsafe { munmap(start.as_ptr().cast::<c_void>(), bytes) };
+    // Unmapping the middle of a region can exceed the kernel's limit of regions. The range then stays mapped.
+    debug_assert!(done.is_ok(), "munmap: {done:?}");
+}
+
+/// Asks for huge pages.
+///
+/// # Safety
+///
+/// The range is page-aligned and lies in one mapping of this module.
+pub(super) unsafe fn advise_huge(start: NonNull<u8>, bytes: usize) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    // SAFETY: the range is mapped, by the caller; this advice does not change contents. A kernel without huge pages
+    // answers with an error, and the memory stays as it is.
+    let _ = unsafe { madvise(start.as_ptr().cast(), bytes, Advice::LinuxHugepage) };
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (start, bytes);
+}
+
+/// Asks for no huge pages.
+///
+/// # Safety
+///
+/// The range is page-aligned and lies in one mapping of this module.
+pub(super) unsafe fn advise_no_huge(start: NonNull<u8>, bytes: usize) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    // SAFETY: the range is mapped, by the caller; this advice does not change contents. A kernel without huge pages
+    // answers with an error, and the memory stays as it is.
+    let _ = unsafe { madvise(start.as_ptr().cast(), bytes, Advice::LinuxNoHugepage) };
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (start, bytes);
+}
+
+/// Drops the contents: the range takes no room and reads as zero.
+///
+/// # Safety
+///
+/// The range is page-aligned, lies in one mapping of this module, and nobody uses its contents or accesses it.
+pub(super) unsafe fn give_back(start: NonNull<u8>, bytes: usize) -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    // SAFETY: the range is mapped and its contents are given up, by the caller.
+    return unsafe { madvise(start.as_ptr().cast(), bytes, Advice::LinuxDontNeed) }.is_ok();
+    // Elsewhere the advice is only advice; a new mapping in the old one's place reads as zero for certain.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        let place = start.as_ptr().cast();
+        // SAFETY: the replaced range is a mapping of this module whose contents the caller gives up.
+        return unsafe { mmap_anonymous(place, bytes, access, flags() | MapFlags::FIXED) }.is_ok();
+    }
+}

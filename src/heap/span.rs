@@ -1,0 +1,321 @@
+//! Spans: runs of pages that hold objects of one size and one type.
+//!
+//! A span is described by the descriptor of its first page; the descriptors of its other pages repeat what a marker
+//! needs (`trace`, `slot_size`), so that marking never looks for the first page.
+//!
+//! **Who may touch it (I7).** A span is owned by exactly one of: a mutator's cache, a class's lists (under their
+//! lock), or a sweeper that took it off a list. Only the owner writes. Markers read `trace` and `slot_size` only, which
+//! are written once, before the first object of the span is published.
+//!
+//! **Mark bytes.** One byte per granule; only the byte of an object's first granule counts. It holds the *epoch* (the
+//! colour of a cycle, 1 … [`LAST_EPOCH`]) at which the object was last found alive or allocated:
+//!
+//! | byte | meaning for a slot of a span whose `live_mark` is `l`, in a cycle whose epoch is `e` |
+//! |---|---|
+//! | `e` | marked in this cycle, or allocated black |
+//! | `l` | allocated and not (yet) marked: white |
+//! | [`ZOMBIE`] | dead, waiting for its destructor on its own thread |
+//! | anything else | free |
+//!
+//! So nothing is cleared between cycles: when a cycle ends its epoch becomes the `live_mark` of every span that is
+//! swept. Epochs come round after [`LAST_EPOCH`] cycles; the sweeps of the last and of the first epoch write zero
+//! over every byte that is not their own, so that no byte survives a whole round (see `sweep`).
+//! Marks are written with relaxed stores: two markers that mark one object at once do the same work twice, which is
+//! harmless, and a store instead of a locked read-modify-write is worth ×1.7–2.6 of all marking.
+
+use core::cell::Cell;
+use core::ptr::NonNull;
+
+use memoffset::offset_of;
+
+use super::class::Class;
+use super::layout::{
+    DESCRIPTOR, GRANULE, PAGE, PAGE_SHIFT, chunk_of, descriptor_address, mark_address,
+};
+use super::type_info::{TraceFn, TypeInfo};
+use crate::sync::atomic::{AtomicU8, Ordering};
+
+/// The colour of one cycle, a mark byte's value.
+pub(crate) type Epoch = u8;
+/// Epochs are 1 to this.
+pub(crate) const LAST_EPOCH: Epoch = 250;
+/// Mark byte of a dead object that waits for its destructor on its own thread.
+pub(crate) const ZOMBIE: Epoch = 255;
+
+/// The epoch that follows.
+pub(crate) const fn next_epoch(epoch: Epoch) -> Epoch {
+    if epoch == LAST_EPOCH { 1 } else { epoch + 1 }
+}
+
+/// The descriptor of a page. `Cell`s: plain memory, written by the span's owner only.
+#[repr(C)]
+pub(crate) struct Descriptor {
+    /// How to trace an object that starts in this page; on every page of the span.
+    trace: Cell<Option<TraceFn>>,
+    /// Bytes of a slot; on every page of the span.
+    slot_size: Cell<usize>,
+    /// The rest is on the first page only.
+    info: Cell<Option<&'static TypeInfo>>,
+    /// The class whose lists the span is on.
+    class: Cell<Option<NonNull<Class>>>,
+    /// Pages of the span.
+    pages: Cell<u32>,
+    /// Slots of the span.
+    slots: Cell<u32>,
+    /// The slot from which the next free run is looked for.
+    cursor: Cell<u32>,
+    /// Upper bound on the free slots at or after `cursor`.
+    free: Cell<u32>,
+    /// Mark byte of an allocated object that no running cycle has marked.
+    live_mark: Cell<Epoch>,
+    /// Whether the span has its own mapping in the page heap.
+    large: Cell<bool>,
+    /// For types whose destructors run at home: the thread's token.
+    owner: Cell<u64>,
+}
+
+const _: () = assert!(size_of::<Descriptor>() == DESCRIPTOR);
+const _: () = assert!(offset_of!(Descriptor, trace) == 0 && offset_of!(Descriptor, slot_size) == 8);
+
+/// A span, named by the descriptor of its first page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Span(NonNull<Descriptor>);
+
+// SAFETY: a `Span` is a name; what may be done with it is the owner's matter (I7), who may be on any thread.
+unsafe impl Send for Span {}
+
+/// Everything that a new span is made from.
+pub(crate) struct SpanInit {
+    pub(crate) base: usize,
+    pub(crate) pages: usize,
+    pub(crate) info: &'static TypeInfo,
+    pub(crate) slot_size: usize,
+    pub(crate) slots: usize,
+    pub(crate) live_mark: Epoch,
+    pub(crate) large: bool,
+    pub(crate) owner: u64,
+}
+
+impl Span {
+    /// Writes the descriptors of a new span.
+    ///
+    /// # Safety
+    /// `init` describes pages of a chunk with a header as in `layout`, taken from the page heap by the caller and in
+    /// nobody else's use, whose mark bytes are zero.
+    pub(crate) unsafe fn create(init: &SpanInit, class: Option<NonNull<Class>>) -> Span {
+        debug_assert!(init.base.is_multiple_of(PAGE));
+        let first = Span(Self::descriptor(init.base));
+        let described = if init.large { 1 } else { init.pages };
+        for page in 0..described {
+            let raw = Self::descriptor(init.base + page * PAGE);
+            // SAFETY: the header of the chunk is mapped, and the caller owns these pages and so their descriptors.
+            let d = unsafe { raw.as_ref() };
+            d.trace.set(init.info.trace);
+            d.slot_size.set(init.slot_size);
+            d.info.set(None);
+        }
+        let d = first.get();
+        d.info.set(Some(init.info));
+        d.class.set(class);
+        d.pages.set(init.pages as u32);
+        d.slots.set(init.slots as u32);
+        d.cursor.set(0);
+        d.free.set(init.slots as u32);
+        d.live_mark.set(init.live_mark);
+        d.large.set(init.large);
+        d.owner.set(init.owner);
+        first
+    }
+
+    fn descriptor(address: usize) -> NonNull<Descriptor> {
+        let raw = core::ptr::with_exposed_provenance_mut(descriptor_address(address));
+        // SAFETY: an address inside a chunk has a descriptor inside the chunk, which does not start at 0.
+        unsafe { NonNull::new_unchecked(raw) }
+    }
+
+    #[inline(always)]
+    fn get(&self) -> &Descriptor {
+        // SAFETY: a `Span` is made by `create` only, and its chunk stays mapped while the span exists (I10).
+        unsafe { self.0.as_ref() }
+    }
+
+    /// The address of the first slot.
+    pub(crate) fn base(self) -> usize {
+        let descriptor = self.0.addr().get();
+        let chunk = chunk_of(descriptor);
+        chunk + ((descriptor - chunk) / DESCRIPTOR << PAGE_SHIFT)
+    }
+
+    /// Bytes of a slot.
+    pub(crate) fn slot_size(self) -> usize {
+        self.get().slot_size.get()
+    }
+
+    /// Slots of the span.
+    pub(crate) fn slots(self) -> usize {
+        self.get().slots.get() as usize
+    }
+
+    /// Pages of the span.
+    pub(crate) fn pages(self) -> usize {
+        self.get().pages.get() as usize
+    }
+
+    /// Whether it has a mapping of its own.
+    pub(crate) fn is_large(self) -> bool {
+        self.get().large.get()
+    }
+
+    /// The type of its objects.
+    pub(crate) fn info(self) -> &'static TypeInfo {
+        self.get().info.get().expect("a span has a type")
+    }
+
+    /// The class whose lists it belongs to; `None` for a large object's span.
+    pub(crate) fn class(self) -> Option<NonNull<Class>> {
+        self.get().class.get()
+    }
+
+    /// The token of the thread on which destructors must run, for types that say so.
+    pub(crate) fn owner(self) -> u64 {
+        self.get().owner.get()
+    }
+
+    /// See the module header.
+    pub(crate) fn live_mark(self) -> Epoch {
+        self.get().live_mark.get()
+    }
+
+    /// Upper bound on the free slots that no run has been taken from.
+    pub(crate) fn free(self) -> usize {
+        self.get().free.get() as usize
+    }
+
+    /// After a sweep: `free` slots are free, the rest carry `live_mark`, and runs are looked for from the start.
+    pub(crate) fn set_swept(self, live_mark: Epoch, free: usize) {
+        let d = self.get();
+        d.live_mark.set(live_mark);
+        d.free.set(free as u32);
+        d.cursor.set(0);
+    }
+
+    /// The address of a slot.
+    #[inline]
+    pub(crate) fn slot(self, index: usize) -> usize {
+        self.base() + index * self.slot_size()
+    }
+
+    /// The mark of a slot.
+    #[inline]
+    pub(crate) fn mark(self, index: usize) -> &'static AtomicU8 {
+        // SAFETY: the address is that of a slot of a mapped span; the reference is used while the span exists.
+        unsafe { mark_of(self.slot(index)) }
+    }
+
+    /// Takes the next run of free slots, colours it `mark` and returns its bounds; `current` is the epoch of the
+    /// running or last cycle. `None` when the span is full.
+    pub(crate) fn take_run(self, mark: Epoch, current: Epoch) -> Option<(usize, usize)> {
+        let d = self.get();
+        let (slots, live) = (d.slots.get() as usize, d.live_mark.get());
+        if d.free.get() == 0 {
+            return None;
+        }
+        let is_free = |index: usize| {
+            // Relaxed: the bytes of slots that no thread allocates, marks or sweeps meanwhile: they are free, and the
+            // span is ours. Marks of live neighbours may change under the read, but never to or from a free value.
+            let m = self.mark(index).load(Ordering::Relaxed);
+            m != live && m != current && m != ZOMBIE
+        };
+        let mut start = d.cursor.get() as usize;
+        while start < slots && !is_free(start) {
+            start += 1;
+        }
+        let mut end = start;
+        while end < slots && is_free(end) {
+            end += 1;
+        }
+        d.cursor.set(end as u32);
+        let left = if end == slots { 0 } else { d.free.get() - (end - start) as u32 };
+        d.free.set(left);
+        if start == end {
+            return None;
+        }
+        let bounds = (self.slot(start), self.slot(end));
+        self.colour(bounds.0, bounds.1, mark);
+        Some(bounds)
+    }
+
+    /// Writes `mark` on every granule of `[from, to)`, slots of this span that the caller owns.
+    pub(crate) fn colour(self, from: usize, to: usize, mark: Epoch) {
+        // A large span has one object, whose other granules have no marks of their own (they may lie outside the
+        // chunk of the mark table).
+        let granules = if self.get().large.get() { 1 } else { (to - from) / GRANULE };
+        let first = core::ptr::with_exposed_provenance_mut::<u8>(mark_address(from));
+        // SAFETY: the marks of slots of this span, in its mapped chunk, that nobody else reads or writes: the slots
+        // are free or in a run, and the span is the caller's (I7).
+        unsafe { first.write_bytes(mark, granules) };
+    }
+
+    /// Calls `f` with the mark byte of every granule that may have been written.
+    pub(crate) fn each_mark_byte(self, f: impl Fn(&AtomicU8)) {
+        let granules = if self.is_large() { 1 } else { self.slots() * self.slot_size() / GRANULE };
+        for granule in 0..granules {
+            // SAFETY: a granule of a mapped span.
+            f(unsafe { mark_of(self.base() + granule * GRANULE) });
+        }
+    }
+
+    /// Gives back the unused rest `[from, to)` of the run taken last.
+    pub(crate) fn give_back_run(self, from: usize, to: usize) {
+        if from == to {
+            return;
+        }
+        let d = self.get();
+        self.colour(from, to, 0);
+        let index = (from - self.base()) / self.slot_size();
+        let returned = (to - from) / self.slot_size();
+        d.cursor.set(d.cursor.get().min(index as u32));
+        d.free.set(d.free.get() + returned as u32);
+    }
+}
+
+/// The mark byte of the object at `address`.
+///
+/// # Safety
+/// `address` is the start of a slot of a mapped span, which stays mapped while the reference is used.
+#[inline(always)]
+pub(crate) unsafe fn mark_of(address: usize) -> &'static AtomicU8 {
+    let mark = core::ptr::with_exposed_provenance::<AtomicU8>(mark_address(address));
+    // SAFETY: the mark table of the chunk is mapped, and its bytes are only ever accessed as atomics or, in
+    // `Span::colour`, by the exclusive owner of the slots they belong to.
+    unsafe { &*mark }
+}
+
+/// What a marker needs to scan the object at `address`: its type's trace function and its slot's size.
+///
+/// # Safety
+/// As [`mark_of`].
+#[inline(always)]
+pub(crate) unsafe fn scan_info(address: usize) -> (Option<TraceFn>, usize) {
+    let raw = core::ptr::with_exposed_provenance::<Descriptor>(descriptor_address(address));
+    // SAFETY: the descriptor of a page of a mapped span; these two fields do not change while it has objects.
+    let d = unsafe { &*raw };
+    (d.trace.get(), d.slot_size.get())
+}
+
+/// The name of the type of the object at `address`, for diagnostics.
+///
+/// # Safety
+/// As [`mark_of`].
+pub(crate) unsafe fn type_name_at(address: usize) -> &'static str {
+    let mut page = address & !(PAGE - 1);
+    loop {
+        // SAFETY: the descriptor of a page of a mapped chunk.
+        let d = unsafe { Span::descriptor(page).as_ref() };
+        // The first page of the span is the nearest one below with a type: all others have none.
+        if let Some(info) = d.info.get() {
+            return (info.name)();
+        }
+        page -= PAGE;
+    }
+}

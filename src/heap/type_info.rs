@@ -1,0 +1,155 @@
+//! What the collector knows of a Rust type: how to trace it, how to drop it, how large it is.
+//!
+//! One `TypeInfo` per type (and one per slice type) is a constant in the program's read-only data; a span's descriptor
+//! points at it, so objects carry no header. Its address is the key of the allocation cache; the compiler may emit
+//! a constant more than once, so equality of the contents, [`TypeInfo::same`], is what makes two types share spans.
+
+use core::marker::PhantomData;
+use core::mem::{align_of, needs_drop, size_of};
+
+use super::layout::{GRANULE, round_up};
+use crate::trace::{Trace, Tracer};
+
+/// Traces the object at the address; the second argument is the slot size.
+pub(crate) type TraceFn = unsafe fn(*const u8, usize, &mut Tracer<'static>);
+/// Drops the object at the address in place; the second argument is the slot size.
+pub(crate) type DropFn = unsafe fn(*mut u8, usize);
+
+/// How objects of one type are handled. The alignment keeps the low address bits free: the allocation cache uses the
+/// address as its hash.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(crate) struct TypeInfo {
+    /// `None` for types without pointers into the heap.
+    pub(crate) trace: Option<TraceFn>,
+    /// `None` for types without drop glue.
+    pub(crate) drop: Option<DropFn>,
+    /// Size of one object in bytes, rounded up to its alignment and to a granule; 0 for slices, whose slots differ.
+    pub(crate) slot_size: usize,
+    /// Alignment in bytes.
+    pub(crate) align: usize,
+    /// The drop glue must run on the thread that made the object.
+    pub(crate) local_drop: bool,
+    /// For diagnostics.
+    pub(crate) name: fn() -> &'static str,
+}
+
+impl TypeInfo {
+    /// Whether spans of the two may be shared.
+    pub(crate) fn same(&self, other: &TypeInfo) -> bool {
+        self.trace.map(|f| f as usize) == other.trace.map(|f| f as usize)
+            && self.drop.map(|f| f as usize) == other.drop.map(|f| f as usize)
+            && (self.slot_size, self.align, self.local_drop)
+                == (other.slot_size, other.align, other.local_drop)
+    }
+}
+
+/// Plain data: nothing to trace, nothing to drop.
+pub(crate) static PLAIN: TypeInfo = TypeInfo {
+    trace: None,
+    drop: None,
+    slot_size: 0,
+    align: GRANULE,
+    local_drop: false,
+    name: || "plain data",
+};
+
+/// The carrier of the constants of `T`.
+pub(crate) struct InfoOf<T: ?Sized>(PhantomData<T>);
+
+impl<'gc, T: Trace<'gc>> InfoOf<T> {
+    /// Neither traced nor dropped: allocated by size class alone.
+    pub(crate) const PLAIN: bool = !T::NEEDS_TRACE && !needs_drop::<T>();
+    /// Bytes of a slot of `T`.
+    pub(crate) const SLOT: usize = {
+        let unit = if align_of::<T>() > GRANULE { align_of::<T>() } else { GRANULE };
+        let size = round_up(size_of::<T>(), unit);
+        if size == 0 { unit } else { size }
+    };
+    const INFO: TypeInfo = TypeInfo {
+        trace: if T::NEEDS_TRACE { Some(trace_one::<T>) } else { None },
+        drop: if needs_drop::<T>() { Some(drop_one::<T>) } else { None },
+        slot_size: Self::SLOT,
+        align: align_of::<T>(),
+        local_drop: needs_drop::<T>() && !T::DROP_IS_SEND,
+        name: core::any::type_name::<T>,
+    };
+
+    /// The constant of `T`.
+    #[inline(always)]
+    pub(crate) fn info() -> &'static TypeInfo {
+        const { &Self::INFO }
+    }
+}
+
+impl<'gc, T: Trace<'gc>> InfoOf<[T]> {
+    const INFO: TypeInfo = TypeInfo {
+        trace: if T::NEEDS_TRACE { Some(trace_slice::<T>) } else { None },
+        drop: if needs_drop::<T>() { Some(drop_slice::<T>) } else { None },
+        slot_size: 0,
+        align: align_of::<T>(),
+        local_drop: needs_drop::<T>() && !T::DROP_IS_SEND,
+        name: core::any::type_name::<[T]>,
+    };
+
+    /// The constant of `[T]`.
+    #[inline(always)]
+    pub(crate) fn slice_info() -> &'static TypeInfo {
+        const { &Self::INFO }
+    }
+}
+
+/// The word at the end of a slice's slot that holds its length. Kept at the end, not in front, so that the address of
+/// every object, sized or not, is the address of its slot.
+///
+/// # Safety
+/// `slot` must be the start of a slot of `slot_size` bytes that holds a traced or dropped slice.
+#[inline(always)]
+pub(crate) unsafe fn slice_len(slot: *mut u8, slot_size: usize) -> *mut usize {
+    // SAFETY: the slot has `slot_size` bytes, the last word of which is the length by the layout of slice slots.
+    unsafe { slot.add(slot_size - size_of::<usize>()) }.cast()
+}
+
+/// # Safety
+/// `object` points at a live, initialised `T` whose unclaimed contents no thread writes (I3).
+unsafe fn trace_one<'gc, T: Trace<'gc>>(object: *const u8, _: usize, tracer: &mut Tracer<'static>) {
+    let tracer: *mut Tracer<'static> = tracer;
+    // SAFETY: the caller's contract; the brand of the tracer is a phantom, chosen to match `T`'s.
+    let (object, tracer) = unsafe { (&*object.cast::<T>(), &mut *tracer.cast::<Tracer<'gc>>()) };
+    object.trace(tracer);
+}
+
+/// # Safety
+/// As [`trace_one`], for a slice slot of `slot_size` bytes.
+unsafe fn trace_slice<'gc, T: Trace<'gc>>(
+    object: *const u8,
+    slot_size: usize,
+    tracer: &mut Tracer<'static>,
+) {
+    let tracer: *mut Tracer<'static> = tracer;
+    // SAFETY: the caller gives the start and size of a slice slot.
+    let len = unsafe { slice_len(object.cast_mut(), slot_size) };
+    // SAFETY: the caller's contract; `len` elements are initialised (the length is written after them).
+    let (slice, tracer) = unsafe {
+        (core::slice::from_raw_parts(object.cast::<T>(), *len), &mut *tracer.cast::<Tracer<'gc>>())
+    };
+    for element in slice {
+        element.trace(tracer);
+    }
+}
+
+/// # Safety
+/// `object` points at an initialised `T` that nobody uses any more and that has not been dropped.
+unsafe fn drop_one<T>(object: *mut u8, _: usize) {
+    // SAFETY: the caller's contract.
+    unsafe { object.cast::<T>().drop_in_place() }
+}
+
+/// # Safety
+/// As [`drop_one`], for a slice slot of `slot_size` bytes.
+unsafe fn drop_slice<T>(object: *mut u8, slot_size: usize) {
+    // SAFETY: the caller gives the start and size of a slice slot.
+    let len = unsafe { slice_len(object, slot_size) };
+    // SAFETY: `len` elements are initialised and not yet dropped, by the caller's contract.
+    unsafe { core::ptr::slice_from_raw_parts_mut(object.cast::<T>(), *len).drop_in_place() }
+}

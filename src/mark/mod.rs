@@ -1,0 +1,5 @@
+//! Marking: from roots and mutators' buffers through the worklist to marked objects.
+
+pub(crate) mod marker;
+pub(crate) mod tracer;
+pub(crate) mod worklist;

@@ -1,0 +1,94 @@
+//! The tracer: what `Trace::trace` reports to, on a marker thread or in a mutator's barrier.
+//!
+//! It collects *edges*, addresses of objects that were reached. Whether an object is marked already is not asked here
+//! but when the edge is followed, some edges later, when the prefetched mark byte has arrived (see `marker`).
+
+use core::marker::PhantomData;
+
+use crate::cell::claim::{Claim, ScanId, ScanWord};
+
+/// How cells are met.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Meet {
+    /// Claim each cell. A busy one belongs to somebody who traces it (Deletion, Hybrid).
+    Claim,
+    /// Claim each cell. A busy one is being written: the object must be looked at again (Insertion).
+    ClaimOrDefer,
+    /// Claim each cell, and take a busy one as left behind by a leaked guard: the caller knows that nobody writes it.
+    Force,
+    /// Read without claims: the caller knows that nobody writes, and leaves the cell to the markers (grey mutators,
+    /// the verifier).
+    Look,
+}
+
+/// Collects the pointers that a value holds. Given to [`Trace::trace`](crate::Trace::trace).
+pub struct Tracer<'gc> {
+    /// Objects reached and not yet followed.
+    pub(crate) edges: Vec<usize>,
+    pub(crate) scan_id: ScanId,
+    pub(crate) meet: Meet,
+    /// A busy cell was met under [`Meet::ClaimOrDefer`].
+    pub(crate) deferred: bool,
+    /// A `trace` panicked while it owned a cell.
+    pub(crate) panicked: bool,
+    brand: PhantomData<fn(&'gc ()) -> &'gc ()>,
+}
+
+impl core::fmt::Debug for Tracer<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Tracer").field("edges", &self.edges.len()).finish_non_exhaustive()
+    }
+}
+
+impl Tracer<'static> {
+    pub(crate) const fn new() -> Self {
+        Tracer {
+            edges: Vec::new(),
+            scan_id: ScanId::NONE,
+            meet: Meet::Claim,
+            deferred: false,
+            panicked: false,
+            brand: PhantomData,
+        }
+    }
+}
+
+impl<'gc> Tracer<'gc> {
+    /// An object was reached.
+    #[inline(always)]
+    pub(crate) fn edge(&mut self, address: usize) {
+        self.edges.push(address);
+    }
+
+    /// Scans the contents of a cell through `trace`, unless somebody else does or has.
+    pub(crate) fn cell(&mut self, word: &ScanWord, trace: impl FnOnce(&mut Self)) {
+        if self.meet == Meet::Look {
+            return trace(self);
+        }
+        match word.try_claim(self.scan_id) {
+            Claim::Scanned => {}
+            Claim::Busy if self.meet == Meet::Claim => {}
+            Claim::Busy if self.meet == Meet::ClaimOrDefer => self.deferred = true,
+            Claim::Claimed | Claim::Busy => {
+                let owned = Owned { word, tracer: self };
+                trace(owned.tracer);
+                let id = owned.tracer.scan_id;
+                core::mem::forget(owned);
+                word.scanned(id);
+            }
+        }
+    }
+}
+
+/// Gives the cell back if `trace` panics. Somebody may have skipped it meanwhile, so the cycle must not end.
+struct Owned<'a, 'gc> {
+    word: &'a ScanWord,
+    tracer: &'a mut Tracer<'gc>,
+}
+
+impl Drop for Owned<'_, '_> {
+    fn drop(&mut self) {
+        self.tracer.panicked = true;
+        self.word.unscanned();
+    }
+}

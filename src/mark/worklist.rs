@@ -1,0 +1,155 @@
+//! The worklist: grey objects on their way from those who found them to those who scan them.
+//!
+//! Markers work on stacks of their own; this list is how work gets from one to another, from mutators' barriers to
+//! markers, and from roots to markers. It moves *blocks*, so a lock per block is cheap, and it counts what is needed to
+//! know that marking is over.
+//!
+//! **Termination.** Work exists in three places: blocks here, markers at work (each counted in `active` from the moment
+//! it takes a block, in the same critical section, until it has nothing left), and mutators' buffers. *Dry* means: no
+//! block and nobody active. `pushes` counts every block ever pushed. The cycle driver notes `pushes` while dry, asks
+//! every mutator to hand over its buffer, and if after the last answer the list is still dry with the same `pushes`, no
+//! grey object existed: a mutator shades only what it took from the heap, and to take a white object from the heap
+//! after its answer there would have to be a grey object left that protects it, and there was none.
+//!
+//! Not here: prefetching and scanning (`marker`).
+
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+
+/// Edges that are handed over together.
+pub(crate) type Block = Vec<usize>;
+
+/// Edges in a full block.
+pub(crate) const BLOCK: usize = 512;
+
+#[derive(Default)]
+struct State {
+    blocks: Vec<Block>,
+    /// Markers, assisting mutators included, that may hold edges of their own.
+    active: usize,
+    pushes: u64,
+    /// Objects with a cell that a mutator was writing (Insertion): neither work nor done until somebody looks again.
+    deferred: Vec<usize>,
+    /// Empty blocks, for their memory.
+    spare: Vec<Block>,
+}
+
+/// See the module header.
+pub(crate) struct Worklist {
+    state: Mutex<State>,
+    /// `blocks.len()`, written under the lock, read without it as a hint (Relaxed: acting on a stale value costs a
+    /// futile lock or a moment's idleness).
+    available: AtomicUsize,
+    /// Markers that look for work and find none: a hint to share (Relaxed, for the same reason).
+    hungry: AtomicUsize,
+}
+
+/// What a marker that wants work gets.
+#[must_use]
+pub(crate) enum Take {
+    /// A block; the caller is active and must call [`Worklist::retire`] when it holds no edges any more.
+    Block(Block),
+    /// Nothing here now, but somebody active may share.
+    Wait,
+    /// Nothing here and nobody active.
+    Dry,
+}
+
+impl Worklist {
+    pub(crate) fn new() -> Self {
+        Worklist {
+            state: Mutex::new(State::default()),
+            available: AtomicUsize::new(0),
+            hungry: AtomicUsize::new(0),
+        }
+    }
+
+    /// Hands over the edges of `block` and leaves it empty.
+    pub(crate) fn push(&self, block: &mut Block) {
+        if block.is_empty() {
+            return;
+        }
+        let mut state = self.state.lock();
+        let spare = state.spare.pop().unwrap_or_default();
+        state.blocks.push(core::mem::replace(block, spare));
+        state.pushes += 1;
+        self.available.store(state.blocks.len(), Ordering::Relaxed);
+    }
+
+    /// Takes a block and makes the caller active (unless it is already, as `active` says).
+    pub(crate) fn take(&self, active: bool) -> Take {
+        let mut state = self.state.lock();
+        let Some(block) = state.blocks.pop() else {
+            return if state.active == usize::from(active) { Take::Dry } else { Take::Wait };
+        };
+        state.active += usize::from(!active);
+        self.available.store(state.blocks.len(), Ordering::Relaxed);
+        Take::Block(block)
+    }
+
+    /// The caller, active until now, holds no edges.
+    pub(crate) fn retire(&self) {
+        self.state.lock().active -= 1;
+    }
+
+    /// Keeps the memory of an emptied block.
+    pub(crate) fn recycle(&self, mut block: Block) {
+        block.clear();
+        let mut state = self.state.lock();
+        if state.spare.len() < 16 {
+            state.spare.push(block);
+        }
+    }
+
+    /// Whether a marker with plenty should hand some over.
+    #[inline]
+    pub(crate) fn wants_work(&self) -> bool {
+        self.available.load(Ordering::Relaxed) == 0 && self.hungry.load(Ordering::Relaxed) > 0
+    }
+
+    /// Says that one more (or one fewer) marker looks for work.
+    pub(crate) fn set_hungry(&self, hungry: bool) {
+        if hungry {
+            self.hungry.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.hungry.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether there are blocks to take.
+    pub(crate) fn has_work(&self) -> bool {
+        self.available.load(Ordering::Relaxed) > 0
+    }
+
+    /// `Some(pushes)` if there is no block and nobody is active.
+    pub(crate) fn dry(&self) -> Option<u64> {
+        let state = self.state.lock();
+        (state.blocks.is_empty() && state.active == 0).then_some(state.pushes)
+    }
+
+    /// Sets objects aside.
+    pub(crate) fn defer(&self, objects: &mut Vec<usize>) {
+        self.state.lock().deferred.append(objects);
+    }
+
+    /// The objects set aside.
+    pub(crate) fn take_deferred(&self) -> Vec<usize> {
+        core::mem::take(&mut self.state.lock().deferred)
+    }
+
+    /// Forgets the blocks, when a cycle is abandoned.
+    pub(crate) fn clear_blocks(&self) {
+        let mut state = self.state.lock();
+        state.blocks.clear();
+        self.available.store(0, Ordering::Relaxed);
+    }
+
+    /// Forgets all work, at the end of a cycle. Nobody may be active.
+    pub(crate) fn clear(&self) {
+        let mut state = self.state.lock();
+        debug_assert_eq!(state.active, 0);
+        state.blocks.clear();
+        state.deferred.clear();
+        self.available.store(0, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,177 @@
+//! `Root`: a handle that keeps an object alive from outside the heap.
+
+pub(crate) mod table;
+
+use core::fmt;
+use core::ptr::NonNull;
+
+use self::table::SlotRef;
+use crate::gc::Gc;
+use crate::mutator::Mutation;
+
+/// A type family: a type for each brand. `Rootable![Node<'_>]` names the family of `Node`.
+pub trait Rootable<'a> {
+    /// The family's type for the brand `'a`.
+    type Root: ?Sized;
+}
+
+/// What [`Rootable!`](crate::Rootable!) names.
+#[doc(hidden)]
+pub struct __DynRootable<T: ?Sized>(core::marker::PhantomData<T>);
+
+impl<'a, T: ?Sized + Rootable<'a>> Rootable<'a> for __DynRootable<T> {
+    type Root = <T as Rootable<'a>>::Root;
+}
+
+/// The family of a type, for [`Root`] and [`Arena`](crate::Arena): `Rootable![Node<'_>]` or `Rootable!['gc => Node<'gc>]`.
+///
+/// Every elided lifetime (`'_`) in the type is the brand.
+///
+/// ```
+/// use tricolor_gc::{Gc, GcRefCell, Root, Rootable};
+///
+/// type Names = Rootable![GcRefCell<Vec<Gc<'_, String>>>];
+/// fn keep(root: Root<Names>) -> Root<Names> {
+///     root
+/// }
+/// ```
+#[macro_export]
+macro_rules! Rootable {
+    ($gc:lifetime => $root:ty) => {
+        $crate::__DynRootable::<dyn for<$gc> $crate::Rootable<$gc, Root = $root>>
+    };
+    ($root:ty) => {
+        $crate::Rootable!['__gc => $crate::__unelide_lifetimes!('__gc; $root)]
+    };
+}
+
+/// A handle that keeps an object alive, and what it reaches.
+///
+/// `'static`: lives outside `enter`, in the embedder's own data. Making, cloning and dropping one is O(1), dropping works on
+/// any thread, without a mutator, at any time. A handle that outlives its heap is inert. `Send` and `Sync` when the object
+/// is `Sync`.
+///
+/// ```
+/// use tricolor_gc::{Gc, Heap, Root, Rootable};
+///
+/// let heap = Heap::new();
+/// let mut mutator = heap.attach();
+/// let root: Root<Rootable![String]> =
+///     mutator.enter(|mc| Root::new(mc, Gc::new(mc, String::from("kept"))));
+/// mutator.collect();
+/// mutator.enter(|mc| assert_eq!(*root.get(mc), "kept"));
+/// ```
+pub struct Root<R: ?Sized + for<'a> Rootable<'a>> {
+    slot: SlotRef,
+    pointer: NonNull<<R as Rootable<'static>>::Root>,
+}
+
+// SAFETY: a handle on another thread gives `Gc`s there, which is sound when the object is `Sync`; the slot is atomic.
+unsafe impl<R: ?Sized + for<'a> Rootable<'a>> Send for Root<R> where
+    for<'a> <R as Rootable<'a>>::Root: Sync
+{
+}
+// SAFETY: as above.
+unsafe impl<R: ?Sized + for<'a> Rootable<'a>> Sync for Root<R> where
+    for<'a> <R as Rootable<'a>>::Root: Sync
+{
+}
+
+impl<R: ?Sized + for<'a> Rootable<'a>> Root<R> {
+    /// Keeps `object` alive until this handle and all its clones are dropped.
+    ///
+    /// # Panics
+    /// If the system has no memory for the table of roots.
+    pub fn new<'gc>(mc: &Mutation<'gc>, object: Gc<'gc, <R as Rootable<'gc>>::Root>) -> Self {
+        let slot = mc.take_root_slot();
+        slot.fill(object.address());
+        mc.state().shade_if_on(object.address());
+        let raw = object.raw();
+        // A transmute between pointers to one type family, which differ in the brand only; `transmute` itself cannot see
+        // that their sizes agree.
+        const { assert!(size_of::<NonNull<<R as Rootable<'static>>::Root>>() <= 2 * size_of::<usize>()) };
+        assert_eq!(size_of_val(&raw), size_of::<NonNull<<R as Rootable<'static>>::Root>>());
+        // SAFETY: two `NonNull`s to types that differ in a lifetime: the same layout and meaning.
+        let pointer = unsafe { core::mem::transmute_copy(&raw) };
+        Root { slot, pointer }
+    }
+
+    /// The object.
+    ///
+    /// # Panics
+    /// If the handle belongs to another heap than `mc`.
+    #[inline]
+    pub fn get<'gc>(&self, mc: &Mutation<'gc>) -> Gc<'gc, <R as Rootable<'gc>>::Root> {
+        self.try_get(mc).unwrap_or_else(|| self.wrong_heap(mc))
+    }
+
+    /// The object, or `None` if the handle belongs to another heap than `mc`.
+    #[inline]
+    pub fn try_get<'gc>(&self, mc: &Mutation<'gc>) -> Option<Gc<'gc, <R as Rootable<'gc>>::Root>> {
+        if self.slot.heap() != mc.heap_id() {
+            return None;
+        }
+        // SAFETY: as in `new`, the other way: the layouts agree.
+        let pointer: NonNull<<R as Rootable<'gc>>::Root> =
+            unsafe { core::mem::transmute_copy(&self.pointer) };
+        // SAFETY: this handle has kept the object alive, in the heap of `mc`, whose brand is `'gc`.
+        Some(unsafe { Gc::from_raw(pointer) })
+    }
+
+    #[cold]
+    fn wrong_heap(&self, mc: &Mutation<'_>) -> ! {
+        panic!("a Root of heap {} was used with heap {}", self.slot.heap(), mc.heap_id())
+    }
+
+    /// Whether the two keep the same object alive.
+    pub fn ptr_eq(a: &Self, b: &Self) -> bool {
+        core::ptr::addr_eq(a.pointer.as_ptr(), b.pointer.as_ptr())
+    }
+
+    /// A number that identifies the heap that the handle belongs to, among all of the process.
+    pub fn heap_id(&self) -> u64 {
+        self.slot.heap()
+    }
+}
+
+impl<R: ?Sized + for<'a> Rootable<'a>> Clone for Root<R> {
+    /// Another handle to the same object.
+    ///
+    /// # Panics
+    /// If there are more than two thousand million.
+    fn clone(&self) -> Self {
+        self.slot.retain();
+        Root { slot: self.slot, pointer: self.pointer }
+    }
+}
+
+impl<R: ?Sized + for<'a> Rootable<'a>> Drop for Root<R> {
+    #[inline]
+    fn drop(&mut self) {
+        self.slot.release();
+    }
+}
+
+impl<R: ?Sized + for<'a> Rootable<'a>> fmt::Debug for Root<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Root")
+            .field("heap", &self.slot.heap())
+            .field("object", &self.pointer.cast::<()>())
+            .finish()
+    }
+}
+
+impl Mutation<'_> {
+    /// A free slot of the root table, from the mutator's own stock.
+    #[inline]
+    fn take_root_slot(&self) -> SlotRef {
+        // SAFETY: this thread is inside, so the stock is its own; `take_free` does not call out.
+        let stock = unsafe { &mut *self.state().root_slots.get() };
+        loop {
+            if let Some(slot) = stock.pop() {
+                return slot;
+            }
+            self.state().core().roots.take_free(stock);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The `Trace` trait: how the collector finds the pointers inside a value.
+
+#[doc(hidden)]
+pub mod derive_support;
+mod impls;
+
+pub use crate::mark::tracer::Tracer;
+pub use impls::Static;
+
+/// A type whose pointers into the heap the collector can find.
+///
+/// Derive it; write it by hand only for what the derive cannot express. `'gc` is the brand of the heap pointers that
+/// the type may hold; types without any implement the trait for every `'gc`.
+///
+/// # Safety
+///
+/// The collector frees what `trace` does not report, and calls `trace` from marker threads **while mutators run**. So
+/// an implementation must hold to the following:
+///
+/// 1. `trace` calls `trace` of every field that may hold a [`Gc`](crate::Gc) or [`GcWeak`](crate::GcWeak), directly or
+///    inside other values. If it reports nothing, [`NEEDS_TRACE`](Trace::NEEDS_TRACE) may be `false`, and only then.
+/// 2. `trace` reads only what no thread can write at the same time: plain fields (they cannot change once the value is
+///    in the heap), and the cells of this crate through their own `trace`. It never looks through `Cell`, `RefCell`,
+///    `Mutex`, `Rc`, `Arc` or any other sharing or interior mutability; a type that holds a `Gc` behind one of those
+///    must not implement `Trace`.
+/// 3. The type does not implement `Drop`, unless the type is free of `Gc`s (`NEEDS_TRACE` is `false`): a destructor
+///    could reach an object that is already gone. Its fields are bound by the same rule.
+/// 4. [`DROP_IS_SEND`](Trace::DROP_IS_SEND) is `true` only if dropping the value on any thread is sound.
+/// 5. Data with a lifetime other than `'gc` is not reachable from the drop glue.
+///
+/// `trace` may panic: the cycle is abandoned, nothing is freed, and the panic reaches the next `collect`.
+pub unsafe trait Trace<'gc> {
+    /// `false` if no value of the type can hold a pointer into the heap: such values are never traced.
+    const NEEDS_TRACE: bool = true;
+
+    /// `true` if the drop glue may run on any thread. Otherwise the value is dropped on the thread that allocated it,
+    /// at one of its boundaries, and never if that thread has ended.
+    const DROP_IS_SEND: bool = false;
+
+    /// Reports the pointers of the value: calls `trace` of every field that may hold one.
+    fn trace(&self, tracer: &mut Tracer<'gc>);
+}

@@ -1,0 +1,75 @@
+//! Types that share or mutate what they hold: leaves, for content that is `'static` and so holds no `Gc`.
+//!
+//! The bound is on the content, written out, although a reference or a pointer to it would imply it: what an
+//! implementation's header implies is not checked at each use.
+
+use std::borrow::Cow;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::mem::needs_drop;
+use std::rc::{self, Rc};
+use std::sync::{self, Arc, Mutex, OnceLock, RwLock};
+
+use crate::trace::{Trace, Tracer};
+
+// SAFETY: the referent is `'static`, so it holds no `Gc`. A reference has no drop glue.
+unsafe impl<'gc, T: ?Sized + 'static> Trace<'gc> for &'static T {
+    const NEEDS_TRACE: bool = false;
+    const DROP_IS_SEND: bool = true;
+
+    #[inline]
+    fn trace(&self, _: &mut Tracer<'gc>) {}
+}
+
+/// Cells and locks of std.
+macro_rules! cell {
+    ($($name:ident<$param:ident $(: ?$sized:ident)?>),* $(,)?) => {$(
+        // SAFETY: the content is `'static`, so it holds no `Gc`. Dropping the cell drops the content, and a lock of
+        // the operating system, which any thread may do.
+        unsafe impl<'gc, $param: $(?$sized +)? 'static> Trace<'gc> for $name<$param> {
+            const NEEDS_TRACE: bool = false;
+            const DROP_IS_SEND: bool = !needs_drop::<$param>();
+
+            #[inline]
+            fn trace(&self, _: &mut Tracer<'gc>) {}
+        }
+    )*};
+}
+
+cell!(Cell<T: ?Sized>, RefCell<T: ?Sized>, OnceCell<T>, Mutex<T: ?Sized>, RwLock<T: ?Sized>, OnceLock<T>);
+
+/// Counted pointers. `Arc` asks for content that makes it `Send`: without that it does no more than `Rc`, and with it
+/// it can be dropped on any thread.
+macro_rules! counted {
+    ($($ty:ty: [$($bounds:tt)*], $drop_is_send:literal;)*) => {$(
+        // SAFETY: the content is `'static`, so it holds no `Gc`. It is `true` that the pointer may be dropped on any
+        // thread where the bounds make it `Send`.
+        unsafe impl<'gc, T: ?Sized + 'static + $($bounds)*> Trace<'gc> for $ty {
+            const NEEDS_TRACE: bool = false;
+            const DROP_IS_SEND: bool = $drop_is_send;
+
+            #[inline]
+            fn trace(&self, _: &mut Tracer<'gc>) {}
+        }
+    )*};
+}
+
+counted! {
+    Rc<T>: [], false;
+    rc::Weak<T>: [], false;
+    Arc<T>: [Send + Sync], true;
+    sync::Weak<T>: [Send + Sync], true;
+}
+
+// SAFETY: what is borrowed is `'static`; so is the owned form, for it is named by a trait that has `T` as its only
+// parameter. So neither holds a `Gc`. Dropping it drops the owned form.
+unsafe impl<'gc, T> Trace<'gc> for Cow<'static, T>
+where
+    T: ?Sized + ToOwned + 'static,
+    T::Owned: Trace<'gc> + 'static,
+{
+    const NEEDS_TRACE: bool = false;
+    const DROP_IS_SEND: bool = <T::Owned as Trace<'gc>>::DROP_IS_SEND;
+
+    #[inline]
+    fn trace(&self, _: &mut Tracer<'gc>) {}
+}

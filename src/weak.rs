@@ -1,0 +1,192 @@
+//! Weak references.
+//!
+//! A `GcWeak` points at a *weak box*, a small object that holds the target's address until the target dies. The list of
+//! all boxes is gone through when marking is over: a box that is not marked is forgotten, a box whose target is not marked
+//! is cleared. That is before the first slot is reused, so an address in a box is never that of another object.
+//!
+//! **An upgrade against the end of marking.** While a cycle marks, an upgrade can bring back an object that only a weak
+//! reference knew. By cases:
+//!
+//! 1. The barrier is off here. Either no cycle has armed this mutator (then it will pass a boundary before any marker
+//!    starts, with the object in the heap or forgotten), or the cycle has finished clearing (the barrier goes off after it),
+//!    so a box that is not cleared has a live target.
+//! 2. The target is marked in this cycle: it survives it.
+//! 3. The target is not marked. Under the list's lock, which the driver holds when it goes from Marking to
+//!    Terminating: if the phase is before Terminating, the target goes to the worklist, and the driver, which looks at the
+//!    worklist under the lock, cannot go on. If it is Terminating, the target is dead, and the upgrade fails.
+//!
+//! Shading into the mutator's own buffer would not do for 3: the driver could step to Terminating before the
+//! buffer is handed over.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+use crate::cycle::core::Phase;
+use crate::gc::Gc;
+use crate::heap::span::{Epoch, mark_of};
+use crate::mutator::Mutation;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Mutex, MutexGuard};
+use crate::trace::{Trace, Tracer};
+
+/// A weak pointer to an object: does not keep it alive.
+///
+/// `Copy`, two words. Made by [`Gc::downgrade`], or by [`Gc::new_cyclic`] for an object that points weakly at
+/// itself. Each `downgrade` makes a small object of its own (16 bytes); copies share it.
+///
+/// ```
+/// use tricolor_gc::{Gc, GcWeak, Heap, Root, Rootable};
+///
+/// let heap = Heap::new();
+/// let mut mutator = heap.attach();
+/// let weak: Root<Rootable![GcWeak<'_, String>]> = mutator.enter(|mc| {
+///     let object = Gc::new(mc, String::from("short-lived"));
+///     Root::new(mc, Gc::new(mc, Gc::downgrade(object, mc)))
+/// });
+/// mutator.collect();
+/// mutator.enter(|mc| assert!(weak.get(mc).upgrade(mc).is_none()));
+/// ```
+pub struct GcWeak<'gc, T: ?Sized> {
+    target: NonNull<WeakBox>,
+    pointer: NonNull<T>,
+    brand: PhantomData<(fn(&'gc ()) -> &'gc (), &'gc T)>,
+}
+
+/// The object behind `GcWeak`s.
+pub(crate) struct WeakBox {
+    /// The target's address; 0 when it is dead, or not yet made. Written with Release by who makes it and by the
+    /// clearing, read with Acquire.
+    address: AtomicUsize,
+}
+
+// SAFETY: as for `Gc`: a `GcWeak` gives shared access to a `T` only.
+unsafe impl<T: ?Sized + Sync> Send for GcWeak<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: ?Sized + Sync> Sync for GcWeak<'_, T> {}
+
+impl<T: ?Sized> Clone for GcWeak<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: ?Sized> Copy for GcWeak<'_, T> {}
+
+impl<T: ?Sized> fmt::Debug for GcWeak<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(GcWeak)")
+    }
+}
+
+// SAFETY: reports its only pointer into the heap, that to the box. The box's own address is weak on purpose.
+unsafe impl<'gc, T: ?Sized> Trace<'gc> for GcWeak<'gc, T> {
+    const DROP_IS_SEND: bool = true;
+
+    #[inline]
+    fn trace(&self, tracer: &mut Tracer<'gc>) {
+        tracer.edge(self.target.addr().get());
+    }
+}
+
+impl<'gc, T: ?Sized> GcWeak<'gc, T> {
+    /// A weak pointer with a box of its own; without a target until [`set`](Self::set).
+    pub(crate) fn unset(mc: &Mutation<'gc>, pointer: NonNull<T>) -> Self {
+        let target = mc.alloc_weak_box(WeakBox { address: AtomicUsize::new(0) });
+        GcWeak { target, pointer, brand: PhantomData }
+    }
+
+    fn weak_box(&self) -> &WeakBox {
+        // SAFETY: the box is a live object: reachable through this pointer, or made during this `enter` (I1).
+        unsafe { self.target.as_ref() }
+    }
+
+    /// The target exists now.
+    pub(crate) fn set(self, mc: &Mutation<'gc>) {
+        let address = self.pointer.cast::<u8>().addr().get();
+        self.weak_box().address.store(address, Ordering::Release);
+        mc.add_weak_box(self.target.addr().get());
+    }
+
+    /// The object, if it is alive.
+    ///
+    /// O(1). While a cycle is marking, an upgrade of an object that no marker has found yet takes a lock.
+    pub fn upgrade(self, mc: &Mutation<'gc>) -> Option<Gc<'gc, T>> {
+        let address = self.weak_box().address.load(Ordering::Acquire);
+        if address == 0 || (mc.state().barrier_on() && !mc.revive(address)) {
+            return None;
+        }
+        // SAFETY: the target is alive by the cases of the module header, and the brand is that of its heap.
+        Some(unsafe { Gc::from_raw(self.pointer) })
+    }
+
+    /// Whether the two point, or pointed, at the same object.
+    pub fn ptr_eq(a: Self, b: Self) -> bool {
+        core::ptr::addr_eq(a.pointer.as_ptr(), b.pointer.as_ptr())
+    }
+}
+
+impl Mutation<'_> {
+    /// Case 2 and 3 of the module header: whether the object at `address` may be used.
+    #[cold]
+    fn revive(&self, address: usize) -> bool {
+        let state = self.state();
+        // SAFETY: the target's box is not cleared, so its span is mapped: slots are reused after the clearing only.
+        let mark = unsafe { mark_of(address) };
+        if mark.load(Ordering::Relaxed) == state.command.get().epoch {
+            return true;
+        }
+        let core = state.core();
+        let _transition = core.weak.lock();
+        if core.phase() == Phase::Terminating {
+            return mark.load(Ordering::Relaxed) == state.command.get().epoch;
+        }
+        core.worklist.push(&mut vec![address]);
+        true
+    }
+}
+
+/// All weak boxes of a heap.
+#[derive(Default)]
+pub(crate) struct WeakList {
+    /// Held for the step from Marking to Terminating and for upgrades of unmarked objects.
+    transition: Mutex<()>,
+    boxes: Mutex<Vec<usize>>,
+}
+
+impl WeakList {
+    /// See the module header.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ()> {
+        self.transition.lock()
+    }
+
+    /// New boxes.
+    pub(crate) fn add(&self, boxes: &mut Vec<usize>) {
+        self.boxes.lock().append(boxes);
+    }
+
+    /// Marking is over: clears the boxes of dead targets and forgets dead boxes. How many were cleared. Linear in the
+    /// number of weak boxes, and no mutator waits for it.
+    pub(crate) fn clear(&self, epoch: Epoch) -> u64 {
+        let mut boxes = core::mem::take(&mut *self.boxes.lock());
+        // SAFETY: boxes and targets of boxes that are not cleared are objects that no sweep has freed yet.
+        let marked = |address| unsafe { mark_of(address) }.load(Ordering::Relaxed) == epoch;
+        let mut cleared = 0;
+        boxes.retain(|&address| {
+            if !marked(address) {
+                return false;
+            }
+            let pointer = core::ptr::with_exposed_provenance::<WeakBox>(address);
+            // SAFETY: a marked box is a live object.
+            let weak = unsafe { &*pointer };
+            let alive = marked(weak.address.load(Ordering::Relaxed));
+            if !alive {
+                cleared += 1;
+                weak.address.store(0, Ordering::Release);
+            }
+            alive
+        });
+        self.boxes.lock().append(&mut boxes);
+        cleared
+    }
+}

@@ -1,0 +1,105 @@
+//! Garbage of all shapes dies, what is reachable lives, under every barrier.
+
+use tricolor_gc::{Barrier, Gc, GcCell, GcRefCell, Heap, Root, Rootable, Trace};
+
+const BARRIERS: [Barrier; 4] =
+    [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid, Barrier::StopTheWorld];
+
+#[derive(Trace)]
+struct Node<'gc> {
+    value: u64,
+    next: GcCell<Option<Gc<'gc, Node<'gc>>>>,
+    others: GcRefCell<Vec<Gc<'gc, Node<'gc>>>>,
+}
+
+impl<'gc> Node<'gc> {
+    fn new(value: u64) -> Self {
+        Node { value, next: GcCell::new(None), others: GcRefCell::new(Vec::new()) }
+    }
+}
+
+fn heaps() -> impl Iterator<Item = Heap> {
+    BARRIERS.into_iter().flat_map(|barrier| {
+        [0, 1, 2].map(|markers| {
+            Heap::builder().barrier(barrier).marker_threads(markers).build().unwrap()
+        })
+    })
+}
+
+#[test]
+fn a_cycle_without_a_root_dies() {
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        mutator.enter(|mc| {
+            let a = Gc::new(mc, Node::new(1));
+            let b = Gc::new(mc, Node::new(2));
+            a.next.set(mc, Some(b));
+            b.next.set(mc, Some(a));
+            b.others.borrow_mut(mc).push(b);
+        });
+        let cycle = mutator.collect();
+        assert_eq!((cycle.objects_freed, cycle.objects_live), (2, 0), "{cycle}");
+    }
+}
+
+#[test]
+fn what_a_root_reaches_lives() {
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let root: Root<Rootable![Node<'_>]> = mutator.enter(|mc| {
+            let top = Gc::new(mc, Node::new(0));
+            let mut last = top;
+            for value in 1..1000 {
+                let node = Gc::new(mc, Node::new(value));
+                last.next.set(mc, Some(node));
+                top.others.borrow_mut(mc).push(node);
+                last = node;
+            }
+            last.next.set(mc, Some(top));
+            Root::new(mc, top)
+        });
+        for _ in 0..3 {
+            let cycle = mutator.collect();
+            assert_eq!((cycle.objects_freed, cycle.objects_live), (0, 1000), "{cycle}");
+        }
+        mutator.enter(|mc| {
+            let top = root.get(mc);
+            let mut node = top;
+            for value in 0..1000 {
+                assert_eq!(node.value, value);
+                node = node.next.get().unwrap();
+            }
+            assert!(Gc::ptr_eq(node, top));
+        });
+        drop(root);
+        let cycle = mutator.collect();
+        assert_eq!((cycle.objects_freed, cycle.objects_live), (1000, 0), "{cycle}");
+    }
+}
+
+#[test]
+fn a_program_that_makes_garbage_all_the_time_stays_small() {
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let root: Root<Rootable![Node<'_>]> =
+            mutator.enter(|mc| Root::new(mc, Gc::new(mc, Node::new(7))));
+        for round in 0..2_000 {
+            mutator.enter(|mc| {
+                let top = root.get(mc);
+                top.others.borrow_mut(mc).clear();
+                for value in 0..500 {
+                    let node = Gc::new(mc, Node::new(value));
+                    node.next.set(mc, Some(top));
+                    top.others.borrow_mut(mc).push(node);
+                    top.next.set(mc, Some(node));
+                }
+                assert_eq!(top.value, 7);
+                let sum: u64 = top.others.borrow().iter().map(|node| node.value).sum();
+                assert_eq!(sum, 499 * 500 / 2, "round {round}");
+            });
+        }
+        let stats = heap.stats();
+        assert!(stats.cycles > 3, "{stats:?}");
+        assert!(stats.bytes_in_use < 64 << 20, "{stats:?}");
+    }
+}

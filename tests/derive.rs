@@ -1,0 +1,218 @@
+//! What derived implementations trace: everything reachable through a field survives a cycle, and all of it is freed
+//! once the root is gone.
+
+#![forbid(unsafe_code)]
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tricolor_gc::{Gc, GcRefCell, Heap, Root, Rootable, Trace};
+
+/// Counts how many of its kind have been dropped.
+#[derive(Trace)]
+#[trace(skip)]
+struct Witness(Arc<AtomicUsize>);
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+type Leaf<'gc> = Gc<'gc, Witness>;
+
+/// Roots a value that holds `$count` leaves; they must live exactly as long as the root.
+macro_rules! traces {
+    ($count:literal, $root:ty, |$leaf:ident, $mc:ident| $value:expr) => {{
+        let drops = Arc::new(AtomicUsize::new(0));
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let mut mutator = heap.attach();
+        let root: Root<Rootable![$root]> = mutator.enter(|$mc| {
+            let $leaf = || Gc::new($mc, Witness(Arc::clone(&drops)));
+            Root::new($mc, Gc::new($mc, $value))
+        });
+        mutator.collect();
+        mutator.collect();
+        assert_eq!(drops.load(Ordering::Relaxed), 0, "freed while reachable");
+        drop(root);
+        mutator.collect();
+        mutator.collect();
+        assert_eq!(
+            drops.load(Ordering::Relaxed),
+            $count,
+            "kept while unreachable"
+        );
+    }};
+}
+
+#[derive(Trace)]
+struct Named<'gc> {
+    first: Leaf<'gc>,
+    number: u64,
+    second: Option<Leaf<'gc>>,
+    #[trace(skip)]
+    skipped: String,
+    third: Box<Leaf<'gc>>,
+}
+
+#[test]
+fn every_named_field() {
+    traces!(3, Named<'_>, |leaf, mc| Named {
+        first: leaf(),
+        number: 7,
+        second: Some(leaf()),
+        skipped: String::from("skipped"),
+        third: Box::new(leaf()),
+    });
+}
+
+#[derive(Trace)]
+struct Positional<'gc>(Leaf<'gc>, #[trace(skip)] u8, Leaf<'gc>);
+
+#[test]
+fn every_positional_field() {
+    traces!(2, Positional<'_>, |leaf, mc| Positional(leaf(), 0, leaf()));
+}
+
+#[derive(Trace)]
+enum Choice<'gc> {
+    Nothing,
+    One(Leaf<'gc>),
+    Two(#[trace(skip)] u8, Leaf<'gc>, Leaf<'gc>),
+    Named {
+        left: Leaf<'gc>,
+        right: Option<Leaf<'gc>>,
+    },
+}
+
+#[test]
+fn every_field_of_every_variant() {
+    traces!(0, Choice<'_>, |_leaf, mc| Choice::Nothing);
+    traces!(1, Choice<'_>, |leaf, mc| Choice::One(leaf()));
+    traces!(2, Choice<'_>, |leaf, mc| Choice::Two(0, leaf(), leaf()));
+    traces!(2, Choice<'_>, |leaf, mc| Choice::Named {
+        left: leaf(),
+        right: Some(leaf())
+    });
+    traces!(1, Choice<'_>, |leaf, mc| Choice::Named {
+        left: leaf(),
+        right: None
+    });
+}
+
+#[derive(Trace)]
+struct Generic<T, U, const N: usize> {
+    items: [T; N],
+    other: (u8, U),
+}
+
+#[test]
+fn fields_of_parameter_types() {
+    traces!(3, Generic<Leaf<'_>, Option<Leaf<'_>>, 2>, |leaf, mc| {
+        Generic {
+            items: [leaf(), leaf()],
+            other: (1, Some(leaf())),
+        }
+    });
+}
+
+#[derive(Trace)]
+#[trace(gc = 'heap)]
+struct OtherLifetime<'heap, 'other> {
+    leaf: Leaf<'heap>,
+    other: PhantomData<&'other u8>,
+}
+
+#[test]
+fn types_with_a_chosen_brand() {
+    traces!(1, OtherLifetime<'_, 'static>, |leaf, mc| OtherLifetime {
+        leaf: leaf(),
+        other: PhantomData,
+    });
+}
+
+#[derive(Trace)]
+struct Collections<'gc> {
+    list: Vec<Leaf<'gc>>,
+    queue: VecDeque<Choice<'gc>>,
+    by_name: HashMap<String, Leaf<'gc>>,
+    sorted: BTreeMap<u8, Result<Leaf<'gc>, String>>,
+    slice: Box<[Leaf<'gc>]>,
+    cell: GcRefCell<Vec<Leaf<'gc>>>,
+}
+
+#[test]
+fn collections_of_pointers() {
+    traces!(9, Collections<'_>, |leaf, mc| Collections {
+        list: vec![leaf(), leaf()],
+        queue: VecDeque::from([Choice::Nothing, Choice::One(leaf())]),
+        by_name: HashMap::from([(String::from("a"), leaf())]),
+        sorted: BTreeMap::from([(1, Ok(leaf())), (2, Err(String::new()))]),
+        slice: Box::new([leaf(), leaf()]),
+        cell: GcRefCell::new(vec![leaf(), leaf()]),
+    });
+}
+
+/// It contains itself both in place and behind pointers.
+#[derive(Trace)]
+struct Tree<'gc> {
+    leaf: Leaf<'gc>,
+    children: Vec<Tree<'gc>>,
+    shared: Option<Gc<'gc, Tree<'gc>>>,
+}
+
+impl<'gc> Tree<'gc> {
+    fn new(leaf: Leaf<'gc>, children: Vec<Tree<'gc>>) -> Self {
+        Tree {
+            leaf,
+            children,
+            shared: None,
+        }
+    }
+}
+
+#[test]
+fn types_that_contain_themselves() {
+    traces!(5, Tree<'_>, |leaf, mc| {
+        let shared = Gc::new(mc, Tree::new(leaf(), vec![Tree::new(leaf(), vec![])]));
+        let child = Tree::new(leaf(), vec![Tree::new(leaf(), vec![])]);
+        Tree {
+            leaf: leaf(),
+            children: vec![child],
+            shared: Some(shared),
+        }
+    });
+}
+
+#[derive(Trace)]
+struct Statement<'gc> {
+    leaf: Leaf<'gc>,
+    #[trace(recursive)]
+    value: Option<Box<Expression<'gc>>>,
+}
+
+#[derive(Trace)]
+struct Expression<'gc> {
+    leaf: Leaf<'gc>,
+    body: Vec<Statement<'gc>>,
+}
+
+#[test]
+fn types_that_contain_each_other() {
+    traces!(3, Statement<'_>, |leaf, mc| {
+        let inner = Statement {
+            leaf: leaf(),
+            value: None,
+        };
+        let value = Expression {
+            leaf: leaf(),
+            body: vec![inner],
+        };
+        Statement {
+            leaf: leaf(),
+            value: Some(Box::new(value)),
+        }
+    });
+}

@@ -1,0 +1,12 @@
+use std::collections::HashMap;
+
+use tricolor_gc::{Gc, Trace};
+
+struct Hasher<'gc>(Gc<'gc, u8>);
+
+#[derive(Trace)]
+struct Node<'gc> {
+    map: HashMap<u32, u32, Hasher<'gc>>,
+}
+
+fn main() {}
