@@ -98,12 +98,9 @@ impl Core {
         let mut left = budget;
         let completed = self.status.lock().completed;
         let outcome = loop {
-            let slice = left.min(SLICE);
-            let working = matches!(self.phase(), Phase::Marking | Phase::Sweeping);
-            let outcome = self.advance(&mut driver, &mut marker, slice.max(1));
-            if working {
-                left -= slice;
-            }
+            driver.work = 0;
+            let outcome = self.advance(&mut driver, &mut marker, left.min(SLICE));
+            left = left.saturating_sub(driver.work);
             let ended = self.status.lock().completed != completed;
             if outcome != Advance::Progress || ended || left == 0 {
                 break outcome;

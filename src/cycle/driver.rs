@@ -103,6 +103,8 @@ pub(crate) enum Advance {
 pub(crate) struct Driver {
     stage: Stage,
     pub(crate) pacer: Pacer,
+    /// Bytes marked or swept by `advance`, for those who work on a budget.
+    pub(crate) work: u64,
     /// The cycle in progress.
     cycle: CycleStats,
     /// Its epoch.
@@ -125,6 +127,7 @@ impl Driver {
         Driver {
             stage: Stage::Idle,
             pacer: Pacer::new(config.growth_percent, limit, config.min_heap),
+            work: 0,
             cycle: CycleStats::default(),
             epoch: Command::FIRST.epoch,
             phase_began: Instant::now(),
@@ -361,7 +364,13 @@ impl Core {
         if self.abandon.load(Ordering::Acquire) {
             return self.give_up_marking(d, marker);
         }
-        match self.mark_some(marker, budget) {
+        let marked = |marker: &Option<Marker>| {
+            self.counters.bytes_marked.load(Ordering::Relaxed) + marker.as_ref().map_or(0, |m| m.bytes)
+        };
+        let before = marked(marker);
+        let outcome = self.mark_some(marker, budget);
+        d.work += marked(marker).saturating_sub(before);
+        match outcome {
             Marking::Progress => return Advance::Progress,
             Marking::Wait => return Advance::Waiting,
             Marking::Dry => {}
@@ -533,7 +542,8 @@ impl Core {
     }
 
     fn sweep_stage(&self, d: &mut Driver, budget: u64) -> Advance {
-        if self.sweep_some(budget as usize) {
+        d.work += budget;
+        if self.sweep_some(usize::try_from(budget).unwrap_or(usize::MAX)) {
             return Advance::Progress;
         }
         // Acquire: pairs with the Release of the last sweeper.
