@@ -15,7 +15,7 @@ use crate::heap::cache::Place;
 use crate::heap::class::ClassKey;
 use crate::heap::layout::{GRANULE, MAX_ALIGN, MAX_SMALL, round_up};
 use crate::heap::size_class::{class_of, size_of_class};
-use crate::heap::span::{Span, mark_of};
+use crate::heap::span::{Span, mark_of, poison};
 use crate::heap::type_info::{InfoOf, PLAIN, TypeInfo, slice_len};
 use crate::mutator::Mutation;
 use crate::sync::atomic::Ordering;
@@ -111,7 +111,8 @@ impl<'gc> Mutation<'gc> {
             Some(slot) => slot,
             None => self.slow_slot::<T>().unwrap_or_else(out_of_memory),
         };
-        let guard = FreeSlot(slot);
+        // A tiny object shares its mark with its neighbours: its block is left to them.
+        let guard = (!Kind::<T>::TINY).then_some(FreeSlot(slot, InfoOf::<T>::SLOT));
         let pointer = pointer_to::<T>(slot);
         let value = fill(pointer);
         core::mem::forget(guard);
@@ -155,7 +156,7 @@ impl<'gc> Mutation<'gc> {
         let (slot, slot_size) = self.slice_slot::<T>(len)?;
         let first = pointer_to::<T>(slot);
         let counted = T::NEEDS_TRACE || needs_drop::<T>();
-        let mut filled = Filled { first, len: 0, slot };
+        let mut filled = Filled { first, len: 0, slot, slot_size };
         for index in 0..len {
             let value = element(index);
             // SAFETY: `index` is below `len`, for which the slot has room.
@@ -205,12 +206,15 @@ impl<'gc> Mutation<'gc> {
 }
 
 /// Frees a slot whose object was never made.
-struct FreeSlot(usize);
+struct FreeSlot(usize, usize);
 
 impl Drop for FreeSlot {
     fn drop(&mut self) {
         // SAFETY: a slot just taken by this mutator.
         let mark = unsafe { mark_of(self.0) };
+        if cfg!(feature = "verify") {
+            poison(self.0, self.1);
+        }
         mark.store(0, Ordering::Relaxed);
     }
 }
@@ -220,11 +224,12 @@ struct Filled<T> {
     first: NonNull<T>,
     len: usize,
     slot: usize,
+    slot_size: usize,
 }
 
 impl<T> Drop for Filled<T> {
     fn drop(&mut self) {
-        let _slot = FreeSlot(self.slot);
+        let _slot = FreeSlot(self.slot, self.slot_size);
         let made = NonNull::slice_from_raw_parts(self.first, self.len);
         // SAFETY: `len` elements are initialised and nobody else's; the slot counts as free from here on.
         unsafe { made.drop_in_place() };

@@ -10,7 +10,7 @@ use core::ptr::NonNull;
 
 use crate::alloc::out_of_memory;
 use crate::error::AllocError;
-use crate::mutator::Mutation;
+use crate::mutator::{Brand, Mutation};
 use crate::trace::{Trace, Tracer};
 use crate::weak::GcWeak;
 
@@ -43,7 +43,8 @@ use crate::weak::GcWeak;
 /// ```
 pub struct Gc<'gc, T: ?Sized> {
     pointer: NonNull<T>,
-    brand: PhantomData<(fn(&'gc ()) -> &'gc (), &'gc T)>,
+    brand: Brand<'gc>,
+    target: PhantomData<&'gc T>,
 }
 
 // SAFETY: a `Gc` gives shared access to a `T`, like `&T`, and keeps nothing else; objects are dropped where their type
@@ -92,7 +93,7 @@ impl<'gc, T: Trace<'gc>> Gc<'gc, T> {
     #[inline(always)]
     pub fn new(mc: &Mutation<'gc>, value: T) -> Self {
         match mc.alloc(value) {
-            Ok(pointer) => Gc { pointer, brand: PhantomData },
+            Ok(pointer) => Gc { pointer, brand: PhantomData, target: PhantomData },
             Err(error) => out_of_memory(error),
         }
     }
@@ -103,7 +104,7 @@ impl<'gc, T: Trace<'gc>> Gc<'gc, T> {
     /// [`AllocError`] when `max_heap` is reached or the system has no memory. A cycle has been asked for; after the next
     /// boundary another try may succeed.
     pub fn try_new(mc: &Mutation<'gc>, value: T) -> Result<Self, AllocError> {
-        mc.alloc(value).map(|pointer| Gc { pointer, brand: PhantomData })
+        mc.alloc(value).map(|pointer| Gc { pointer, brand: PhantomData, target: PhantomData })
     }
 
     /// Makes an object that knows a weak pointer to itself. The pointer fails to upgrade until the object is made.
@@ -137,7 +138,7 @@ impl<'gc, T: Trace<'gc>> Gc<'gc, T> {
         if let Some(weak) = weak {
             weak.set(mc);
         }
-        Gc { pointer, brand: PhantomData }
+        Gc { pointer, brand: PhantomData, target: PhantomData }
     }
 }
 
@@ -149,7 +150,7 @@ impl<'gc, T: ?Sized> Gc<'gc, T> {
     #[doc(hidden)]
     #[inline(always)]
     pub unsafe fn from_raw(pointer: NonNull<T>) -> Self {
-        Gc { pointer, brand: PhantomData }
+        Gc { pointer, brand: PhantomData, target: PhantomData }
     }
 
     #[inline(always)]
@@ -178,6 +179,7 @@ impl<'gc, T: ?Sized> Gc<'gc, T> {
 
     /// A reference for the rest of the `enter`; `Deref` gives one for as long as the `Gc` itself is borrowed.
     #[inline(always)]
+    #[expect(clippy::should_implement_trait, reason = "an associated function, as all of Gc's; the trait is implemented too")]
     pub fn as_ref(this: Self) -> &'gc T {
         // SAFETY: as in `deref`; what is alive inside `enter` is not freed before its end.
         unsafe { this.pointer.as_ref() }
@@ -216,7 +218,7 @@ impl<'gc, T: Trace<'gc>> Gc<'gc, [T]> {
         len: usize,
         element: impl FnMut(usize) -> T,
     ) -> Result<Self, AllocError> {
-        mc.alloc_slice(len, element).map(|pointer| Gc { pointer, brand: PhantomData })
+        mc.alloc_slice(len, element).map(|pointer| Gc { pointer, brand: PhantomData, target: PhantomData })
     }
 
     /// A copy of a slice.
@@ -252,8 +254,10 @@ impl<'gc> Gc<'gc, str> {
     /// As [`Gc::new`].
     pub fn new_str(mc: &Mutation<'gc>, text: &str) -> Self {
         let bytes = Gc::copy_from_slice(mc, text.as_bytes());
+        // SAFETY: made from a `NonNull`.
+        let pointer = unsafe { NonNull::new_unchecked(bytes.pointer.as_ptr() as *mut str) };
         // SAFETY: the address of a live object; its bytes are those of a `str`.
-        unsafe { Self::from_raw(NonNull::new_unchecked(bytes.pointer.as_ptr() as *mut str)) }
+        unsafe { Self::from_raw(pointer) }
     }
 }
 
@@ -287,7 +291,7 @@ impl<'gc, T: ?Sized> Gc<'gc, T> {
     pub fn __unsize<U: ?Sized>(this: Self, coerce: impl FnOnce(&'gc T) -> &'gc U) -> Gc<'gc, U> {
         let target = coerce(Gc::as_ref(this));
         assert!(core::ptr::addr_eq(target, this.pointer.as_ptr()), "a coercion keeps the address");
-        Gc { pointer: NonNull::from(target), brand: PhantomData }
+        Gc { pointer: NonNull::from(target), brand: PhantomData, target: PhantomData }
     }
 }
 

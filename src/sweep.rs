@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::cycle::core::Core;
 use crate::cycle::mail::Letter;
 use crate::cycle::mutator::{MAIL, MutatorState};
-use crate::heap::span::{Epoch, LAST_EPOCH, Span, ZOMBIE, mark_of};
+use crate::heap::span::{Epoch, LAST_EPOCH, Span, ZOMBIE, mark_of, poison};
 use crate::heap::type_info::DropFn;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
@@ -120,6 +120,9 @@ impl Core {
                     } else {
                         mark.store(0, Ordering::Relaxed);
                         self.run_drop(object, slot_size, drop);
+                        if cfg!(feature = "verify") {
+                            poison(object, slot_size);
+                        }
                     }
                 }
                 _ => {}
@@ -170,6 +173,9 @@ impl Core {
         let _scope = DestructorScope::new(self.id);
         for letter in letters {
             self.run_drop(letter.object, letter.slot_size, letter.drop);
+            if cfg!(feature = "verify") {
+                poison(letter.object, letter.slot_size);
+            }
             // SAFETY: a zombie's span is not freed.
             let mark = unsafe { mark_of(letter.object) };
             // Release: the slot may be taken by another thread that sees it free.
@@ -279,7 +285,11 @@ fn sweep_plain(span: Span, epoch: Epoch) -> Found {
     for index in 0..span.slots() {
         let m = span.mark(index).load(Ordering::Relaxed);
         found.live += usize::from(m == epoch);
-        found.freed += usize::from(m == live_mark && m != epoch);
+        let dead = m == live_mark && m != epoch;
+        found.freed += usize::from(dead);
+        if cfg!(feature = "verify") && dead {
+            poison(span.slot(index), span.slot_size());
+        }
     }
     found
 }

@@ -25,7 +25,7 @@ use core::ptr::NonNull;
 use crate::cycle::core::Phase;
 use crate::gc::Gc;
 use crate::heap::span::{Epoch, mark_of};
-use crate::mutator::Mutation;
+use crate::mutator::{Brand, Mutation};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 use crate::trace::{Trace, Tracer};
@@ -50,7 +50,8 @@ use crate::trace::{Trace, Tracer};
 pub struct GcWeak<'gc, T: ?Sized> {
     target: NonNull<WeakBox>,
     pointer: NonNull<T>,
-    brand: PhantomData<(fn(&'gc ()) -> &'gc (), &'gc T)>,
+    brand: Brand<'gc>,
+    referent: PhantomData<&'gc T>,
 }
 
 /// The object behind `GcWeak`s.
@@ -93,7 +94,7 @@ impl<'gc, T: ?Sized> GcWeak<'gc, T> {
     /// A weak pointer with a box of its own; without a target until [`set`](Self::set).
     pub(crate) fn unset(mc: &Mutation<'gc>, pointer: NonNull<T>) -> Self {
         let target = mc.alloc_weak_box(WeakBox { address: AtomicUsize::new(0) });
-        GcWeak { target, pointer, brand: PhantomData }
+        GcWeak { target, pointer, brand: PhantomData, referent: PhantomData }
     }
 
     fn weak_box(&self) -> &WeakBox {

@@ -68,12 +68,9 @@ impl<'gc, T: ?Sized + Trace<'gc>> Guarded<T> {
 
     /// Traces the contents in a barrier.
     fn trace_contents(&self, tracer: &mut Tracer<'static>) {
-        let tracer: *mut Tracer<'static> = tracer;
-        // SAFETY: the tracer's brand is a phantom.
-        let tracer = unsafe { &mut *tracer.cast::<Tracer<'gc>>() };
         // SAFETY: the caller of `begin` and `end` has the contents to itself, and no marker reads them: the barrier has
         // claimed the cell, or no marker is at work yet (Grey).
-        unsafe { &*self.value.get() }.trace(tracer);
+        unsafe { &*self.value.get() }.trace(tracer.rebrand());
     }
 
     /// The cell is reached by a tracer: scans the contents under a claim.

@@ -38,11 +38,6 @@ impl Mail {
         self.0.lock().remove(&owner).unwrap_or_default()
     }
 
-    /// Threads with mail.
-    pub(crate) fn owners(&self) -> Vec<u64> {
-        self.0.lock().keys().copied().collect()
-    }
-
     /// Letters in all boxes.
     pub(crate) fn count(&self) -> usize {
         self.0.lock().values().map(Vec::len).sum()

@@ -12,6 +12,9 @@ use crate::sync::atomic::Ordering;
 /// Bytes that an assist marks at least: less would not pay for taking a block.
 const MIN_ASSIST: u64 = 64 << 10;
 
+/// Looks at an empty worklist before a helping marker goes back to sleep.
+const IDLE_LOOKS: u32 = 100;
+
 /// What [`Core::mark_some`] did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
@@ -165,12 +168,20 @@ impl Core {
     /// What a marker thread that is not the driver does: marks while there is something to mark.
     pub(crate) fn help_marking(&self) {
         let mut marker = None;
-        while self.phase() == Phase::Marking {
+        let mut backoff = crate::sync::Backoff::default();
+        let mut idle = 0;
+        self.worklist.set_hungry(true);
+        while self.phase() == Phase::Marking && idle < IDLE_LOOKS {
             match self.mark_some(&mut marker, 1 << 20) {
-                Marking::Progress => {}
-                Marking::Wait | Marking::Dry => break,
+                Marking::Progress => idle = 0,
+                Marking::Dry => break,
+                Marking::Wait => {
+                    idle += 1;
+                    backoff.wait();
+                }
             }
         }
+        self.worklist.set_hungry(false);
         if let Some(mut marker) = marker {
             self.retire_marker(&mut marker);
         }

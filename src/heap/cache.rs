@@ -43,12 +43,14 @@ const NO_LINE: usize = usize::MAX;
 const _: () = assert!(size_of::<Entry>() == 32 && offset_of!(Entry, cur) == 8);
 
 impl Entry {
-    const EMPTY: Entry = Entry {
-        key: Cell::new(0),
-        cur: Cell::new(0),
-        end: Cell::new(0),
-        line: Cell::new(NO_LINE),
-    };
+    const fn empty() -> Entry {
+        Entry {
+            key: Cell::new(0),
+            cur: Cell::new(0),
+            end: Cell::new(0),
+            line: Cell::new(NO_LINE),
+        }
+    }
 
     #[inline(always)]
     fn bump(&self, slot_size: usize) -> Option<usize> {
@@ -101,8 +103,8 @@ struct Lines {
 impl Cache {
     pub(crate) fn new() -> Self {
         Cache {
-            table: [const { Entry::EMPTY }; ENTRIES],
-            plain: [const { Entry::EMPTY }; SIZE_CLASSES],
+            table: [const { Entry::empty() }; ENTRIES],
+            plain: [const { Entry::empty() }; SIZE_CLASSES],
             enabled: Cell::new(true),
             lines: UnsafeCell::default(),
             tiny_cur: Cell::new(0),

@@ -113,7 +113,7 @@ impl Space {
         };
         // SAFETY: the pages are ours alone, and pages in the page heap have zero marks: fresh chunks are zero, and
         // `free_span` clears them.
-        Ok(unsafe { Span::create(&init, Some(core::ptr::NonNull::from(class))) })
+        Ok(unsafe { Span::create(&init) })
     }
 
     /// A span for one object of `bytes` bytes, its slot coloured `mark`. Not yet on the list of large spans.
@@ -139,7 +139,7 @@ impl Space {
             owner,
         };
         // SAFETY: as in `new_span`.
-        let span = unsafe { Span::create(&init, None) };
+        let span = unsafe { Span::create(&init) };
         span.take_run(mark, mark);
         Ok(span)
     }

@@ -194,12 +194,14 @@ impl PageHeap {
         self.committed_bytes() - self.totals.headers - self.totals.in_use
     }
 
+    #[cfg(test)]
     /// Bytes of address space.
     #[inline]
     pub(crate) fn reserved_bytes(&self) -> usize {
         self.totals.reserved
     }
 
+    #[cfg(test)]
     /// The addresses of all chunks and of the mappings of all large runs in use, in no order.
     pub(crate) fn chunks(&self) -> impl Iterator<Item = usize> {
         let large = self.large.live().map(LargeRun::base);

@@ -28,7 +28,6 @@ use core::ptr::NonNull;
 
 use memoffset::offset_of;
 
-use super::class::Class;
 use super::layout::{
     DESCRIPTOR, GRANULE, PAGE, PAGE_SHIFT, chunk_of, descriptor_address, mark_address,
 };
@@ -56,8 +55,6 @@ pub(crate) struct Descriptor {
     slot_size: Cell<usize>,
     /// The rest is on the first page only.
     info: Cell<Option<&'static TypeInfo>>,
-    /// The class whose lists the span is on.
-    class: Cell<Option<NonNull<Class>>>,
     /// Pages of the span.
     pages: Cell<u32>,
     /// Slots of the span.
@@ -72,6 +69,7 @@ pub(crate) struct Descriptor {
     large: Cell<bool>,
     /// For types whose destructors run at home: the thread's token.
     owner: Cell<u64>,
+    _unused: u64,
 }
 
 const _: () = assert!(size_of::<Descriptor>() == DESCRIPTOR);
@@ -102,7 +100,7 @@ impl Span {
     /// # Safety
     /// `init` describes pages of a chunk with a header as in `layout`, taken from the page heap by the caller and in
     /// nobody else's use, whose mark bytes are zero.
-    pub(crate) unsafe fn create(init: &SpanInit, class: Option<NonNull<Class>>) -> Span {
+    pub(crate) unsafe fn create(init: &SpanInit) -> Span {
         debug_assert!(init.base.is_multiple_of(PAGE));
         let first = Span(Self::descriptor(init.base));
         let described = if init.large { 1 } else { init.pages };
@@ -116,7 +114,6 @@ impl Span {
         }
         let d = first.get();
         d.info.set(Some(init.info));
-        d.class.set(class);
         d.pages.set(init.pages as u32);
         d.slots.set(init.slots as u32);
         d.cursor.set(0);
@@ -143,7 +140,7 @@ impl Span {
     pub(crate) fn base(self) -> usize {
         let descriptor = self.0.addr().get();
         let chunk = chunk_of(descriptor);
-        chunk + ((descriptor - chunk) / DESCRIPTOR << PAGE_SHIFT)
+        chunk + (((descriptor - chunk) / DESCRIPTOR) << PAGE_SHIFT)
     }
 
     /// Bytes of a slot.
@@ -169,11 +166,6 @@ impl Span {
     /// The type of its objects.
     pub(crate) fn info(self) -> &'static TypeInfo {
         self.get().info.get().expect("a span has a type")
-    }
-
-    /// The class whose lists it belongs to; `None` for a large object's span.
-    pub(crate) fn class(self) -> Option<NonNull<Class>> {
-        self.get().class.get()
     }
 
     /// The token of the thread on which destructors must run, for types that say so.
@@ -241,6 +233,9 @@ impl Span {
             return None;
         }
         let bounds = (self.slot(start), self.slot(end));
+        if cfg!(feature = "verify") {
+            check_poison(bounds.0, bounds.1);
+        }
         self.colour(bounds.0, bounds.1, mark);
         Some(bounds)
     }
@@ -276,6 +271,36 @@ impl Span {
         let returned = (to - from) / self.slot_size();
         d.cursor.set(d.cursor.get().min(index as u32));
         d.free.set(d.free.get() + returned as u32);
+    }
+}
+
+/// With the verifier, what freed slots are filled with.
+const POISON: u64 = 0xdbdb_dbdb_dbdb_dbdb;
+
+/// With the verifier: fills a freed slot. The caller owns the span, and the slot's object is dead and dropped.
+pub(crate) fn poison(slot: usize, slot_size: usize) {
+    let words = core::ptr::with_exposed_provenance_mut::<u64>(slot);
+    for index in 0..slot_size / size_of::<u64>() {
+        // SAFETY: within the slot.
+        let word = unsafe { words.add(index) };
+        // SAFETY: as above; nobody else uses the slot.
+        unsafe { word.write(POISON) };
+    }
+}
+
+/// With the verifier: free slots hold the pattern, or zeros if they were never used.
+fn check_poison(from: usize, to: usize) {
+    let words = core::ptr::with_exposed_provenance::<u64>(from);
+    for index in 0..(to - from) / size_of::<u64>() {
+        // SAFETY: within slots of the caller's span.
+        let word = unsafe { words.add(index) };
+        // SAFETY: as above; fresh pages are zero and freed slots are filled, so the word is initialised.
+        let found = unsafe { word.read() };
+        if found != POISON && found != 0 {
+            let at = from + index * size_of::<u64>();
+            eprintln!("tricolor-gc verifier: free memory at {at:#x} was written: {found:#018x}");
+            std::process::abort();
+        }
     }
 }
 

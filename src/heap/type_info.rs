@@ -113,10 +113,9 @@ pub(crate) unsafe fn slice_len(slot: *mut u8, slot_size: usize) -> *mut usize {
 /// # Safety
 /// `object` points at a live, initialised `T` whose unclaimed contents no thread writes (I3).
 unsafe fn trace_one<'gc, T: Trace<'gc>>(object: *const u8, _: usize, tracer: &mut Tracer<'static>) {
-    let tracer: *mut Tracer<'static> = tracer;
-    // SAFETY: the caller's contract; the brand of the tracer is a phantom, chosen to match `T`'s.
-    let (object, tracer) = unsafe { (&*object.cast::<T>(), &mut *tracer.cast::<Tracer<'gc>>()) };
-    object.trace(tracer);
+    // SAFETY: the caller's contract.
+    let object = unsafe { &*object.cast::<T>() };
+    object.trace(tracer.rebrand());
 }
 
 /// # Safety
@@ -126,13 +125,13 @@ unsafe fn trace_slice<'gc, T: Trace<'gc>>(
     slot_size: usize,
     tracer: &mut Tracer<'static>,
 ) {
-    let tracer: *mut Tracer<'static> = tracer;
+    let tracer = tracer.rebrand();
     // SAFETY: the caller gives the start and size of a slice slot.
     let len = unsafe { slice_len(object.cast_mut(), slot_size) };
+    // SAFETY: the length of an initialised slice is written.
+    let len = unsafe { len.read() };
     // SAFETY: the caller's contract; `len` elements are initialised (the length is written after them).
-    let (slice, tracer) = unsafe {
-        (core::slice::from_raw_parts(object.cast::<T>(), *len), &mut *tracer.cast::<Tracer<'gc>>())
-    };
+    let slice = unsafe { core::slice::from_raw_parts(object.cast::<T>(), len) };
     for element in slice {
         element.trace(tracer);
     }
@@ -150,6 +149,8 @@ unsafe fn drop_one<T>(object: *mut u8, _: usize) {
 unsafe fn drop_slice<T>(object: *mut u8, slot_size: usize) {
     // SAFETY: the caller gives the start and size of a slice slot.
     let len = unsafe { slice_len(object, slot_size) };
+    // SAFETY: the length of an initialised slice is written.
+    let len = unsafe { len.read() };
     // SAFETY: `len` elements are initialised and not yet dropped, by the caller's contract.
-    unsafe { core::ptr::slice_from_raw_parts_mut(object.cast::<T>(), *len).drop_in_place() }
+    unsafe { core::ptr::slice_from_raw_parts_mut(object.cast::<T>(), len).drop_in_place() }
 }

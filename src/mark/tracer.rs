@@ -51,6 +51,14 @@ impl Tracer<'static> {
             brand: PhantomData,
         }
     }
+
+    /// The tracer for values of another brand.
+    #[inline(always)]
+    pub(crate) fn rebrand<'gc>(&mut self) -> &mut Tracer<'gc> {
+        let raw: *mut Tracer<'static> = self;
+        // SAFETY: the brand is a phantom: the layout is the same, and a tracer gives out no pointers.
+        unsafe { &mut *raw.cast::<Tracer<'gc>>() }
+    }
 }
 
 impl<'gc> Tracer<'gc> {

@@ -262,9 +262,7 @@ impl RootTable {
         });
         let raw = NonNull::from(Box::leak(segment));
         for index in 0..SLOTS {
-            // SAFETY: within the segment just made; the pointer keeps the segment's provenance, for `segment()`.
-            let slot = unsafe { raw.byte_add(offset_of!(Segment, slots)).cast::<Slot>().add(index) };
-            slots.push(SlotRef(slot));
+            slots.push(slot_of(raw, index));
         }
         let guard = epoch::pin();
         let old = self.directory.load(Ordering::Acquire, &guard);
@@ -372,11 +370,16 @@ fn take_chain(head: *mut Slot, slots: &mut Vec<SlotRef>) {
     }
 }
 
+/// A slot of a segment. The pointer keeps the segment's provenance, for `SlotRef::segment`.
+fn slot_of(segment: NonNull<Segment>, index: usize) -> SlotRef {
+    let offset = offset_of!(Segment, slots) + index * size_of::<Slot>();
+    // SAFETY: within the segment.
+    SlotRef(unsafe { segment.byte_add(offset) }.cast::<Slot>())
+}
+
 fn release_zombies(segment: NonNull<Segment>) {
     for index in 0..SLOTS {
-        // SAFETY: within a segment of the table.
-        let slot = unsafe { segment.byte_add(offset_of!(Segment, slots)).cast::<Slot>().add(index) };
-        let slot = SlotRef(slot);
+        let slot = slot_of(segment, index);
         let state = &slot.get().state;
         // Relaxed: a zombie's object is not read again; `push_free` publishes the slot.
         if state.load(Ordering::Relaxed) == ZOMBIE

@@ -63,6 +63,7 @@ struct Budget {
 }
 
 impl PageHeap {
+    #[cfg(test)]
     /// Gives back up to `max_bytes` of memory that has been free for long, down to `keep_free_bytes` of free memory;
     /// returns how many bytes. Unmaps on the spot: see [`scavenge_detached`](Self::scavenge_detached).
     pub(crate) fn scavenge(
