@@ -79,7 +79,7 @@ impl<'gc> Mutation<'gc> {
         let pointer = pointer_to::<T>(slot);
         // SAFETY: as in `alloc`.
         unsafe { pointer.write(value) };
-        self.state().allocated(slot);
+        self.state().allocated(slot, self.state().allocates_grey());
         Ok(pointer)
     }
 
@@ -113,12 +113,13 @@ impl<'gc> Mutation<'gc> {
         };
         // A tiny object shares its mark with its neighbours: its block is left to them.
         let guard = (!Kind::<T>::TINY).then_some(FreeSlot(slot, InfoOf::<T>::SLOT));
+        let grey = self.state().hold_grey();
         let pointer = pointer_to::<T>(slot);
         let value = fill(pointer);
         core::mem::forget(guard);
         // SAFETY: as in `alloc`.
         unsafe { pointer.write(value) };
-        self.state().allocated(slot);
+        self.state().allocated(slot, grey.is_some());
         pointer
     }
 
@@ -136,7 +137,7 @@ impl<'gc> Mutation<'gc> {
         let pointer = pointer_to::<WeakBox>(slot);
         // SAFETY: as in `alloc`.
         unsafe { pointer.write(value) };
-        state.allocated(slot);
+        state.allocated(slot, state.allocates_grey());
         pointer
     }
 
@@ -154,6 +155,7 @@ impl<'gc> Mutation<'gc> {
         mut element: impl FnMut(usize) -> T,
     ) -> Result<NonNull<[T]>, AllocError> {
         let (slot, slot_size) = self.slice_slot::<T>(len)?;
+        let grey = self.state().hold_grey();
         let first = pointer_to::<T>(slot);
         let counted = T::NEEDS_TRACE || needs_drop::<T>();
         let mut filled = Filled { first, len: 0, slot, slot_size };
@@ -173,7 +175,7 @@ impl<'gc> Mutation<'gc> {
             // SAFETY: as above; aligned, since slots start and end at granules.
             unsafe { length.write(len) };
         }
-        self.state().allocated(slot);
+        self.state().allocated(slot, grey.is_some());
         Ok(NonNull::slice_from_raw_parts(first, len))
     }
 

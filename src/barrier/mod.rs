@@ -165,12 +165,36 @@ impl MutatorState {
         }
     }
 
-    /// A new object is initialised: in grey allocation, puts it in the worklist.
+    /// Whether a slot taken now is one for a grey object.
     #[inline]
-    pub(crate) fn allocated(&self, object: usize) {
-        if self.command.get().colour == Colour::Grey {
+    pub(crate) fn allocates_grey(&self) -> bool {
+        self.command.get().colour == Colour::Grey
+    }
+
+    /// In grey allocation: keeps the mutator as it is, polls included, while an object is built in its slot. Until it is
+    /// complete it is white and in no buffer, so the cycle must not get past this mutator.
+    pub(crate) fn hold_grey(&self) -> Option<HoldGrey<'_>> {
+        self.allocates_grey().then(|| {
+            self.no_polls.set(self.no_polls.get() + 1);
+            HoldGrey(self)
+        })
+    }
+
+    /// A new object is initialised; hands it to the markers if its slot was one for a grey object.
+    #[inline]
+    pub(crate) fn allocated(&self, object: usize, grey: bool) {
+        if grey {
             self.shade(object);
         }
+    }
+}
+
+/// See [`MutatorState::hold_grey`].
+pub(crate) struct HoldGrey<'a>(&'a MutatorState);
+
+impl Drop for HoldGrey<'_> {
+    fn drop(&mut self) {
+        self.0.no_polls.set(self.0.no_polls.get() - 1);
     }
 }
 

@@ -474,7 +474,6 @@ impl Core {
         if let Some(marker) = &mut marker {
             self.retire_marker(marker);
         }
-        self.worklist.clear();
         self.marking_over(d);
         if !self.abandon.load(Ordering::Acquire) {
             d.cycle.weak_cleared = self.weak.clear(d.epoch);
@@ -523,8 +522,11 @@ impl Core {
 
     /// Every barrier is off (I6): mark bytes may be consumed.
     fn barriers_off(&self, d: &mut Driver) -> Advance {
+        if !self.worklist.clear() {
+            d.stage = Stage::Off { seq: self.command().seq };
+            return Advance::Waiting;
+        }
         d.cycle.terminating = d.lap();
-        self.worklist.clear();
         self.roots.disarm();
         let c = &self.counters;
         d.cycle.bytes_allocated = d.cycle.heap_end.saturating_sub(d.cycle.heap_start);

@@ -53,6 +53,8 @@ pub(crate) struct MutatorState {
     pub(crate) shaded: AtomicU64,
     /// Guards taken in Grey mode that must shade when they end. Not zero at the next boundary: one has leaked.
     pub(crate) grey_guards: Cell<usize>,
+    /// Objects that are being built in slots for grey ones; see `hold_grey`.
+    pub(crate) no_polls: Cell<u32>,
     /// Weak references made since the last flush.
     pub(crate) new_weak: UnsafeCell<Vec<usize>>,
     /// Free slots of the root table.
@@ -87,6 +89,7 @@ impl MutatorState {
             tracer: UnsafeCell::new(Tracer::new()),
             shaded: AtomicU64::new(0),
             grey_guards: Cell::new(0),
+            no_polls: Cell::new(0),
             new_weak: UnsafeCell::default(),
             root_slots: UnsafeCell::default(),
             debt: Cell::new(0),
@@ -190,7 +193,8 @@ impl MutatorState {
     pub(crate) fn poll(&self) {
         let core = self.core();
         let command = core.command();
-        if command.seq != self.command.get().seq && !command.boundary && !command.stop {
+        let new = command.seq != self.command.get().seq;
+        if new && !command.boundary && !command.stop && self.no_polls.get() == 0 {
             self.adopt(core, command);
             core.wake();
         }

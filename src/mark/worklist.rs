@@ -144,12 +144,17 @@ impl Worklist {
         self.available.store(0, Ordering::Relaxed);
     }
 
-    /// Forgets all work, at the end of a cycle. Nobody may be active.
-    pub(crate) fn clear(&self) {
+    /// Forgets all work, at the end of a cycle, unless a marker is still active: it may have taken a block that a late
+    /// barrier handed over, whose edges are all marked, and must be done with it before anything is freed.
+    #[must_use]
+    pub(crate) fn clear(&self) -> bool {
         let mut state = self.state.lock();
-        debug_assert_eq!(state.active, 0);
+        if state.active != 0 {
+            return false;
+        }
         state.blocks.clear();
         state.deferred.clear();
         self.available.store(0, Ordering::Relaxed);
+        true
     }
 }

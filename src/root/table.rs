@@ -37,7 +37,7 @@ use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 const SEGMENT: usize = 4096;
-const SLOTS: usize = 253;
+const SLOTS: usize = 168;
 
 const COUNT: u64 = u32::MAX as u64;
 const LEAVING: u64 = 1 << 32;
@@ -51,9 +51,21 @@ const MAX_COUNT: u64 = COUNT / 2;
 pub(crate) struct Slot {
     /// See the module header. Changed by handles, by the collector (zombie → free) and by `close` (dead bit).
     state: AtomicU64,
-    /// The object's address; in a free slot, the next free slot's. Written by who makes the root, before the state
-    /// says so (Release); read by markers after the state (Acquire).
+    /// The object's address. Written by who makes the root, before the state says so (Release); read by markers after
+    /// the state (Acquire). Kept when the root is dropped: a marker that has seen the handle may read it a moment later.
     object: AtomicUsize,
+    /// In a free slot, the next free one.
+    next: AtomicPtr<Slot>,
+}
+
+impl Slot {
+    const fn free() -> Self {
+        Slot {
+            state: AtomicU64::new(0),
+            object: AtomicUsize::new(0),
+            next: AtomicPtr::new(core::ptr::null_mut()),
+        }
+    }
 }
 
 #[repr(C, align(4096))]
@@ -164,7 +176,7 @@ impl SlotRef {
         let free = &self.segment().free;
         let mut head = free.load(Ordering::Relaxed);
         loop {
-            self.get().object.store(head.expose_provenance(), Ordering::Relaxed);
+            self.get().next.store(head, Ordering::Relaxed);
             // Release: pairs with the Acquire in `take_free`.
             match free.compare_exchange_weak(head, self.0.as_ptr(), Ordering::Release, Ordering::Relaxed)
             {
@@ -258,7 +270,7 @@ impl RootTable {
             orphans: AtomicUsize::new(0),
             dropped: AtomicBool::new(false),
             free: AtomicPtr::new(core::ptr::null_mut()),
-            slots: [const { Slot { state: AtomicU64::new(0), object: AtomicUsize::new(0) } }; SLOTS],
+            slots: [const { Slot::free() }; SLOTS],
         });
         let raw = NonNull::from(Box::leak(segment));
         for index in 0..SLOTS {
@@ -364,8 +376,7 @@ fn take_chain(head: *mut Slot, slots: &mut Vec<SlotRef>) {
         while slot.get().state.load(Ordering::Acquire) != 0 {
             backoff.wait();
         }
-        let address = slot.get().object.load(Ordering::Relaxed);
-        next = NonNull::new(core::ptr::with_exposed_provenance_mut(address));
+        next = NonNull::new(slot.get().next.load(Ordering::Relaxed));
         slots.push(slot);
     }
 }

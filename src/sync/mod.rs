@@ -4,7 +4,13 @@
 //! are loom's and every access is a point where loom may switch threads; otherwise they are `core`'s atomics and
 //! parking_lot's locks. The lock types have parking_lot's interface in both cases: no poisoning, no `Result`.
 //!
+//! [`plain`] holds atomics that are the machine's in both cases. They are for what no protocol depends on (sums for the
+//! statistics and the pacer, names that are unique in the process) and for mark bytes, which lie in the heap's memory
+//! where a loom object has no room.
+//!
 //! This is one of the few files where `cfg(loom)` is written; the protocols themselves do not know of it.
+
+pub(crate) mod twin;
 
 #[cfg(all(test, loom))]
 mod model;
@@ -15,3 +21,8 @@ pub(crate) use model::*;
 mod native;
 #[cfg(not(all(test, loom)))]
 pub(crate) use native::*;
+
+/// See the module header.
+pub(crate) mod plain {
+    pub(crate) use core::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize};
+}

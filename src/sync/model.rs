@@ -1,26 +1,208 @@
-//! The primitives of loom, behind parking_lot's interface.
+//! The primitives of loom, behind the interface of `native`.
+//!
+//! Two things that loom lacks are made up for here. Its types cannot be made in a `const fn`, as the cells of this
+//! crate are; [`Mutex`], [`RwLock`] and [`atomic::AtomicU32`] therefore make their loom object when they are first used.
+//! And a timed wait is a yield: a model has no clock, and whoever waits with a time limit looks again anyway.
+//!
+//! All threads of a model are coroutines of one thread of the machine, so the plain cells here are not shared.
 
-pub(crate) use loom::sync::Arc;
-pub(crate) use loom::sync::atomic;
+use core::cell::{OnceCell, UnsafeCell};
+use core::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+pub(crate) use std::sync::{Arc, Weak};
+
+pub(crate) mod atomic {
+    pub(crate) use super::LazyAtomicU32 as AtomicU32;
+    pub(crate) use loom::sync::atomic::{
+        AtomicBool, AtomicI64, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering,
+    };
+}
 
 /// Threads and spinning.
 pub(crate) mod thread {
-    pub(crate) use loom::thread::{JoinHandle, spawn, yield_now};
+    pub(crate) use loom::thread::{Builder, JoinHandle, ThreadId, current, yield_now};
 }
 
-/// loom's mutex without poisoning.
-pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+/// loom's `AtomicU32`, made at its first use.
+#[derive(Debug)]
+pub(crate) struct LazyAtomicU32 {
+    initial: u32,
+    model: OnceCell<loom::sync::atomic::AtomicU32>,
+}
 
-/// Its guard.
-pub(crate) type MutexGuard<'a, T> = loom::sync::MutexGuard<'a, T>;
+// SAFETY: one thread of the machine runs a model.
+unsafe impl Sync for LazyAtomicU32 {}
 
-impl<T> Mutex<T> {
-    pub(crate) fn new(value: T) -> Self {
-        Mutex(loom::sync::Mutex::new(value))
+use atomic::Ordering;
+
+impl LazyAtomicU32 {
+    pub(crate) const fn new(initial: u32) -> Self {
+        LazyAtomicU32 { initial, model: OnceCell::new() }
     }
 
+    fn get(&self) -> &loom::sync::atomic::AtomicU32 {
+        self.model.get_or_init(|| loom::sync::atomic::AtomicU32::new(self.initial))
+    }
+
+    #[track_caller]
+    pub(crate) fn load(&self, order: Ordering) -> u32 {
+        self.get().load(order)
+    }
+
+    #[track_caller]
+    pub(crate) fn store(&self, value: u32, order: Ordering) {
+        self.get().store(value, order);
+    }
+
+    #[track_caller]
+    pub(crate) fn compare_exchange(
+        &self,
+        current: u32,
+        new: u32,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u32, u32> {
+        self.get().compare_exchange(current, new, success, failure)
+    }
+
+    #[track_caller]
+    pub(crate) fn compare_exchange_weak(
+        &self,
+        current: u32,
+        new: u32,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u32, u32> {
+        self.get().compare_exchange(current, new, success, failure)
+    }
+}
+
+/// loom's mutex, made at its first use, without poisoning.
+#[derive(Default)]
+pub(crate) struct Mutex<T> {
+    lock: OnceCell<loom::sync::Mutex<()>>,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: the value is reached under the lock only.
+unsafe impl<T: Send> Sync for Mutex<T> {}
+
+/// Access to the value of a [`Mutex`].
+pub(crate) struct MutexGuard<'a, T> {
+    mutex: &'a Mutex<T>,
+    /// `None` while a [`Condvar`] waits.
+    lock: Option<loom::sync::MutexGuard<'a, ()>>,
+}
+
+impl<T> Mutex<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Mutex { lock: OnceCell::new(), value: UnsafeCell::new(value) }
+    }
+
+    fn get(&self) -> &loom::sync::Mutex<()> {
+        self.lock.get_or_init(|| loom::sync::Mutex::new(()))
+    }
+
+    #[track_caller]
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-        self.0.lock().unwrap()
+        MutexGuard { mutex: self, lock: Some(self.get().lock().unwrap()) }
+    }
+
+    #[track_caller]
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        let lock = self.get().try_lock().ok()?;
+        Some(MutexGuard { mutex: self, lock: Some(lock) })
+    }
+
+    pub(crate) fn is_locked(&self) -> bool {
+        self.try_lock().is_none()
+    }
+}
+
+impl<T> Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the lock is held.
+        unsafe { &*self.mutex.value.get() }
+    }
+}
+
+impl<T> DerefMut for MutexGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the lock is held, and this guard is borrowed exclusively.
+        unsafe { &mut *self.mutex.value.get() }
+    }
+}
+
+/// A condition variable whose waits are all timed, see the module header.
+pub(crate) struct Condvar(());
+
+impl Condvar {
+    pub(crate) fn new() -> Self {
+        Condvar(())
+    }
+
+    pub(crate) fn notify_all(&self) {}
+
+    pub(crate) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, _timeout: Duration) {
+        guard.lock = None;
+        thread::yield_now();
+        guard.lock = Some(guard.mutex.get().lock().unwrap());
+    }
+}
+
+/// loom's reader–writer lock, made at its first use.
+pub(crate) struct RwLock<T> {
+    lock: OnceCell<loom::sync::RwLock<()>>,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: the value is reached under the lock only.
+unsafe impl<T: Send + Sync> Sync for RwLock<T> {}
+
+/// Shared access to the value of a [`RwLock`].
+pub(crate) struct RwLockReadGuard<'a, T> {
+    _lock: loom::sync::RwLockReadGuard<'a, ()>,
+    _value: &'a UnsafeCell<T>,
+}
+
+/// Exclusive access to the value of a [`RwLock`].
+pub(crate) struct RwLockWriteGuard<'a, T> {
+    _lock: loom::sync::RwLockWriteGuard<'a, ()>,
+    _value: &'a UnsafeCell<T>,
+}
+
+impl<T> RwLock<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        RwLock { lock: OnceCell::new(), value: UnsafeCell::new(value) }
+    }
+
+    fn get(&self) -> &loom::sync::RwLock<()> {
+        self.lock.get_or_init(|| loom::sync::RwLock::new(()))
+    }
+
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
+        RwLockReadGuard { _lock: self.get().read().unwrap(), _value: &self.value }
+    }
+
+    pub(crate) fn try_read(&self) -> Option<RwLockReadGuard<'_, T>> {
+        let lock = self.get().try_read().ok()?;
+        Some(RwLockReadGuard { _lock: lock, _value: &self.value })
+    }
+
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
+        RwLockWriteGuard { _lock: self.get().write().unwrap(), _value: &self.value }
+    }
+
+    pub(crate) fn try_write(&self) -> Option<RwLockWriteGuard<'_, T>> {
+        let lock = self.get().try_write().ok()?;
+        Some(RwLockWriteGuard { _lock: lock, _value: &self.value })
+    }
+
+    pub(crate) fn is_locked(&self) -> bool {
+        self.try_write().is_none()
     }
 }
 
