@@ -62,7 +62,7 @@ use crate::sync::atomic::Ordering;
 const STOP_ATTEMPTS: u32 = 3;
 
 /// Where the cycle is, and what the driver waits for there.
-enum Stage {
+pub(super) enum Stage {
     Idle,
     /// Hybrid, Insertion: the barrier goes on at each mutator's boundary.
     Arm { seq: u32 },
@@ -101,19 +101,20 @@ pub(crate) enum Advance {
 
 /// The driver's own state, under its lock.
 pub(crate) struct Driver {
-    stage: Stage,
+    pub(super) stage: Stage,
     pub(crate) pacer: Pacer,
     /// Bytes marked or swept by `advance`, for those who work on a budget.
     pub(crate) work: u64,
     /// The cycle in progress.
-    cycle: CycleStats,
+    pub(super) cycle: CycleStats,
     /// Its epoch.
-    epoch: Epoch,
+    pub(super) epoch: Epoch,
     /// When the stage's phase began.
     phase_began: Instant,
-    asked: Instant,
+    /// When the last command was published.
+    pub(super) asked: Instant,
     /// Pointers shaded by all mutators when the cycle began.
-    shaded_before: u64,
+    pub(super) shaded_before: u64,
     failed_stops: u32,
     /// The objects set aside have been looked at again since the worklist last went dry.
     retried: bool,
@@ -140,18 +141,18 @@ impl Driver {
     }
 
     /// Takes the time since the last call, for the phase that ends now.
-    fn lap(&mut self) -> Duration {
+    pub(super) fn lap(&mut self) -> Duration {
         let now = Instant::now();
         let lap = now - self.phase_began;
         self.phase_began = now;
         lap
     }
 
-    fn handshake_answered(&mut self) {
+    pub(super) fn handshake_answered(&mut self) {
         self.cycle.longest_handshake = self.cycle.longest_handshake.max(self.asked.elapsed());
     }
 
-    fn stop_ended(&mut self, since: Instant) {
+    pub(super) fn stop_ended(&mut self, since: Instant) {
         let length = since.elapsed();
         self.cycle.stops += 1;
         self.cycle.stopped += length;
@@ -190,91 +191,9 @@ impl Core {
             Stage::Sweep => self.sweep_stage(d, budget),
         }
     }
+}
 
-    /// Publishes the state that all mutators are to be in.
-    fn publish(&self, d: &mut Driver, mode: Mode, colour: Colour, boundary: bool) -> Command {
-        d.asked = Instant::now();
-        let command = Command { seq: 0, mode, colour, epoch: d.epoch, boundary, stop: false };
-        self.registry.publish(command)
-    }
-
-    /// Publishes and counts a handshake; its number.
-    fn ask(&self, d: &mut Driver, mode: Mode, colour: Colour, boundary: bool) -> u32 {
-        d.cycle.handshakes += 1;
-        self.publish(d, mode, colour, boundary).seq
-    }
-
-    /// Asks all mutators to be outside at once.
-    fn ask_stop(&self, d: &mut Driver) {
-        d.asked = Instant::now();
-        self.registry.publish(Command { boundary: true, stop: true, ..self.command() });
-    }
-
-    /// Goes on with `next` when every mutator has adopted command `seq`, adopting it for those who are outside.
-    fn when_answered(
-        &self,
-        d: &mut Driver,
-        seq: u32,
-        next: fn(&Self, &mut Driver) -> Advance,
-    ) -> Advance {
-        if !self.all_answered(seq) {
-            return Advance::Waiting;
-        }
-        d.handshake_answered();
-        next(self, d)
-    }
-
-    fn all_answered(&self, seq: u32) -> bool {
-        let command = self.command();
-        let mut all = true;
-        self.registry.all(|state| {
-            // Acquire: pairs with the Release in `adopt`.
-            if state.acked.load(Ordering::Acquire) == seq {
-                return true;
-            }
-            if state.gate.hold() {
-                state.adopt(self, command);
-                state.gate.release();
-            } else {
-                Self::ask_to_yield(state);
-                all = false;
-            }
-            true
-        });
-        all
-    }
-
-    /// Goes on with `next` when all mutators are held at once.
-    fn when_stopped(
-        &self,
-        d: &mut Driver,
-        next: impl FnOnce(&Self, &mut Driver, Vec<Arc<MutatorState>>) -> Advance,
-    ) -> Advance {
-        let all = self.registry.snapshot();
-        for (index, state) in all.iter().enumerate() {
-            if !state.gate.hold() {
-                Self::ask_to_yield(state);
-                all[..index].iter().for_each(|held| held.gate.release());
-                return Advance::Waiting;
-            }
-        }
-        // A mutator that attached since the snapshot has an empty stack and the stop's command: it waits before it enters.
-        next(self, d, all)
-    }
-
-    /// Ends a stop: the command in force no longer asks for one.
-    fn release(&self, d: &mut Driver, held: &[Arc<MutatorState>], since: Instant) {
-        held.iter().for_each(|state| state.gate.release());
-        d.stop_ended(since);
-        self.wake_stopped();
-    }
-
-    fn wake_stopped(&self) {
-        // Under the lock, so that a mutator that has just found the stop in force waits before this is signalled.
-        drop(self.status.lock());
-        self.changed.notify_all();
-    }
-
+impl Core {
     fn begin(&self, d: &mut Driver) -> Advance {
         let number = self.started.load(Ordering::Relaxed) + 1;
         self.started.store(number, Ordering::Relaxed);
@@ -496,103 +415,5 @@ impl Core {
         }
         self.marking_over(d);
         Advance::Progress
-    }
-
-    fn clear_stage(&self, d: &mut Driver) -> Advance {
-        if !self.abandon.load(Ordering::Acquire) {
-            d.cycle.weak_cleared = self.weak.clear(d.epoch);
-        }
-        if cfg!(feature = "verify") {
-            d.stage = Stage::VerifyStop;
-            self.ask_stop(d);
-            return Advance::Progress;
-        }
-        d.stage = Stage::Off { seq: self.ask(d, Mode::Off, Colour::White, false) };
-        Advance::Progress
-    }
-
-    /// Everybody is held: compares. Not counted as a stop: it is the verifier's, not the cycle's.
-    fn verify_stopped(&self, d: &mut Driver, held: &[Arc<MutatorState>]) -> Advance {
-        self.verify(d.epoch);
-        d.stage = Stage::Off { seq: self.ask(d, Mode::Off, Colour::White, false) };
-        held.iter().for_each(|state| state.gate.release());
-        self.wake_stopped();
-        Advance::Progress
-    }
-
-    /// Every barrier is off (I6): mark bytes may be consumed.
-    fn barriers_off(&self, d: &mut Driver) -> Advance {
-        if !self.worklist.clear() {
-            d.stage = Stage::Off { seq: self.command().seq };
-            return Advance::Waiting;
-        }
-        d.cycle.terminating = d.lap();
-        self.roots.disarm();
-        let c = &self.counters;
-        d.cycle.bytes_allocated = d.cycle.heap_end.saturating_sub(d.cycle.heap_start);
-        let marked = c.bytes_marked.load(Ordering::Relaxed) as usize;
-        let live = if self.abandon.load(Ordering::Acquire) {
-            c.live.load(Ordering::Relaxed) + c.allocated.load(Ordering::Relaxed)
-        } else {
-            marked + d.cycle.bytes_allocated
-        };
-        c.live.store(live, Ordering::Relaxed);
-        self.start_sweep(d.epoch);
-        self.set_phase(Phase::Sweeping);
-        d.stage = Stage::Sweep;
-        Advance::Progress
-    }
-
-    fn sweep_stage(&self, d: &mut Driver, budget: u64) -> Advance {
-        d.work += budget;
-        if self.sweep_some(usize::try_from(budget).unwrap_or(usize::MAX)) {
-            return Advance::Progress;
-        }
-        // Acquire: pairs with the Release of the last sweeper.
-        if self.counters.swept.pending.load(Ordering::Acquire) != 0 {
-            return Advance::Waiting;
-        }
-        self.finish(d);
-        Advance::Progress
-    }
-
-    /// The last span is swept.
-    fn finish(&self, d: &mut Driver) {
-        d.cycle.sweeping = d.lap();
-        let c = &self.counters;
-        let cycle = &mut d.cycle;
-        cycle.objects_marked = c.objects_marked.load(Ordering::Relaxed);
-        cycle.bytes_marked = c.bytes_marked.load(Ordering::Relaxed);
-        cycle.bytes_assisted = c.bytes_assisted.load(Ordering::Relaxed);
-        cycle.objects_live = c.swept.objects_live.load(Ordering::Relaxed);
-        cycle.objects_freed = c.swept.objects_freed.load(Ordering::Relaxed);
-        cycle.bytes_freed = c.swept.bytes_freed.load(Ordering::Relaxed);
-        cycle.abandoned = self.abandon.load(Ordering::Relaxed);
-        let live = c.swept.bytes_live.load(Ordering::Relaxed);
-        c.live.store(live, Ordering::Relaxed);
-        let external = c.external.load(Ordering::Relaxed);
-        cycle.heap_live = live + external;
-        let shaded = self.shaded(d);
-        d.cycle.objects_shaded = shaded - d.shaded_before;
-        let plan = d.pacer.cycle_ended(d.cycle.bytes_allocated, live + external);
-        self.goal.store(plan.goal, Ordering::Relaxed);
-        self.trigger.store(plan.trigger, Ordering::Relaxed);
-        d.stage = Stage::Idle;
-        self.set_phase(Phase::Idle);
-        if self.config.trace {
-            eprintln!("{}", d.cycle);
-        }
-        let mut status = self.status.lock();
-        status.completed = d.cycle.cycle;
-        status.totals.add(&d.cycle);
-        status.last = d.cycle.clone();
-        drop(status);
-        self.changed.notify_all();
-    }
-
-    /// Pointers handed over by all barriers so far.
-    fn shaded(&self, d: &Driver) -> u64 {
-        self.registry.snapshot().iter().map(|s| s.shaded.load(Ordering::Relaxed)).sum::<u64>()
-            + d.shaded_by_detached
     }
 }

@@ -1,13 +1,15 @@
 //! The cycle: who coordinates mutators, markers and sweepers.
 //!
 //! Reading order: [`command`] (what is asked), [`gate`] (who owns a mutator's state), [`mutator`] (how it answers),
-//! [`registry`] (who is asked), [`driver`] (the cycle itself and why no object is lost), [`marking`], [`background`].
+//! [`registry`] (who is asked), [`driver`] (the cycle itself and why no object is lost), [`handshake`], [`ending`], [`marking`], [`background`].
 
 pub(crate) mod background;
 pub(crate) mod command;
 pub(crate) mod core;
 pub(crate) mod driver;
+mod ending;
 pub(crate) mod gate;
+mod handshake;
 pub(crate) mod mail;
 pub(crate) mod marking;
 pub(crate) mod mutator;

@@ -1,0 +1,108 @@
+//! The end of a cycle: weak references, barriers off, sweep, and the figures.
+
+use super::command::{Colour, Mode};
+use super::core::{Core, Phase};
+use super::driver::{Advance, Driver, Stage};
+use super::mutator::MutatorState;
+use crate::sync::Arc;
+use crate::sync::atomic::Ordering;
+
+impl Core {
+    pub(super) fn clear_stage(&self, d: &mut Driver) -> Advance {
+        if !self.abandon.load(Ordering::Acquire) {
+            d.cycle.weak_cleared = self.weak.clear(d.epoch);
+        }
+        if cfg!(feature = "verify") {
+            d.stage = Stage::VerifyStop;
+            self.ask_stop(d);
+            return Advance::Progress;
+        }
+        d.stage = Stage::Off { seq: self.ask(d, Mode::Off, Colour::White, false) };
+        Advance::Progress
+    }
+
+    /// Everybody is held: compares. Not counted as a stop: it is the verifier's, not the cycle's.
+    pub(super) fn verify_stopped(&self, d: &mut Driver, held: &[Arc<MutatorState>]) -> Advance {
+        self.verify(d.epoch);
+        d.stage = Stage::Off { seq: self.ask(d, Mode::Off, Colour::White, false) };
+        held.iter().for_each(|state| state.gate.release());
+        self.wake_stopped();
+        Advance::Progress
+    }
+
+    /// Every barrier is off (I6): mark bytes may be consumed.
+    pub(super) fn barriers_off(&self, d: &mut Driver) -> Advance {
+        if !self.worklist.clear() {
+            d.stage = Stage::Off { seq: self.command().seq };
+            return Advance::Waiting;
+        }
+        d.cycle.terminating = d.lap();
+        self.roots.disarm();
+        let c = &self.counters;
+        d.cycle.bytes_allocated = d.cycle.heap_end.saturating_sub(d.cycle.heap_start);
+        let marked = c.bytes_marked.load(Ordering::Relaxed) as usize;
+        let live = if self.abandon.load(Ordering::Acquire) {
+            c.live.load(Ordering::Relaxed) + c.allocated.load(Ordering::Relaxed)
+        } else {
+            marked + d.cycle.bytes_allocated
+        };
+        c.live.store(live, Ordering::Relaxed);
+        self.start_sweep(d.epoch);
+        self.set_phase(Phase::Sweeping);
+        d.stage = Stage::Sweep;
+        Advance::Progress
+    }
+
+    pub(super) fn sweep_stage(&self, d: &mut Driver, budget: u64) -> Advance {
+        d.work += budget;
+        if self.sweep_some(usize::try_from(budget).unwrap_or(usize::MAX)) {
+            return Advance::Progress;
+        }
+        // Acquire: pairs with the Release of the last sweeper.
+        if self.counters.swept.pending.load(Ordering::Acquire) != 0 {
+            return Advance::Waiting;
+        }
+        self.finish(d);
+        Advance::Progress
+    }
+
+    /// The last span is swept.
+    fn finish(&self, d: &mut Driver) {
+        d.cycle.sweeping = d.lap();
+        let c = &self.counters;
+        let cycle = &mut d.cycle;
+        cycle.objects_marked = c.objects_marked.load(Ordering::Relaxed);
+        cycle.bytes_marked = c.bytes_marked.load(Ordering::Relaxed);
+        cycle.bytes_assisted = c.bytes_assisted.load(Ordering::Relaxed);
+        cycle.objects_live = c.swept.objects_live.load(Ordering::Relaxed);
+        cycle.objects_freed = c.swept.objects_freed.load(Ordering::Relaxed);
+        cycle.bytes_freed = c.swept.bytes_freed.load(Ordering::Relaxed);
+        cycle.abandoned = self.abandon.load(Ordering::Relaxed);
+        let live = c.swept.bytes_live.load(Ordering::Relaxed);
+        c.live.store(live, Ordering::Relaxed);
+        let external = c.external.load(Ordering::Relaxed);
+        cycle.heap_live = live + external;
+        let shaded = self.shaded(d);
+        d.cycle.objects_shaded = shaded - d.shaded_before;
+        let plan = d.pacer.cycle_ended(d.cycle.bytes_allocated, live + external);
+        self.goal.store(plan.goal, Ordering::Relaxed);
+        self.trigger.store(plan.trigger, Ordering::Relaxed);
+        d.stage = Stage::Idle;
+        self.set_phase(Phase::Idle);
+        if self.config.trace {
+            eprintln!("{}", d.cycle);
+        }
+        let mut status = self.status.lock();
+        status.completed = d.cycle.cycle;
+        status.totals.add(&d.cycle);
+        status.last = d.cycle.clone();
+        drop(status);
+        self.changed.notify_all();
+    }
+
+    /// Pointers handed over by all barriers so far.
+    pub(super) fn shaded(&self, d: &Driver) -> u64 {
+        self.registry.snapshot().iter().map(|s| s.shaded.load(Ordering::Relaxed)).sum::<u64>()
+            + d.shaded_by_detached
+    }
+}

@@ -1,0 +1,96 @@
+//! Handshakes and stops: how the driver asks mutators, and how it knows that they have answered.
+
+use std::time::Instant;
+
+use super::command::{Colour, Command, Mode};
+use super::core::Core;
+use super::driver::{Advance, Driver};
+use super::mutator::MutatorState;
+use crate::sync::Arc;
+use crate::sync::atomic::Ordering;
+
+impl Core {
+    /// Publishes the state that all mutators are to be in.
+    pub(super) fn publish(&self, d: &mut Driver, mode: Mode, colour: Colour, boundary: bool) -> Command {
+        d.asked = Instant::now();
+        let command = Command { seq: 0, mode, colour, epoch: d.epoch, boundary, stop: false };
+        self.registry.publish(command)
+    }
+
+    /// Publishes and counts a handshake; its number.
+    pub(super) fn ask(&self, d: &mut Driver, mode: Mode, colour: Colour, boundary: bool) -> u32 {
+        d.cycle.handshakes += 1;
+        self.publish(d, mode, colour, boundary).seq
+    }
+
+    /// Asks all mutators to be outside at once.
+    pub(super) fn ask_stop(&self, d: &mut Driver) {
+        d.asked = Instant::now();
+        self.registry.publish(Command { boundary: true, stop: true, ..self.command() });
+    }
+
+    /// Goes on with `next` when every mutator has adopted command `seq`, adopting it for those who are outside.
+    pub(super) fn when_answered(
+        &self,
+        d: &mut Driver,
+        seq: u32,
+        next: fn(&Self, &mut Driver) -> Advance,
+    ) -> Advance {
+        if !self.all_answered(seq) {
+            return Advance::Waiting;
+        }
+        d.handshake_answered();
+        next(self, d)
+    }
+
+    pub(super) fn all_answered(&self, seq: u32) -> bool {
+        let command = self.command();
+        let mut all = true;
+        self.registry.all(|state| {
+            // Acquire: pairs with the Release in `adopt`.
+            if state.acked.load(Ordering::Acquire) == seq {
+                return true;
+            }
+            if state.gate.hold() {
+                state.adopt(self, command);
+                state.gate.release();
+            } else {
+                Self::ask_to_yield(state);
+                all = false;
+            }
+            true
+        });
+        all
+    }
+
+    /// Goes on with `next` when all mutators are held at once.
+    pub(super) fn when_stopped(
+        &self,
+        d: &mut Driver,
+        next: impl FnOnce(&Self, &mut Driver, Vec<Arc<MutatorState>>) -> Advance,
+    ) -> Advance {
+        let all = self.registry.snapshot();
+        for (index, state) in all.iter().enumerate() {
+            if !state.gate.hold() {
+                Self::ask_to_yield(state);
+                all[..index].iter().for_each(|held| held.gate.release());
+                return Advance::Waiting;
+            }
+        }
+        // A mutator that attached since the snapshot has an empty stack and the stop's command: it waits before it enters.
+        next(self, d, all)
+    }
+
+    /// Ends a stop: the command in force no longer asks for one.
+    pub(super) fn release(&self, d: &mut Driver, held: &[Arc<MutatorState>], since: Instant) {
+        held.iter().for_each(|state| state.gate.release());
+        d.stop_ended(since);
+        self.wake_stopped();
+    }
+
+    pub(super) fn wake_stopped(&self) {
+        // Under the lock, so that a mutator that has just found the stop in force waits before this is signalled.
+        drop(self.status.lock());
+        self.changed.notify_all();
+    }
+}
