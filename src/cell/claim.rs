@@ -65,14 +65,7 @@ pub(crate) enum Claim {
 
 impl ScanWord {
     /// The word of a new cell.
-    #[cfg(not(all(test, loom)))]
     pub(crate) const fn new() -> Self {
-        ScanWord(AtomicU32::new(0))
-    }
-
-    /// The word of a new cell.
-    #[cfg(all(test, loom))]
-    pub(crate) fn new() -> Self {
         ScanWord(AtomicU32::new(0))
     }
 

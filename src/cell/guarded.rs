@@ -16,13 +16,7 @@ pub(crate) struct Guarded<T: ?Sized> {
 }
 
 impl<T> Guarded<T> {
-    #[cfg(not(all(test, loom)))]
     pub(crate) const fn new(value: T) -> Self {
-        Guarded { scan: ScanWord::new(), value: UnsafeCell::new(value) }
-    }
-
-    #[cfg(all(test, loom))]
-    pub(crate) fn new(value: T) -> Self {
         Guarded { scan: ScanWord::new(), value: UnsafeCell::new(value) }
     }
 

@@ -14,8 +14,8 @@ use crate::heap::span::Epoch;
 use crate::mark::worklist::Worklist;
 use crate::root::table::RootTable;
 use crate::stats::{CycleStats, HeapStats};
-use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use crate::sync::{Arc, Condvar, Mutex, Weak, thread};
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Arc, Condvar, Mutex, Weak, plain, thread};
 use crate::weak::WeakList;
 
 /// The phases of a cycle, as others than the driver see them.
@@ -39,21 +39,21 @@ pub(crate) enum Phase {
 #[derive(Default)]
 pub(crate) struct Counters {
     /// Bytes allocated since the last cycle's sweep began.
-    pub(crate) allocated: AtomicUsize,
+    pub(crate) allocated: plain::AtomicUsize,
     /// Bytes allocated before that.
-    pub(crate) allocated_before: AtomicU64,
+    pub(crate) allocated_before: plain::AtomicU64,
     /// Bytes alive at the end of the last marking; exact after the sweep.
-    pub(crate) live: AtomicUsize,
+    pub(crate) live: plain::AtomicUsize,
     /// Bytes reported by `account`.
-    pub(crate) external: AtomicUsize,
+    pub(crate) external: plain::AtomicUsize,
     /// Bytes marked by markers and not yet used up by mutators' debts.
-    pub(crate) credit: AtomicI64,
-    pub(crate) objects_marked: AtomicU64,
-    pub(crate) bytes_marked: AtomicU64,
-    pub(crate) bytes_assisted: AtomicU64,
+    pub(crate) credit: plain::AtomicI64,
+    pub(crate) objects_marked: plain::AtomicU64,
+    pub(crate) bytes_marked: plain::AtomicU64,
+    pub(crate) bytes_assisted: plain::AtomicU64,
     pub(crate) swept: SweepCounters,
-    pub(crate) drops_panicked: AtomicU64,
-    pub(crate) drops_leaked: AtomicU64,
+    pub(crate) drops_panicked: plain::AtomicU64,
+    pub(crate) drops_leaked: plain::AtomicU64,
 }
 
 /// What the sweep of the running cycle found.
@@ -61,10 +61,10 @@ pub(crate) struct Counters {
 pub(crate) struct SweepCounters {
     /// Spans not yet swept.
     pub(crate) pending: AtomicUsize,
-    pub(crate) objects_live: AtomicU64,
-    pub(crate) bytes_live: AtomicUsize,
-    pub(crate) objects_freed: AtomicU64,
-    pub(crate) bytes_freed: AtomicU64,
+    pub(crate) objects_live: plain::AtomicU64,
+    pub(crate) bytes_live: plain::AtomicUsize,
+    pub(crate) objects_freed: plain::AtomicU64,
+    pub(crate) bytes_freed: plain::AtomicU64,
 }
 
 /// See the module header.
@@ -96,15 +96,15 @@ pub(crate) struct Core {
     /// A guard taken in Grey mode was leaked: the cycle must arm by a stop.
     pub(crate) leaked_guards: AtomicBool,
     /// Cycles asked for: the number of the last one wanted.
-    pub(crate) wanted: AtomicU64,
+    pub(crate) wanted: plain::AtomicU64,
     /// Cycles started.
-    pub(crate) started: AtomicU64,
+    pub(crate) started: plain::AtomicU64,
     /// Heap size at which the next cycle starts.
-    pub(crate) trigger: AtomicUsize,
+    pub(crate) trigger: plain::AtomicUsize,
     /// Heap size to stay under.
-    pub(crate) goal: AtomicUsize,
+    pub(crate) goal: plain::AtomicUsize,
     /// Bytes of marking per byte allocated, times 256, while marking.
-    pub(crate) assist_ratio: AtomicU64,
+    pub(crate) assist_ratio: plain::AtomicU64,
     /// The cycle in progress is to be abandoned.
     pub(crate) abandon: AtomicBool,
     pub(crate) driver: Mutex<Driver>,
@@ -114,7 +114,7 @@ pub(crate) struct Core {
     /// Signalled when the driver or a marker may have something to do; with `status`.
     pub(crate) work: Condvar,
     /// Without marker threads: `allocated` at the last step. Relaxed: for pacing.
-    pub(crate) stepped_at: AtomicUsize,
+    pub(crate) stepped_at: plain::AtomicUsize,
 }
 
 /// What threads wait for.
@@ -139,7 +139,7 @@ pub(crate) struct Status {
 
 impl Core {
     pub(crate) fn new(config: Config) -> SharedCore {
-        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        static NEXT_ID: plain::AtomicU64 = plain::AtomicU64::new(1);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let driver = Driver::new(&config);
         let plan = driver.pacer.plan(0);
@@ -160,17 +160,17 @@ impl Core {
             cycle_epoch: AtomicU8::new(Command::FIRST.epoch),
             sweeping_epoch: AtomicU8::new(Command::FIRST.epoch),
             leaked_guards: AtomicBool::new(false),
-            wanted: AtomicU64::new(0),
-            started: AtomicU64::new(0),
-            trigger: AtomicUsize::new(plan.trigger.min(config.max_heap / 2)),
-            goal: AtomicUsize::new(goal),
-            assist_ratio: AtomicU64::new(0),
+            wanted: plain::AtomicU64::new(0),
+            started: plain::AtomicU64::new(0),
+            trigger: plain::AtomicUsize::new(plan.trigger.min(config.max_heap / 2)),
+            goal: plain::AtomicUsize::new(goal),
+            assist_ratio: plain::AtomicU64::new(0),
             abandon: AtomicBool::new(false),
             driver: Mutex::new(driver),
             status: Mutex::new(Status::default()),
             changed: Condvar::new(),
             work: Condvar::new(),
-            stepped_at: AtomicUsize::new(0),
+            stepped_at: plain::AtomicUsize::new(0),
             config,
         })
     }

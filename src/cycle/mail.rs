@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use crate::heap::span::{ZOMBIE, mark_of};
 use crate::heap::type_info::DropFn;
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::Ordering;
+use crate::sync::plain::AtomicU64;
 
 /// A dead object that waits for its destructor.
 #[derive(Clone, Copy)]

@@ -38,6 +38,19 @@ pub(crate) const MAX_ALIGN: usize = 4096;
 const _: () = assert!(PAGES_PER_CHUNK * DESCRIPTOR == HEADER / GRANULE);
 const _: () = assert!(FIRST_DATA_PAGE * DESCRIPTOR == 512);
 
+/// Root slots in a segment of the root table.
+#[cfg(not(all(test, loom)))]
+pub(crate) const ROOT_SLOTS: usize = 168;
+/// Slots of a small span at most.
+#[cfg(not(all(test, loom)))]
+pub(crate) const MAX_SLOTS: usize = usize::MAX;
+
+// Under loom, as few of everything as shows how they are handed over.
+#[cfg(all(test, loom))]
+pub(crate) const ROOT_SLOTS: usize = 2;
+#[cfg(all(test, loom))]
+pub(crate) const MAX_SLOTS: usize = 2;
+
 /// The chunk that an object's address lies in.
 #[inline(always)]
 pub(crate) const fn chunk_of(address: usize) -> usize {

@@ -18,11 +18,12 @@ pub(crate) mod span;
 pub(crate) mod type_info;
 
 use self::class::{Class, ClassKey, Classes};
-use self::layout::{DATA_PAGES, PAGE};
+use self::layout::{DATA_PAGES, MAX_SLOTS, PAGE};
 use self::page_heap::{PageHeap, PageHeapConfig, PageRun};
 use self::span::{Epoch, Span, SpanInit};
 use self::type_info::TypeInfo;
-use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::atomic::Ordering;
+use crate::sync::plain::AtomicUsize;
 use crate::sync::{Arc, Mutex};
 
 /// Objects that have a span of their own.
@@ -106,7 +107,7 @@ impl Space {
             pages,
             info: class.key.info,
             slot_size,
-            slots: pages * PAGE / slot_size,
+            slots: (pages * PAGE / slot_size).min(MAX_SLOTS),
             live_mark,
             large: false,
             owner: class.key.owner,

@@ -32,7 +32,8 @@ use super::layout::{
     DESCRIPTOR, GRANULE, PAGE, PAGE_SHIFT, chunk_of, descriptor_address, mark_address,
 };
 use super::type_info::{TraceFn, TypeInfo};
-use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::atomic::Ordering;
+use crate::sync::plain::AtomicU8;
 
 /// The colour of one cycle, a mark byte's value.
 pub(crate) type Epoch = u8;

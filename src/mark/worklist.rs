@@ -14,7 +14,8 @@
 //! Not here: prefetching and scanning (`marker`).
 
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::atomic::Ordering;
+use crate::sync::plain::AtomicUsize;
 
 /// Edges that are handed over together.
 pub(crate) type Block = Vec<usize>;

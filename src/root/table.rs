@@ -33,11 +33,11 @@ use core::ptr::NonNull;
 use crossbeam_epoch::{self as epoch, Atomic, Owned};
 use memoffset::offset_of;
 
+use crate::heap::layout::ROOT_SLOTS as SLOTS;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 const SEGMENT: usize = 4096;
-const SLOTS: usize = 168;
 
 const COUNT: u64 = u32::MAX as u64;
 const LEAVING: u64 = 1 << 32;
@@ -59,7 +59,7 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    const fn free() -> Self {
+    fn free() -> Self {
         Slot {
             state: AtomicU64::new(0),
             object: AtomicUsize::new(0),
@@ -270,7 +270,7 @@ impl RootTable {
             orphans: AtomicUsize::new(0),
             dropped: AtomicBool::new(false),
             free: AtomicPtr::new(core::ptr::null_mut()),
-            slots: [const { Slot::free() }; SLOTS],
+            slots: core::array::from_fn(|_| Slot::free()),
         });
         let raw = NonNull::from(Box::leak(segment));
         for index in 0..SLOTS {

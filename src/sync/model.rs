@@ -15,7 +15,7 @@ pub(crate) use std::sync::{Arc, Weak};
 pub(crate) mod atomic {
     pub(crate) use super::LazyAtomicU32 as AtomicU32;
     pub(crate) use loom::sync::atomic::{
-        AtomicBool, AtomicI64, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering,
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering,
     };
 }
 
