@@ -90,6 +90,11 @@ impl Core {
         }
     }
 
+    /// A mutator that waits outside takes the cycle on, if nobody does.
+    pub(crate) fn drive_waiting(&self) {
+        let _ = self.drive(256 << 10);
+    }
+
     /// Advances the cycle until about `budget` bytes have been marked or swept, it must wait, or it has ended. `None` if
     /// another thread drives.
     fn drive(&self, budget: u64) -> Option<Advance> {

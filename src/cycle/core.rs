@@ -51,6 +51,8 @@ pub(crate) struct Counters {
     pub(crate) objects_marked: plain::AtomicU64,
     pub(crate) bytes_marked: plain::AtomicU64,
     pub(crate) bytes_assisted: plain::AtomicU64,
+    /// Pointers that barriers handed over, in all cycles.
+    pub(crate) shaded: plain::AtomicU64,
     pub(crate) swept: SweepCounters,
     pub(crate) drops_panicked: plain::AtomicU64,
     pub(crate) drops_leaked: plain::AtomicU64,
@@ -315,6 +317,10 @@ impl Core {
     pub(crate) fn wait_for_stop_to_end(&self, seq: u32) {
         let mut backoff = 0;
         while self.command_seq() == seq {
+            if self.config.marker_threads == 0 {
+                // Nobody else may be there to complete the stop.
+                self.drive_waiting();
+            }
             backoff += 1;
             if backoff < 200 {
                 core::hint::spin_loop();

@@ -60,6 +60,8 @@ use crate::sync::atomic::Ordering;
 
 /// Final stops that may find work left before one of them marks to the end.
 const STOP_ATTEMPTS: u32 = 3;
+/// Bytes that a final stop marks before it gives up and lets the mutators go on.
+const STOP_BUDGET: u64 = 32 << 10;
 
 /// Where the cycle is, and what the driver waits for there.
 pub(super) enum Stage {
@@ -118,8 +120,6 @@ pub(crate) struct Driver {
     failed_stops: u32,
     /// The objects set aside have been looked at again since the worklist last went dry.
     retried: bool,
-    /// Pointers shaded by mutators that have detached.
-    pub(crate) shaded_by_detached: u64,
 }
 
 impl Driver {
@@ -136,7 +136,6 @@ impl Driver {
             shaded_before: 0,
             failed_stops: 0,
             retried: false,
-            shaded_by_detached: 0,
         }
     }
 
@@ -208,7 +207,7 @@ impl Core {
         };
         d.phase_began = Instant::now();
         d.failed_stops = 0;
-        d.shaded_before = self.shaded(d);
+        d.shaded_before = self.counters.shaded.load(Ordering::Relaxed);
         self.abandon.store(false, Ordering::Relaxed);
         self.leaked_guards.store(false, Ordering::Relaxed);
         self.reset_mark_counters();
@@ -279,16 +278,18 @@ impl Core {
         self.worklist.push(&mut block);
     }
 
+    /// Bytes marked in this cycle, those of `marker` included.
+    fn bytes_marked(&self, marker: &Option<Marker>) -> u64 {
+        self.counters.bytes_marked.load(Ordering::Relaxed) + marker.as_ref().map_or(0, |m| m.bytes)
+    }
+
     fn mark_stage(&self, d: &mut Driver, marker: &mut Option<Marker>, budget: u64) -> Advance {
         if self.abandon.load(Ordering::Acquire) {
             return self.give_up_marking(d, marker);
         }
-        let marked = |marker: &Option<Marker>| {
-            self.counters.bytes_marked.load(Ordering::Relaxed) + marker.as_ref().map_or(0, |m| m.bytes)
-        };
-        let before = marked(marker);
+        let before = self.bytes_marked(marker);
         let outcome = self.mark_some(marker, budget);
-        d.work += marked(marker).saturating_sub(before);
+        d.work += self.bytes_marked(marker).saturating_sub(before);
         match outcome {
             Marking::Progress => return Advance::Progress,
             Marking::Wait => return Advance::Waiting,
@@ -360,8 +361,15 @@ impl Core {
         }
         let mut marker = Some(self.new_marker(Meet::Force));
         self.retry_deferred(marker.as_mut(), Meet::Force);
-        let over = attempt >= STOP_ATTEMPTS && !self.abandon.load(Ordering::Acquire);
-        while over && matches!(self.mark_some(&mut marker, u64::MAX), Marking::Progress) {}
+        // What was stored since the last round is little, as a rule: mark it here, up to a bound on the pause.
+        let mut left = if attempt < STOP_ATTEMPTS { STOP_BUDGET } else { u64::MAX };
+        while left > 0 && !self.abandon.load(Ordering::Acquire) {
+            let before = self.bytes_marked(&marker);
+            if self.mark_some(&mut marker, left) != Marking::Progress {
+                break;
+            }
+            left = left.saturating_sub(self.bytes_marked(&marker) - before);
+        }
         if let Some(marker) = &mut marker {
             self.retire_marker(marker);
         }

@@ -82,7 +82,7 @@ impl Core {
         c.live.store(live, Ordering::Relaxed);
         let external = c.external.load(Ordering::Relaxed);
         cycle.heap_live = live + external;
-        let shaded = self.shaded(d);
+        let shaded = c.shaded.load(Ordering::Relaxed);
         d.cycle.objects_shaded = shaded - d.shaded_before;
         let plan = d.pacer.cycle_ended(d.cycle.bytes_allocated, live + external);
         self.goal.store(plan.goal, Ordering::Relaxed);
@@ -98,11 +98,5 @@ impl Core {
         status.last = d.cycle.clone();
         drop(status);
         self.changed.notify_all();
-    }
-
-    /// Pointers handed over by all barriers so far.
-    pub(super) fn shaded(&self, d: &Driver) -> u64 {
-        self.registry.snapshot().iter().map(|s| s.shaded.load(Ordering::Relaxed)).sum::<u64>()
-            + d.shaded_by_detached
     }
 }

@@ -15,7 +15,7 @@ use super::gate::Gate;
 use crate::heap::cache::Cache;
 use crate::heap::span::Epoch;
 use crate::mark::tracer::{Meet, Tracer};
-use crate::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use crate::sync::thread::{self, ThreadId};
 
 /// The collector waits for this mutator's boundary.
@@ -49,8 +49,6 @@ pub(crate) struct MutatorState {
     pub(crate) acked: AtomicU32,
     /// Traces contents of cells, and holds what barriers shaded until it is handed over.
     pub(crate) tracer: UnsafeCell<Tracer<'static>>,
-    /// Pointers handed over so far, for the statistics. Written by the owner, read by the driver (Relaxed: a sum).
-    pub(crate) shaded: AtomicU64,
     /// Guards taken in Grey mode that must shade when they end. Not zero at the next boundary: one has leaked.
     pub(crate) grey_guards: Cell<usize>,
     /// Objects that are being built in slots for grey ones; see `hold_grey`.
@@ -87,7 +85,6 @@ impl MutatorState {
             command: Cell::new(command),
             acked: AtomicU32::new(command.seq),
             tracer: UnsafeCell::new(Tracer::new()),
-            shaded: AtomicU64::new(0),
             grey_guards: Cell::new(0),
             no_polls: Cell::new(0),
             new_weak: UnsafeCell::default(),
@@ -167,9 +164,10 @@ impl MutatorState {
     /// Hands over the barrier buffer.
     pub(crate) fn flush_edges(&self, core: &Core) {
         let edges = &mut self.tracer().edges;
-        let shaded = self.shaded.load(Ordering::Relaxed) + edges.len() as u64;
-        self.shaded.store(shaded, Ordering::Relaxed);
-        core.worklist.push(edges);
+        if !edges.is_empty() {
+            core.counters.shaded.fetch_add(edges.len() as u64, Ordering::Relaxed);
+            core.worklist.push(edges);
+        }
     }
 
     /// Gives all spans back.
