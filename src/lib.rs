@@ -81,3 +81,8 @@ pub use root::__DynRootable;
 pub use trace::derive_support as __private;
 #[doc(hidden)]
 pub use tricolor_gc_derive::__unelide_lifetimes;
+
+/// The README's example is compiled and run with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,39 @@
+# Sourced by the scripts of this folder: paths, and how a step is announced.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+export CARGO_TERM_COLOR=never
+export RUST_BACKTRACE=1
+
+host=$(rustc -vV | sed -n 's/^host: //p')
+
+# target_dir NAME: the build directory of a script. Flags differ, so each has its own; CARGO_TARGET_DIR moves them all.
+target_dir() {
+    echo "${CARGO_TARGET_DIR:-$PWD/target}${1:+-$1}"
+}
+
+# step TITLE COMMAND...: prints both, runs the command, prints the seconds. A failure ends the script.
+step() {
+    local title=$1 began=$SECONDS
+    shift
+    printf '\n== %s\n   %s\n' "$title" "$*"
+    "$@"
+    printf '== ok: %s (%d s)\n' "$title" $((SECONDS - began))
+}
+
+# Whether a nightly toolchain is installed.
+has_nightly() {
+    cargo +nightly --version >/dev/null 2>&1
+}
+
+# Names of the test files in tests/ that a sanitizer can run: all but those that call the compiler.
+sanitizable_tests() {
+    local file
+    for file in tests/*.rs; do
+        case $(basename "$file" .rs) in
+            ui) ;;
+            *) printf -- '--test\n%s\n' "$(basename "$file" .rs)" ;;
+        esac
+    done
+}

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Rare interleavings made common: cycles at every few allocations, delayed handshakes, one-entry buffers, and the
+# verifier, which marks again after each cycle and compares, and looks at freed slots before they are reused.
+#
+#   ci/stress.sh                  bounded, for each change
+#   ci/stress.sh soak [MINUTES]   several mutators, all barriers in turn, a line of figures each minute (default 60)
+
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+export CARGO_TARGET_DIR
+CARGO_TARGET_DIR=$(target_dir '')
+
+if [[ ${1-} == soak ]]; then
+    step "soak, ${2-60} minutes" cargo run --release --example soak -- "${2-60}"
+    exit 0
+fi
+
+# Lox programs with a cycle at every few allocations: their output must not depend on it.
+lox_under_stress() {
+    local lox="$CARGO_TARGET_DIR/release/examples/lox" program barrier markers expected
+    for program in tests/lox/*.lox; do
+        expected=$(timeout 60 "$lox" "$program" 2>&1 || true)
+        for barrier in insertion deletion hybrid stop-the-world; do
+            for markers in 0 1 2; do
+                if [[ $(timeout 120 "$lox" --stress --barrier "$barrier" --markers "$markers" "$program" 2>&1 || true) != "$expected" ]]; then
+                    echo "$program prints something else with --stress --barrier $barrier --markers $markers" >&2
+                    return 1
+                fi
+            done
+        done
+        echo "   $program: the same under 4 barriers with 0, 1 and 2 markers"
+    done
+}
+
+mapfile -t tests < <(sanitizable_tests)
+step 'build, with the verifier' cargo build --release --features verify --examples
+step 'Lox with the verifier' lox_under_stress
+step 'tests with the verifier, optimised' \
+    timeout 900 cargo test --release --features verify "${tests[@]}"
+step 'soak with the verifier, 1 minute' timeout 300 "$CARGO_TARGET_DIR/release/examples/soak" 1

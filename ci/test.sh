@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Everything that must pass. Without arguments: all steps, in this order, up to the first that fails.
+#
+#   ci/test.sh                 all of them
+#   ci/test.sh quick           without loom, stress and the sanitizers
+#   ci/test.sh STEP...         some of them: style fmt clippy test verify docs examples loom stress tsan asan
+
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+quick=(style fmt clippy test verify docs examples)
+all=("${quick[@]}" loom stress tsan asan)
+
+case ${1-} in
+    '') steps=("${all[@]}") ;;
+    quick) steps=("${quick[@]}") ;;
+    *) steps=("$@") ;;
+esac
+
+export CARGO_TARGET_DIR
+CARGO_TARGET_DIR=$(target_dir '')
+
+run_examples() {
+    local name program
+    cargo build --release --examples
+    for name in hello graph; do
+        timeout 60 cargo run -q --release --example "$name"
+    done
+    for program in examples/lox/programs/*.lox; do
+        for barrier in insertion deletion hybrid stop-the-world; do
+            echo "   $program, $barrier"
+            timeout 120 cargo run -q --release --example lox -- --barrier "$barrier" "$program" >/dev/null
+        done
+    done
+}
+
+for name in "${steps[@]}"; do
+    case $name in
+        style) step 'house rules' ci/style.sh
+               step 'tests named in SAFETY.md exist' ci/check_names.sh ;;
+        fmt) step 'formatting' cargo fmt --all --check ;;
+        clippy)
+            step 'lints' cargo clippy --workspace --all-targets -- -D warnings
+            step 'lints, with the verifier' cargo clippy --all-targets --features verify -- -D warnings ;;
+        test) step 'unit, integration, compile-fail and documentation tests' timeout 900 cargo test --workspace ;;
+        verify) step 'the tests with the verifier after each cycle' \
+                timeout 900 cargo test --features verify --lib $(sanitizable_tests) ;;
+        docs) step 'documentation' ci/docs.sh ;;
+        examples) step 'examples' run_examples ;;
+        loom) step 'loom' ci/loom.sh ;;
+        stress) step 'stress' ci/stress.sh ;;
+        tsan) step 'ThreadSanitizer' ci/tsan.sh ;;
+        asan) step 'AddressSanitizer' ci/asan.sh ;;
+        *) echo "ci/test.sh: no step is called $name" >&2; exit 2 ;;
+    esac
+done
+printf '\nall of these passed: %s\n' "${steps[*]}"

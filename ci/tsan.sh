@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# The tests under ThreadSanitizer: all of tests/ but those that call the compiler. Needs a nightly toolchain, no more;
+# the standard library is not rebuilt, see ci/tsan.supp.
+#
+#   ci/tsan.sh              all
+#   ci/tsan.sh TEST...      the named files of tests/
+#
+# First a control: a program with a planted race between a marker and a mutator, which must be reported.
+
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+if ! has_nightly; then
+    echo 'tsan: SKIPPED, there is no nightly toolchain'
+    exit 0
+fi
+
+export CARGO_TARGET_DIR RUSTFLAGS='-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer'
+CARGO_TARGET_DIR=$(target_dir tsan)
+export TSAN_OPTIONS="suppressions=$PWD/ci/tsan.supp halt_on_error=0 exitcode=66 second_deadlock_stack=1"
+# Checked as in a debug build, and fast enough to meet races.
+export CARGO_PROFILE_DEV_OPT_LEVEL=1
+
+control() {
+    local log status=0
+    log=$(mktemp)
+    cargo +nightly build -q --target "$host" --manifest-path ci/control/Cargo.toml --bin race
+    timeout 300 "$CARGO_TARGET_DIR/$host/debug/race" >"$log" 2>&1 || status=$?
+    if ((status != 66)) || ! grep -q 'WARNING: ThreadSanitizer: data race' "$log"; then
+        echo "the planted race was not reported (exit code $status):" >&2
+        tail -20 "$log" >&2
+        return 1
+    fi
+    echo "   reported: $(grep -c 'WARNING: ThreadSanitizer: data race' "$log") data races, exit code $status"
+    rm -f "$log"
+}
+
+step 'control: the planted race is reported' control
+
+if (($# > 0)); then
+    tests=()
+    for name in "$@"; do tests+=(--test "$name"); done
+else
+    mapfile -t tests < <(sanitizable_tests)
+fi
+# One test at a time: the channel between libtest's threads is in compiled std. The tests start their own threads.
+step 'tests' timeout 1500 cargo +nightly test --target "$host" "${tests[@]}" -- --test-threads=1
