@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every test that SAFETY.md names exists. A name is written `tests/FILE.rs::TEST`, `src/FILE.rs::TEST` or
+# Every test that SAFETY.md names exists, and it names every file of src with unsafe code. A name is written `tests/FILE.rs::TEST`, `src/FILE.rs::TEST` or
 # `tests/ui/CASE.rs`; a file alone must exist too.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -26,6 +26,14 @@ while read -r name; do
         failed=1
     fi
 done < <(grep -oE '`(tests|src|derive|ci|examples)/[A-Za-z0-9_/.-]+\.(rs|sh)(::[A-Za-z0-9_]+)?`' SAFETY.md | tr -d '`' | sort -u)
+
+# Every file with unsafe code is in its list.
+while read -r file; do
+    if ! grep -qF "\`$file\`" SAFETY.md; then
+        echo "$file has unsafe code and is not in SAFETY.md's list" >&2
+        failed=1
+    fi
+done < <(grep -rlE '\bunsafe (\{|impl|fn|trait|extern)' src --include='*.rs' | grep -v '^src/loom_tests' | sort)
 
 if ((tests == 0)); then
     echo 'SAFETY.md names no test: the table has lost its form' >&2
