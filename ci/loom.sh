@@ -20,9 +20,6 @@ if [[ ${1-} == full ]]; then
 fi
 [[ ${#filters[@]} -gt 0 ]] || filters=(loom_tests)
 
-# A model's debug assertions count; optimisation makes the search ten times as fast.
-export CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true
-
 list=$(cargo test -q --lib --release -- --list)
 for filter in "${filters[@]}"; do
     if ! grep -q "$filter.*: test$" <<<"$list"; then
