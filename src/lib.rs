@@ -56,6 +56,8 @@ mod root;
 mod mutator;
 mod collector;
 mod arena;
+#[cfg(all(test, loom))]
+mod loom_tests;
 
 pub use arena::Arena;
 pub use cell::mutex::{GcMutex, GcMutexGuard};

@@ -18,6 +18,7 @@ use crate::cycle::mutator::{BUFFER, MutatorState};
 use crate::heap::span::mark_of;
 use crate::mark::tracer::Tracer;
 use crate::sync::atomic::Ordering;
+use crate::sync::twin::{self, Twin};
 
 /// What the end of a write access to a cell must do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,6 +70,9 @@ impl MutatorState {
     #[cold]
     #[inline(never)]
     pub(crate) fn slot_written(&self, old: Option<usize>, new: Option<usize>) {
+        if twin::is(Twin::NoBarrier) {
+            return;
+        }
         let mode = self.mode.get();
         if mode != Mode::Insertion
             && let Some(old) = old

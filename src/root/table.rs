@@ -1,7 +1,7 @@
 //! The root table: slots that keep objects alive from outside the heap.
 //!
 //! Segments of slots, 4 KiB each, found from a slot by masking. The directory of segments is replaced when it grows and
-//! read by markers without a lock (crossbeam-epoch frees the old one). A `Root` is a pointer to a slot; it knows nothing
+//! read by markers without a lock. A `Root` is a pointer to a slot; it knows nothing
 //! of the heap's life, so the slot's state decides everything.
 //!
 //! | state | meaning |
@@ -30,11 +30,10 @@
 
 use core::ptr::NonNull;
 
-use crossbeam_epoch::{self as epoch, Atomic, Owned};
 use memoffset::offset_of;
 
 use crate::heap::layout::ROOT_SLOTS as SLOTS;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, Snapshot};
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 const SEGMENT: usize = 4096;
@@ -202,7 +201,7 @@ type Directory = Vec<NonNull<Segment>>;
 /// The roots of a heap.
 pub(crate) struct RootTable {
     heap: u64,
-    directory: Atomic<Directory>,
+    directory: Snapshot<Directory>,
     /// Taken to add a segment and to arm.
     lock: Mutex<Growth>,
 }
@@ -214,21 +213,19 @@ struct Growth {
     cursor: usize,
 }
 
-// SAFETY: segments are atomics; the directory is replaced under the lock and read under epoch guards.
+// SAFETY: segments are atomics.
 unsafe impl Send for RootTable {}
 // SAFETY: as above.
 unsafe impl Sync for RootTable {}
 
 impl RootTable {
     pub(crate) fn new(heap: u64) -> Self {
-        RootTable { heap, directory: Atomic::new(Vec::new()), lock: Mutex::new(Growth::default()) }
+        RootTable { heap, directory: Snapshot::new(Vec::new()), lock: Mutex::new(Growth::default()) }
     }
 
     /// Calls `f` with the segments of now.
     fn with_segments<R>(&self, f: impl FnOnce(&[NonNull<Segment>]) -> R) -> R {
-        let guard = epoch::pin();
-        // SAFETY: the directory is never null, and not freed while the guard lives.
-        f(unsafe { self.directory.load(Ordering::Acquire, &guard).deref() })
+        self.directory.read(|all| f(all))
     }
 
     fn each(&self, mut f: impl FnMut(&Segment)) {
@@ -276,14 +273,8 @@ impl RootTable {
         for index in 0..SLOTS {
             slots.push(slot_of(raw, index));
         }
-        let guard = epoch::pin();
-        let old = self.directory.load(Ordering::Acquire, &guard);
-        // SAFETY: never null, alive under the guard.
-        let mut directory = unsafe { old.deref() }.clone();
-        directory.push(raw);
-        self.directory.store(Owned::new(directory), Ordering::Release);
-        // SAFETY: the lock makes us the only one to replace it, and it is unreachable now.
-        unsafe { guard.defer_destroy(old) };
+        // Under the lock, as a replacement must be.
+        self.directory.replace(|old| old.iter().copied().chain([raw]).collect());
     }
 
     /// Slots that a mutator took and did not use.
@@ -342,10 +333,8 @@ impl RootTable {
 
     /// The heap goes: handles become inert.
     pub(crate) fn close(&mut self) {
-        let directory = core::mem::replace(&mut self.directory, Atomic::null());
-        // SAFETY: the table is exclusively ours; the directory is not null before this.
-        let directory = unsafe { directory.into_owned() }.into_box();
-        for raw in *directory {
+        let directory = core::mem::replace(&mut self.directory, Snapshot::new(Vec::new()));
+        for raw in directory.read(Clone::clone) {
             // SAFETY: alive until the last orphan or the line below frees it.
             let segment = unsafe { raw.as_ref() };
             segment.orphans.store(1, Ordering::Relaxed);

@@ -1,14 +1,16 @@
 //! The primitives of loom, behind the interface of `native`.
 //!
 //! Two things that loom lacks are made up for here. Its types cannot be made in a `const fn`, as the cells of this
-//! crate are; [`Mutex`], [`RwLock`] and [`atomic::AtomicU32`] therefore make their loom object when they are first used.
+//! crate are; [`Mutex`], [`RwLock`] and [`atomic::AtomicU32`] therefore get their loom object when they are first used.
 //! And a timed wait is a yield: a model has no clock, and whoever waits with a time limit looks again anyway.
 //!
 //! All threads of a model are coroutines of one thread of the machine, so the plain cells here are not shared.
 
-use core::cell::{OnceCell, UnsafeCell};
+use core::cell::{OnceCell, RefCell, UnsafeCell};
 use core::ops::{Deref, DerefMut};
 use std::time::Duration;
+
+use self::atomic::Ordering;
 
 pub(crate) use std::sync::{Arc, Weak};
 
@@ -24,7 +26,19 @@ pub(crate) mod thread {
     pub(crate) use loom::thread::{Builder, JoinHandle, ThreadId, current, yield_now};
 }
 
-/// loom's `AtomicU32`, made at its first use.
+std::thread_local! {
+    static POOL: RefCell<Vec<loom::sync::atomic::AtomicU32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Makes what [`LazyAtomicU32`]s of this execution are made of. Called when there is one thread: whoever uses an atomic
+/// first, and however little it has to do with other users, it comes after this.
+pub(crate) fn prepare() {
+    let pool = (0..24).map(|_| loom::sync::atomic::AtomicU32::new(0)).collect();
+    POOL.set(pool);
+}
+
+/// loom's `AtomicU32`, taken from the pool at its first use. The model's value is the value's difference from the
+/// initial one, so that the pool's are all alike.
 #[derive(Debug)]
 pub(crate) struct LazyAtomicU32 {
     initial: u32,
@@ -34,25 +48,23 @@ pub(crate) struct LazyAtomicU32 {
 // SAFETY: one thread of the machine runs a model.
 unsafe impl Sync for LazyAtomicU32 {}
 
-use atomic::Ordering;
-
 impl LazyAtomicU32 {
     pub(crate) const fn new(initial: u32) -> Self {
         LazyAtomicU32 { initial, model: OnceCell::new() }
     }
 
     fn get(&self) -> &loom::sync::atomic::AtomicU32 {
-        self.model.get_or_init(|| loom::sync::atomic::AtomicU32::new(self.initial))
+        self.model.get_or_init(|| POOL.with_borrow_mut(Vec::pop).expect("the pool is large enough"))
     }
 
     #[track_caller]
     pub(crate) fn load(&self, order: Ordering) -> u32 {
-        self.get().load(order)
+        self.get().load(order) ^ self.initial
     }
 
     #[track_caller]
     pub(crate) fn store(&self, value: u32, order: Ordering) {
-        self.get().store(value, order);
+        self.get().store(value ^ self.initial, order);
     }
 
     #[track_caller]
@@ -63,7 +75,9 @@ impl LazyAtomicU32 {
         success: Ordering,
         failure: Ordering,
     ) -> Result<u32, u32> {
-        self.get().compare_exchange(current, new, success, failure)
+        let initial = self.initial;
+        let result = self.get().compare_exchange(current ^ initial, new ^ initial, success, failure);
+        result.map(|old| old ^ initial).map_err(|found| found ^ initial)
     }
 
     #[track_caller]
@@ -74,7 +88,7 @@ impl LazyAtomicU32 {
         success: Ordering,
         failure: Ordering,
     ) -> Result<u32, u32> {
-        self.get().compare_exchange(current, new, success, failure)
+        self.compare_exchange(current, new, success, failure)
     }
 }
 
@@ -203,6 +217,38 @@ impl<T> RwLock<T> {
 
     pub(crate) fn is_locked(&self) -> bool {
         self.try_write().is_none()
+    }
+}
+
+/// A value that is replaced as a whole: all values it ever had, and the number of the newest. A reader may find an older
+/// one, as it may on the machine, where nothing orders it after the replacement.
+pub(crate) struct Snapshot<T> {
+    values: RefCell<Vec<Arc<T>>>,
+    newest: atomic::AtomicUsize,
+}
+
+// SAFETY: one thread of the machine runs a model, and the `RefCell` is not borrowed where loom may switch.
+unsafe impl<T: Send + Sync> Sync for Snapshot<T> {}
+
+impl<T> Snapshot<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Snapshot {
+            values: RefCell::new(vec![Arc::new(value)]),
+            newest: atomic::AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn read<R>(&self, f: impl FnOnce(&T) -> R) -> R {
+        let newest = self.newest.load(Ordering::Acquire);
+        let value = self.values.borrow()[newest].clone();
+        f(&value)
+    }
+
+    pub(crate) fn replace(&self, change: impl FnOnce(&T) -> T) {
+        let new = Arc::new(self.read(change));
+        let newest = self.values.borrow().len();
+        self.values.borrow_mut().push(new);
+        self.newest.store(newest, Ordering::Release);
     }
 }
 

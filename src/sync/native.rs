@@ -1,5 +1,7 @@
 //! The primitives of the machine.
 
+use crossbeam_epoch::{self as epoch, Atomic, Owned};
+
 pub(crate) use core::sync::atomic;
 pub(crate) use parking_lot::{
     Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
@@ -9,6 +11,43 @@ pub(crate) use std::sync::{Arc, Weak};
 /// Threads and spinning.
 pub(crate) mod thread {
     pub(crate) use std::thread::{Builder, JoinHandle, ThreadId, current, yield_now};
+}
+
+/// A value that is read without a lock while others replace it as a whole; a replaced one is freed when no reader can
+/// have it any more (crossbeam-epoch).
+pub(crate) struct Snapshot<T>(Atomic<T>);
+
+impl<T> Snapshot<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Snapshot(Atomic::new(value))
+    }
+
+    /// Calls `f` with the value of now.
+    pub(crate) fn read<R>(&self, f: impl FnOnce(&T) -> R) -> R {
+        let guard = epoch::pin();
+        // Acquire: pairs with `replace`.
+        let value = self.0.load(atomic::Ordering::Acquire, &guard);
+        // SAFETY: the pointer is never null, and its value is not freed while the guard lives.
+        f(unsafe { value.deref() })
+    }
+
+    /// Replaces the value by what `change` makes of it. Callers hold a lock, or changes are lost.
+    pub(crate) fn replace(&self, change: impl FnOnce(&T) -> T) {
+        let new = Owned::new(self.read(change));
+        let guard = epoch::pin();
+        // Release: what is in the new value is seen by its readers. Acquire: what is in the old one, by its destructor.
+        let old = self.0.swap(new, atomic::Ordering::AcqRel, &guard);
+        // SAFETY: the exchange gave the old value to this call alone, and nobody can find it any more.
+        unsafe { guard.defer_destroy(old) };
+    }
+}
+
+impl<T> Drop for Snapshot<T> {
+    fn drop(&mut self) {
+        let value = core::mem::replace(&mut self.0, Atomic::null());
+        // SAFETY: exclusive access, and the pointer has never been null before.
+        drop(unsafe { value.into_owned() });
+    }
 }
 
 /// Waits a little, for a condition that another running thread is about to make true: spins first, then yields the

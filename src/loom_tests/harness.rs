@@ -1,0 +1,190 @@
+//! Runs a model: explores it, collects what it finds wrong, counts executions.
+
+use core::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::cycle::driver::Advance;
+use crate::sync::thread;
+use crate::sync::twin::{self, Twin};
+use crate::{Barrier, Heap, Mutator};
+
+/// Objects in a model at most.
+const OBJECTS: usize = 8;
+
+// Coroutines of one thread of the machine run a model, so a thread-local is the model's.
+std::thread_local! {
+    static FREED: Cell<[bool; OBJECTS]> = const { Cell::new([false; OBJECTS]) };
+    static VIOLATION: RefCell<Option<String>> = const { RefCell::new(None) };
+    static EXECUTIONS: Cell<u64> = const { Cell::new(0) };
+    static POINT: RefCell<Option<std::rc::Rc<loom::sync::atomic::AtomicBool>>> = const { RefCell::new(None) };
+}
+
+/// A destructor has run.
+pub(super) fn note_freed(number: usize) {
+    let mut freed = FREED.get();
+    if core::mem::replace(&mut freed[number], true) {
+        violation(format!("object {number} was freed twice"));
+    }
+    FREED.set(freed);
+}
+
+/// Whether an object has been freed.
+pub(super) fn is_freed(number: usize) -> bool {
+    FREED.get()[number]
+}
+
+/// Notes that something is wrong. The execution goes on: a panic in the middle of it would unwind through code that
+/// switches coroutines.
+pub(super) fn violation(what: String) {
+    VIOLATION.with(|v| {
+        v.borrow_mut().get_or_insert(what);
+    });
+}
+
+/// The program holds a pointer to this object.
+pub(super) fn must_live(number: usize) {
+    if is_freed(number) {
+        violation(format!("object {number} was freed while a pointer to it was in use"));
+    }
+}
+
+/// The object was garbage before the cycle was armed.
+pub(super) fn must_be_freed(number: usize) {
+    if !is_freed(number) {
+        violation(format!("object {number} was garbage and is still there"));
+    }
+}
+
+/// Runs an access that loom watches and notes a race.
+pub(super) fn catch_race(access: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(access)) {
+        let text = panic.downcast_ref::<String>().map_or("a race", String::as_str);
+        violation(text.to_owned());
+    }
+}
+
+/// A point where loom may switch threads.
+pub(super) fn switch_point() {
+    let point = POINT.with(|p| p.borrow().clone());
+    if let Some(point) = point {
+        point.fetch_or(true, crate::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+/// How far a model is explored.
+#[derive(Clone, Copy)]
+pub(super) struct Bound {
+    /// Switches away from a thread that could go on.
+    pub(super) preemptions: usize,
+}
+
+fn preemptions(bound: Bound) -> usize {
+    let extra = std::env::var("LOOM_EXTRA_PREEMPTIONS").map_or(0, |v| v.parse().expect("a number"));
+    bound.preemptions + extra
+}
+
+/// Explores `model`, and panics if an execution does something wrong.
+fn explore(bound: Bound, model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions(bound));
+    builder.max_branches = 100_000;
+    builder.expect_explicit_explore = true;
+    EXECUTIONS.set(0);
+    builder.check(move || {
+        EXECUTIONS.set(EXECUTIONS.get() + 1);
+        FREED.set([false; OBJECTS]);
+        VIOLATION.set(None);
+        POINT.set(Some(std::rc::Rc::new(loom::sync::atomic::AtomicBool::new(false))));
+        crate::sync::prepare();
+        model();
+        loom::stop_exploring();
+        POINT.set(None);
+        if let Some(what) = VIOLATION.take() {
+            panic!("violation: {what}");
+        }
+    });
+}
+
+/// The code as it ships is safe on every execution.
+pub(super) fn holds(name: &str, bound: Bound, model: impl Fn() + Send + Sync + 'static) {
+    let began = std::time::Instant::now();
+    twin::with(None, || explore(bound, model));
+    println!("LOOM {name} | safe | {} executions | {:.1?}", EXECUTIONS.get(), began.elapsed());
+}
+
+/// loom finds a violation in the twin.
+pub(super) fn is_caught(
+    name: &str,
+    twin: Twin,
+    bound: Bound,
+    model: impl Fn() + Send + Sync + 'static,
+) {
+    let began = std::time::Instant::now();
+    let result = twin::with(Some(twin), || {
+        catch_unwind(AssertUnwindSafe(|| explore(bound, model)))
+    });
+    let Err(panic) = result else {
+        panic!("{name}: {twin:?} was not caught in {} executions", EXECUTIONS.get());
+    };
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("");
+    let text = text.lines().next().unwrap_or("");
+    println!(
+        "LOOM {name} | {twin:?} caught | {} executions | {:.1?} | {text}",
+        EXECUTIONS.get(),
+        began.elapsed()
+    );
+}
+
+/// A heap whose cycles are driven by [`cycle`] only.
+pub(super) fn heap(barrier: Barrier) -> Heap {
+    let heap = Heap::builder().barrier(barrier).marker_threads(1).trace(false).build().unwrap();
+    // As if its background thread ran: nobody starts another. The model is that thread.
+    heap.core().status.lock().threads = 1;
+    heap
+}
+
+/// Runs one cycle, as a background thread does.
+pub(super) fn cycle(heap: &Heap) {
+    let core = heap.core();
+    let _ = core.request_new_cycle();
+    let mut marker = None;
+    loop {
+        let mut driver = core.driver.lock();
+        let outcome = core.advance(&mut driver, &mut marker, u64::MAX);
+        if outcome != Advance::Progress
+            && let Some(mut marker) = marker.take()
+        {
+            core.retire_marker(&mut marker);
+        }
+        drop(driver);
+        match outcome {
+            Advance::Progress => {}
+            Advance::Waiting => thread::yield_now(),
+            Advance::Idle => break,
+        }
+    }
+    if core.status.lock().panic.is_some() {
+        violation("a `trace` panicked".to_owned());
+    }
+}
+
+/// Starts a thread of the model, with a mutator.
+pub(super) fn mutator(
+    heap: &Heap,
+    program: impl FnOnce(&mut Mutator) + Send + 'static,
+) -> thread::JoinHandle<()> {
+    let heap = heap.clone();
+    spawn(move || {
+        let mut mutator = heap.attach();
+        program(&mut mutator);
+    })
+}
+
+/// Starts a thread of the model.
+pub(super) fn spawn(program: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
+    thread::Builder::new().stack_size(1 << 16).spawn(program).unwrap()
+}

@@ -1,0 +1,123 @@
+//! The objects that models are made of. Each has a number, and its destructor notes that it is gone.
+
+use core::cell::Cell;
+
+use super::harness;
+use crate::{Gc, GcMutex, GcRefCell, GcSlot, Trace, Tracer};
+
+/// Notes the death of the object it is in.
+pub(super) struct Stamp(pub(super) usize);
+
+impl Drop for Stamp {
+    fn drop(&mut self) {
+        harness::note_freed(self.0);
+    }
+}
+
+/// A pointer to a [`Node`], or none.
+pub(super) type Link<'gc> = Option<Gc<'gc, Node<'gc>>>;
+
+/// An object with one slot.
+pub(super) struct Node<'gc> {
+    pub(super) stamp: Stamp,
+    pub(super) next: GcSlot<Link<'gc>>,
+}
+
+// SAFETY: the slot is the only pointer; the stamp may be dropped anywhere.
+unsafe impl<'gc> Trace<'gc> for Node<'gc> {
+    const DROP_IS_SEND: bool = true;
+
+    fn trace(&self, tracer: &mut Tracer<'gc>) {
+        self.next.trace(tracer);
+    }
+}
+
+impl<'gc> Node<'gc> {
+    pub(super) fn new(number: usize, next: Link<'gc>) -> Self {
+        Node { stamp: Stamp(number), next: GcSlot::new(next) }
+    }
+}
+
+/// What is in a cell: a pointer that is no atomic. loom watches who reads and writes it.
+pub(super) struct Contents<'gc> {
+    watched: loom::cell::UnsafeCell<()>,
+    link: Cell<Link<'gc>>,
+}
+
+// SAFETY: the link is the only pointer. It is a `Cell`, which a `Trace` must not look into where it can be written at the
+// same time: whether it can is what the models are about, and loom reports it.
+unsafe impl<'gc> Trace<'gc> for Contents<'gc> {
+    const DROP_IS_SEND: bool = true;
+
+    fn trace(&self, tracer: &mut Tracer<'gc>) {
+        harness::catch_race(|| self.watched.with(|_| loom_point()));
+        self.link.get().trace(tracer);
+    }
+}
+
+/// A point where loom may switch, in the middle of an access.
+fn loom_point() {
+    harness::switch_point();
+}
+
+impl<'gc> Contents<'gc> {
+    pub(super) fn new(link: Link<'gc>) -> Self {
+        Contents { watched: loom::cell::UnsafeCell::new(()), link: Cell::new(link) }
+    }
+
+    pub(super) fn get(&self) -> Link<'gc> {
+        self.link.get()
+    }
+
+    pub(super) fn set(&mut self, link: Link<'gc>) {
+        harness::catch_race(|| self.watched.with_mut(|_| loom_point()));
+        self.link.set(link);
+    }
+}
+
+/// An object with a claimed cell.
+pub(super) struct Holder<'gc> {
+    pub(super) stamp: Stamp,
+    pub(super) cell: GcRefCell<Contents<'gc>>,
+}
+
+// SAFETY: as for `Node`.
+unsafe impl<'gc> Trace<'gc> for Holder<'gc> {
+    const DROP_IS_SEND: bool = true;
+
+    fn trace(&self, tracer: &mut Tracer<'gc>) {
+        self.cell.trace(tracer);
+    }
+}
+
+impl<'gc> Holder<'gc> {
+    pub(super) fn new(number: usize, link: Link<'gc>) -> Self {
+        Holder { stamp: Stamp(number), cell: GcRefCell::new(Contents::new(link)) }
+    }
+}
+
+/// An object with a claimed cell under a lock.
+pub(super) struct Shared<'gc> {
+    pub(super) stamp: Stamp,
+    pub(super) cell: GcMutex<Contents<'gc>>,
+}
+
+// SAFETY: as for `Node`.
+unsafe impl<'gc> Trace<'gc> for Shared<'gc> {
+    const DROP_IS_SEND: bool = true;
+
+    fn trace(&self, tracer: &mut Tracer<'gc>) {
+        self.cell.trace(tracer);
+    }
+}
+
+// SAFETY: models reach the contents under the lock, and markers under the claim.
+unsafe impl Sync for Contents<'_> {}
+// SAFETY: as above.
+unsafe impl Send for Contents<'_> {}
+
+impl<'gc> Shared<'gc> {
+    pub(super) fn new(number: usize, link: Link<'gc>) -> Self {
+        Shared { stamp: Stamp(number), cell: GcMutex::new(Contents::new(link)) }
+    }
+}
