@@ -15,15 +15,20 @@ use crate::heap::cache::Place;
 use crate::heap::class::ClassKey;
 use crate::heap::layout::{GRANULE, MAX_ALIGN, MAX_SMALL, round_up};
 use crate::heap::size_class::{class_of, size_of_class};
-use crate::heap::span::{Span, mark_of, poison};
-use crate::heap::type_info::{InfoOf, PLAIN, TypeInfo, slice_len};
+use crate::heap::span::{Epoch, NEVER_MADE, Span, mark_of, poison};
+use crate::heap::type_info::{InfoOf, OVER_ALIGNED, PLAIN, TypeInfo, slice_len};
 use crate::mutator::Mutation;
+use crate::sweep::Empty;
 use crate::sync::atomic::Ordering;
 use crate::trace::Trace;
 use crate::weak::WeakBox;
 
 /// Bytes of the block that tiny objects share.
 const TINY_BLOCK: usize = 16;
+
+/// Spans that an allocation sweeps at most in search of a free slot: a heap full of live objects must not be gone through in one
+/// allocation.
+const SWEPT_PER_REFILL: usize = 8;
 
 /// Where objects of type `T` are allocated, decided at compile time.
 struct Kind<T>(core::marker::PhantomData<T>);
@@ -68,14 +73,20 @@ impl<'gc> Mutation<'gc> {
                 unsafe { pointer.write(value) };
                 Ok(pointer)
             }
-            None => self.alloc_slow(value),
+            // The type's constant goes along: the slow path is compiled elsewhere, where it may have another address, and
+            // the caller's is the one that the caller will look under next time.
+            None => self.alloc_slow(value, InfoOf::<T>::info()),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn alloc_slow<T: Trace<'gc>>(&self, value: T) -> Result<NonNull<T>, AllocError> {
-        let slot = self.slow_slot::<T>()?;
+    fn alloc_slow<T: Trace<'gc>>(
+        &self,
+        value: T,
+        info: &'static TypeInfo,
+    ) -> Result<NonNull<T>, AllocError> {
+        let slot = self.slow_slot::<T>(info)?;
         let pointer = pointer_to::<T>(slot);
         // SAFETY: as in `alloc`.
         unsafe { pointer.write(value) };
@@ -84,7 +95,7 @@ impl<'gc> Mutation<'gc> {
     }
 
     /// A slot for a `T`, from the slow path.
-    fn slow_slot<T: Trace<'gc>>(&self) -> Result<usize, AllocError> {
+    fn slow_slot<T: Trace<'gc>>(&self, info: &'static TypeInfo) -> Result<usize, AllocError> {
         let state = self.state();
         if Kind::<T>::TINY {
             let class = class_of(TINY_BLOCK);
@@ -92,12 +103,11 @@ impl<'gc> Mutation<'gc> {
             state.cache.set_tiny_block(block, TINY_BLOCK, Kind::<T>::SIZE);
             Ok(block)
         } else if !Kind::<T>::SMALL {
-            state.large_slot(InfoOf::<T>::info(), InfoOf::<T>::SLOT)
+            state.large_slot(info, InfoOf::<T>::SLOT)
         } else if Kind::<T>::PLAIN {
             state.slot(&PLAIN, Kind::<T>::CLASS_SIZE, Place::Plain(Kind::<T>::CLASS))
         } else {
-            let info = InfoOf::<T>::info();
-            state.slot(info, InfoOf::<T>::SLOT, Place::Typed(info))
+            state.slot(info, InfoOf::<T>::SLOT, Place::Typed)
         }
     }
 
@@ -109,7 +119,7 @@ impl<'gc> Mutation<'gc> {
         let () = Kind::<T>::ALIGN_OK;
         let slot = match self.fast_slot::<T>() {
             Some(slot) => slot,
-            None => self.slow_slot::<T>().unwrap_or_else(out_of_memory),
+            None => self.slow_slot::<T>(InfoOf::<T>::info()).unwrap_or_else(out_of_memory),
         };
         // A tiny object shares its mark with its neighbours: its block is left to them.
         let guard = (!Kind::<T>::TINY).then_some(FreeSlot(slot, InfoOf::<T>::SLOT));
@@ -189,25 +199,32 @@ impl<'gc> Mutation<'gc> {
         let bytes = if counted { bytes.checked_add(size_of::<usize>()) } else { Some(bytes) };
         let bytes = bytes.filter(|&b| b <= isize::MAX as usize - MAX_ALIGN).ok_or_else(too_large)?;
         let bytes = round_up(bytes.max(1), align_of::<T>().max(GRANULE));
-        let info = if counted { InfoOf::<[T]>::slice_info() } else { &PLAIN };
+        let info = match counted {
+            true => InfoOf::<[T]>::slice_info(),
+            false if align_of::<T>() > GRANULE => &OVER_ALIGNED,
+            false => &PLAIN,
+        };
         if bytes > MAX_SMALL {
             return Ok((state.large_slot(info, bytes)?, round_up(bytes, crate::heap::layout::PAGE)));
         }
-        if align_of::<T>() > GRANULE {
-            // Size classes are multiples of a granule only; these slots are exact.
-            return Ok((state.slot(info, bytes, Place::Indexed)?, bytes));
-        }
         let class = class_of(bytes);
-        let slot_size = size_of_class(class);
-        let place = if counted { Place::Indexed } else { Place::Plain(class) };
-        if !counted && let Some(slot) = state.cache.plain(class, slot_size) {
-            return Ok((slot, slot_size));
-        }
-        Ok((state.slot(info, slot_size, place)?, slot_size))
+        // Size classes are multiples of a granule only; slots of over-aligned elements are exact.
+        let exact = align_of::<T>() > GRANULE;
+        let slot_size = if exact { bytes } else { size_of_class(class) };
+        let place = if counted || exact { Place::Typed } else { Place::Plain(class) };
+        let fast = match place {
+            Place::Typed => state.cache.typed(info, slot_size),
+            Place::Plain(class) => state.cache.plain(class, slot_size),
+        };
+        let slot = match fast {
+            Some(slot) => slot,
+            None => state.slot(info, slot_size, place)?,
+        };
+        Ok((slot, slot_size))
     }
 }
 
-/// Frees a slot whose object was never made.
+/// Gives up a slot whose object was never made: the next sweep frees it, without dropping anything.
 struct FreeSlot(usize, usize);
 
 impl Drop for FreeSlot {
@@ -217,7 +234,7 @@ impl Drop for FreeSlot {
         if cfg!(feature = "verify") {
             poison(self.0, self.1);
         }
-        mark.store(0, Ordering::Relaxed);
+        mark.store(NEVER_MADE, Ordering::Relaxed);
     }
 }
 
@@ -263,9 +280,10 @@ impl MutatorState {
         self.stress_tick();
         let core = self.core();
         let owner = if info.local_drop { self.thread_token } else { 0 };
-        let line = self.cache.line(info, slot_size, || core.space.class(ClassKey { info, slot_size, owner }));
+        let class = || core.space.class(ClassKey { info, slot_size, owner });
+        let line = self.cache.line(info, slot_size, place, class);
         loop {
-            if let Some(slot) = self.cache.take_slot(line, place) {
+            if let Some(slot) = self.cache.take_slot(line, info, slot_size, place) {
                 return Ok(slot);
             }
             self.refill(line, slot_size)?;
@@ -275,9 +293,7 @@ impl MutatorState {
     /// Gets the line its next run.
     fn refill(&self, line: usize, slot_size: usize) -> Result<(), AllocError> {
         let core = self.core();
-        let command = self.command.get();
-        let (mark, current) = (command.alloc_mark(), command.epoch);
-        if let Some(bytes) = self.cache.next_run(line, mark, current) {
+        if let Some(bytes) = self.cache.next_run(line, self.colour()) {
             core.charge(self, bytes);
             return Ok(());
         }
@@ -289,7 +305,7 @@ impl MutatorState {
         loop {
             let span = match self.take_span(&class) {
                 Some(span) => span,
-                None => match core.space.new_span(&class, self.live_mark(), core.external()) {
+                None => match core.space.new_span(&class, core.external()) {
                     Ok(span) => span,
                     Err(why) if retried || !core.sweep_all() => {
                         return Err(self.alloc_error(slot_size, why));
@@ -305,27 +321,39 @@ impl MutatorState {
         }
     }
 
+    /// Whether this mutator's barrier has gone off, and the sweep of the cycle has not begun.
+    fn before_sweep(&self) -> bool {
+        let command = self.command.get();
+        // Acquire: pairs with `start_sweep`.
+        command.mode == Mode::Off
+            && self.core().sweeping_epoch.load(Ordering::Acquire) != command.epoch
+    }
+
+    /// The mark of objects allocated now, if they need one: black ones, and those that may come before the sweep of a cycle
+    /// whose marking is over.
+    fn colour(&self) -> Option<Epoch> {
+        let command = self.command.get();
+        command.black().or_else(|| self.before_sweep().then_some(command.epoch))
+    }
+
     /// A span of the class with free slots, swept.
     fn take_span(&self, class: &crate::heap::class::Class) -> Option<Span> {
         let core = self.core();
-        let command = self.command.get();
-        // Between the barrier going off and the start of the sweep the lists hold spans that are neither swept nor known to
-        // be unswept.
-        if command.mode == Mode::Off
-            && core.sweeping_epoch.load(Ordering::Acquire) != command.epoch
-        {
+        if self.before_sweep() {
+            // The lists hold spans that are neither swept nor known to be unswept.
             return None;
         }
-        loop {
+        for _ in 0..SWEPT_PER_REFILL {
             match class.take()? {
                 (span, false) => return Some(span),
-                (span, true) => match core.sweep_span(span) {
+                (span, true) => match core.sweep_span(span, Empty::Keep) {
                     Some(span) if span.free() > 0 => return Some(span),
                     Some(full) => class.put(full),
                     None => {}
                 },
             }
         }
+        None
     }
 
     /// A slot of its own for an object of `bytes` bytes.
@@ -335,8 +363,8 @@ impl MutatorState {
         self.stress_tick();
         let core = self.core();
         let owner = if info.local_drop { self.thread_token } else { 0 };
-        let (mark, live_mark) = (self.alloc_mark(), self.live_mark());
-        let new = || core.space.new_large(info, bytes, mark, live_mark, owner, core.external());
+        let black = self.colour();
+        let new = || core.space.new_large(info, bytes, black, owner, core.external());
         let span = match new() {
             Ok(span) => span,
             Err(why) if !core.sweep_all() => return Err(self.alloc_error(bytes, why)),

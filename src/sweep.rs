@@ -2,8 +2,7 @@
 //!
 //! Begins when marking is over and every mutator's barrier is off (I6). Each span is swept once per cycle, by whoever takes
 //! it off its class's `unswept` list first: a mutator that wants a span, or the background sweeper. Sweeping a span of
-//! a type without drop glue reads its mark bytes and writes nothing; nothing is put on a free list, since runs of free
-//! slots are found from the mark bytes when they are allocated from (see `span`).
+//! a type without drop glue reads its mark bytes and writes its free bits; it never touches the objects.
 //!
 //! Destructors run here, in address order, with no lock held (I8), each guarded: a panic is counted and the sweep
 //! goes on. They cannot reach other objects: a type that holds a `Gc` has no destructor of its own.
@@ -17,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::cycle::core::Core;
 use crate::cycle::mail::Letter;
 use crate::cycle::mutator::{MAIL, MutatorState};
-use crate::heap::span::{Epoch, LAST_EPOCH, Span, ZOMBIE, mark_of, poison};
+use crate::heap::span::{Epoch, LAST_EPOCH, NEVER_MADE, Span, ZOMBIE, mark_of, poison};
 use crate::heap::type_info::DropFn;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
@@ -42,11 +41,21 @@ impl Drop for DestructorScope {
     }
 }
 
-/// What the sweep of one span found.
+/// What to do with a span in which nothing lives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Empty {
+    /// The caller allocates from it.
+    Keep,
+    /// Its pages go back to the page heap.
+    Free,
+}
+
+/// What the sweep of one span found, in slots.
 #[derive(Default)]
 struct Found {
     live: usize,
-    zombies: usize,
+    /// Live, or waiting for a destructor.
+    taken: usize,
     freed: usize,
 }
 
@@ -65,11 +74,11 @@ impl Core {
     }
 
     /// Sweeps a span that the caller took off its list. `None` if nothing in it lives and its pages have been freed.
-    pub(crate) fn sweep_span(&self, span: Span) -> Option<Span> {
+    pub(crate) fn sweep_span(&self, span: Span, empty: Empty) -> Option<Span> {
         let epoch = self.sweeping_epoch.load(Ordering::Relaxed);
-        let keep_all = self.abandon.load(Ordering::Acquire);
-        let found = if keep_all {
-            sweep_nothing(span, epoch)
+        let found = if self.abandon.load(Ordering::Acquire) {
+            let taken = span.slots() - span.free();
+            Found { live: taken, taken, freed: 0 }
         } else if span.info().drop.is_some() {
             self.sweep_dropping(span, epoch)
         } else {
@@ -81,15 +90,14 @@ impl Core {
         let swept = &self.counters.swept;
         let size = span.slot_size();
         swept.objects_live.fetch_add(found.live as u64, Ordering::Relaxed);
-        swept.bytes_live.fetch_add((found.live + found.zombies) * size, Ordering::Relaxed);
+        swept.bytes_live.fetch_add(found.taken * size, Ordering::Relaxed);
         swept.objects_freed.fetch_add(found.freed as u64, Ordering::Relaxed);
         swept.bytes_freed.fetch_add((found.freed * size) as u64, Ordering::Relaxed);
-        let taken = found.live + found.zombies;
-        let kept = if taken == 0 {
+        let kept = if found.taken == 0 && empty == Empty::Free {
             self.space.free_span(span);
             None
         } else {
-            span.set_swept(epoch, span.slots() - taken);
+            span.set_swept(span.slots() - found.taken);
             Some(span)
         };
         // Release: pairs with the driver's Acquire: the cycle is over when every span has been dealt with. A span that is
@@ -100,36 +108,42 @@ impl Core {
 
     /// Sweeps a span of a type with drop glue.
     fn sweep_dropping(&self, span: Span, epoch: Epoch) -> Found {
-        let (info, slot_size) = (span.info(), span.slot_size());
+        let info = span.info();
         let drop = info.drop.expect("the caller checked");
         let owner = span.owner();
-        let live_mark = span.live_mark();
         let mut found = Found::default();
         let scope = DestructorScope::new(self.id);
-        for index in 0..span.slots() {
-            let mark = span.mark(index);
-            match mark.load(Ordering::Relaxed) {
-                m if m == epoch => found.live += 1,
-                ZOMBIE => found.zombies += 1,
-                m if m == live_mark => {
-                    found.freed += 1;
-                    let object = span.slot(index);
-                    if info.local_drop {
-                        found.zombies += 1;
-                        self.mail.send(owner, Letter { object, slot_size, drop });
-                    } else {
-                        mark.store(0, Ordering::Relaxed);
-                        self.run_drop(object, slot_size, drop);
-                        if cfg!(feature = "verify") {
-                            poison(object, slot_size);
-                        }
-                    }
+        for word in 0..span.slots().div_ceil(64) {
+            let taken = span.taken_bits(word);
+            let live = span.marked_bits(word, epoch) & taken;
+            let zombies = if info.local_drop { span.marked_bits(word, ZOMBIE) & taken } else { 0 };
+            let mut dead = taken & !live & !zombies;
+            found.freed += dead.count_ones() as usize;
+            found.live += live.count_ones() as usize;
+            let mut stay = live | zombies;
+            while dead != 0 {
+                let bit = dead & dead.wrapping_neg();
+                dead ^= bit;
+                let index = word * 64 + bit.trailing_zeros() as usize;
+                let (object, slot_size) = (span.slot(index), span.slot_size());
+                // Acquire: pairs with the store after a destructor that ran at home.
+                if span.mark(index).load(Ordering::Acquire) == NEVER_MADE {
+                    found.freed -= 1;
+                    continue;
                 }
-                _ => {}
+                if info.local_drop {
+                    stay |= bit;
+                    self.mail.send(owner, Letter { object, slot_size, drop });
+                } else {
+                    self.run_drop(object, slot_size, drop);
+                    poison_freed(span, index);
+                }
             }
+            found.taken += stay.count_ones() as usize;
+            span.set_taken_bits(word, stay);
         }
         core::mem::drop(scope);
-        if info.local_drop && found.zombies > 0 {
+        if info.local_drop && found.taken > found.live {
             self.tell_owner(owner);
         }
         found
@@ -178,8 +192,8 @@ impl Core {
             }
             // SAFETY: a zombie's span is not freed.
             let mark = unsafe { mark_of(letter.object) };
-            // Release: the slot may be taken by another thread that sees it free.
-            mark.store(0, Ordering::Release);
+            // Release: the next sweep frees the slot, perhaps on another thread.
+            mark.store(NEVER_MADE, Ordering::Release);
         }
     }
 
@@ -215,7 +229,7 @@ impl Core {
         for class in classes {
             while let Some(span) = class.take_unswept() {
                 let bytes = span.slots() * span.slot_size();
-                if let Some(span) = self.sweep_span(span) {
+                if let Some(span) = self.sweep_span(span, Empty::Free) {
                     class.put(span);
                 }
                 if bytes >= left {
@@ -232,7 +246,7 @@ impl Core {
         loop {
             let Some(span) = self.space.large.lock().unswept.pop() else { return true };
             let bytes = span.slot_size();
-            if let Some(span) = self.sweep_span(span) {
+            if let Some(span) = self.sweep_span(span, Empty::Free) {
                 self.space.large.lock().swept.push(span);
             }
             if bytes >= *left {
@@ -245,71 +259,64 @@ impl Core {
     /// The heap goes: drops every object that may be dropped here. No mutator, no background thread is left.
     pub(crate) fn drop_everything(&self, thread: u64) {
         self.run_mail_of(thread);
-        let epoch = self.epoch_of_cycle();
         let classes: Vec<_> = self.space.classes.lock().all().to_vec();
         for class in classes {
             let lists = core::mem::take(&mut *class.lists.lock());
             for span in lists.partial.into_iter().chain(lists.full).chain(lists.unswept) {
-                self.drop_span(span, epoch, thread);
+                self.drop_span(span, thread);
             }
         }
         let large = core::mem::take(&mut *self.space.large.lock());
         for span in large.swept.into_iter().chain(large.unswept) {
-            self.drop_span(span, epoch, thread);
+            self.drop_span(span, thread);
         }
         self.counters.drops_leaked.fetch_add(self.mail.count() as u64, Ordering::Relaxed);
     }
 
-    fn drop_span(&self, span: Span, epoch: Epoch, thread: u64) {
+    fn drop_span(&self, span: Span, thread: u64) {
         let info = span.info();
         let Some(drop) = info.drop else { return };
         let here = !info.local_drop || span.owner() == thread;
         let _scope = DestructorScope::new(self.id);
         for index in 0..span.slots() {
-            let m = span.mark(index).load(Ordering::Relaxed);
-            if m == epoch || m == span.live_mark() {
-                if here {
-                    self.run_drop(span.slot(index), span.slot_size(), drop);
-                } else {
-                    self.counters.drops_leaked.fetch_add(1, Ordering::Relaxed);
-                }
+            let taken = span.taken_bits(index / 64) & 1 << (index % 64) != 0;
+            let mark = span.mark(index).load(Ordering::Relaxed);
+            if !taken || mark == ZOMBIE || mark == NEVER_MADE {
+                continue;
+            }
+            if here {
+                self.run_drop(span.slot(index), span.slot_size(), drop);
+            } else {
+                self.counters.drops_leaked.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
 }
 
-/// Counts what lives in a span whose type has no drop glue.
+/// Sweeps a span whose type has no drop glue: reads the marks, writes the free bits.
 fn sweep_plain(span: Span, epoch: Epoch) -> Found {
-    let live_mark = span.live_mark();
     let mut found = Found::default();
-    for index in 0..span.slots() {
-        let m = span.mark(index).load(Ordering::Relaxed);
-        found.live += usize::from(m == epoch);
-        let dead = m == live_mark && m != epoch;
-        found.freed += usize::from(dead);
-        if cfg!(feature = "verify") && dead {
-            poison(span.slot(index), span.slot_size());
+    for word in 0..span.slots().div_ceil(64) {
+        let taken = span.taken_bits(word);
+        let live = span.marked_bits(word, epoch) & taken;
+        span.set_taken_bits(word, live);
+        found.live += live.count_ones() as usize;
+        found.freed += (taken & !live).count_ones() as usize;
+        if cfg!(feature = "verify") {
+            (0..64).filter(|bit| taken & !live & 1 << bit != 0).for_each(|bit| {
+                poison_freed(span, word * 64 + bit);
+            });
         }
     }
+    found.taken = found.live;
     found
 }
 
-/// The cycle was abandoned: everything allocated lives.
-fn sweep_nothing(span: Span, epoch: Epoch) -> Found {
-    let live_mark = span.live_mark();
-    let mut found = Found::default();
-    for index in 0..span.slots() {
-        let mark = span.mark(index);
-        match mark.load(Ordering::Relaxed) {
-            ZOMBIE => found.zombies += 1,
-            m if m == epoch || m == live_mark => {
-                mark.store(epoch, Ordering::Relaxed);
-                found.live += 1;
-            }
-            _ => {}
-        }
+/// With the verifier: fills a freed slot.
+fn poison_freed(span: Span, index: usize) {
+    if cfg!(feature = "verify") {
+        poison(span.slot(index), span.slot_size());
     }
-    found
 }
 
 /// See the module header.

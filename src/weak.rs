@@ -27,6 +27,7 @@ use crate::gc::Gc;
 use crate::heap::span::{Epoch, mark_of};
 use crate::mutator::{Brand, Mutation};
 use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::twin::{self, Twin};
 use crate::sync::{Mutex, MutexGuard};
 use crate::trace::{Trace, Tracer};
 
@@ -138,6 +139,13 @@ impl Mutation<'_> {
             return true;
         }
         let core = state.core();
+        if twin::is(Twin::UpgradeNotShaded) {
+            return true;
+        }
+        if twin::is(Twin::UpgradeShadedAtHome) {
+            state.shade(address);
+            return true;
+        }
         let _transition = core.weak.lock();
         if core.phase() == Phase::Terminating {
             return mark.load(Ordering::Relaxed) == state.command.get().epoch;

@@ -75,11 +75,13 @@ impl MutatorState {
         }
         let mode = self.mode.get();
         if mode != Mode::Insertion
+            && !twin::is(Twin::OldNotShaded)
             && let Some(old) = old
         {
             self.shade(old);
         }
         if mode != Mode::Black
+            && !twin::is(Twin::NewNotShaded)
             && let Some(new) = new
         {
             self.shade(new);
@@ -122,14 +124,18 @@ impl MutatorState {
         let id = self.tracer().scan_id;
         match self.mode.get() {
             Mode::Off => AtEnd::Nothing,
-            Mode::Grey => {
+            _ if twin::is(Twin::NoClaim) => AtEnd::Nothing,
+            Mode::Grey if !twin::is(Twin::GreyClaims) => {
                 self.shade_contents(trace);
                 AtEnd::ShadeGrey
             }
-            Mode::Black => {
+            Mode::Grey | Mode::Black => {
                 if word.claim(id) {
                     self.core().stress_delay(self);
                     let unclaim = Unclaim(word);
+                    if twin::is(Twin::ScannedBeforeTrace) {
+                        word.scanned(id);
+                    }
                     self.shade_contents(trace);
                     core::mem::forget(unclaim);
                     word.scanned(id);
@@ -152,6 +158,7 @@ impl MutatorState {
     ) {
         match at_end {
             AtEnd::Nothing => {}
+            _ if twin::is(Twin::EndNotShaded) => {}
             AtEnd::ShadeGrey | AtEnd::Shade => {
                 // The mode may have gone to Off at a poll; then there is nothing left to shade for.
                 if self.barrier_on() {
@@ -187,7 +194,7 @@ impl MutatorState {
     /// A new object is initialised; hands it to the markers if its slot was one for a grey object.
     #[inline]
     pub(crate) fn allocated(&self, object: usize, grey: bool) {
-        if grey {
+        if grey && !twin::is(Twin::GreyNotQueued) {
             self.shade(object);
         }
     }

@@ -27,6 +27,7 @@
 
 use crate::sync::Backoff;
 use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::twin::{self, Twin};
 
 /// The number of a cycle as scan words hold it: even. Comes round after 2³¹ cycles; a cell last scanned exactly that
 /// long ago would be skipped (at ten cycles a second: in seven years).
@@ -107,6 +108,7 @@ impl ScanWord {
             match self.try_claim(id) {
                 Claim::Claimed => return true,
                 Claim::Scanned => return false,
+                Claim::Busy if twin::is(Twin::WriterDoesNotWait) => return false,
                 Claim::Busy => backoff.wait(),
             }
         }

@@ -236,6 +236,7 @@ impl Core {
             backoff.wait();
         }
         // From here on the gate stays taken: nobody else touches the state.
+        self.note_leaked_guards(state);
         state.flush(self);
         state.release_cache(self);
         // SAFETY: the state is ours, see above.

@@ -12,11 +12,11 @@
 //! | arm, Insertion | Insertion | white | at a boundary |
 //! | flush | as before | as before | anywhere |
 //! | marking is over, Insertion | Insertion | black | held by a stop |
-//! | off | Off | (mark bytes as black) | anywhere |
+//! | off | Off | white | anywhere |
 //!
 //! "Anywhere" is a boundary or the allocation slow path; never between a barrier and its store.
 
-use crate::heap::span::{Epoch, LAST_EPOCH};
+use crate::heap::span::Epoch;
 
 /// What a mutator's stores do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -102,13 +102,11 @@ impl Command {
         }
     }
 
-    /// The mark byte of new objects. What is allocated outside marking, or white, counts as found alive by the last
-    /// cycle; what is allocated black, by this one.
-    pub(crate) const fn alloc_mark(self) -> Epoch {
+    /// The mark byte of objects that are allocated black; `None` if new objects are not.
+    pub(crate) const fn black(self) -> Option<Epoch> {
         match (self.mode, self.colour) {
-            (Mode::Off, _) | (_, Colour::Black) => self.epoch,
-            _ if self.epoch == 1 => LAST_EPOCH,
-            _ => self.epoch - 1,
+            (Mode::Off, _) | (_, Colour::White | Colour::Grey) => None,
+            (_, Colour::Black) => Some(self.epoch),
         }
     }
 }
@@ -130,10 +128,10 @@ mod tests {
     }
 
     #[test]
-    fn white_objects_carry_the_colour_of_the_last_cycle() {
-        let marking = Command { mode: Mode::Insertion, epoch: 1, ..Command::FIRST };
-        assert_eq!(marking.alloc_mark(), LAST_EPOCH);
-        assert_eq!(Command { colour: Colour::Black, ..marking }.alloc_mark(), 1);
-        assert_eq!(Command { mode: Mode::Off, ..marking }.alloc_mark(), 1);
+    fn objects_are_black_only_while_a_cycle_marks() {
+        let marking = Command { mode: Mode::Black, colour: Colour::Black, epoch: 7, ..Command::FIRST };
+        assert_eq!(marking.black(), Some(7));
+        assert_eq!(Command { mode: Mode::Off, ..marking }.black(), None);
+        assert_eq!(Command { colour: Colour::Grey, ..marking }.black(), None);
     }
 }

@@ -294,6 +294,14 @@ impl Core {
         self.abandon.store(true, Ordering::Release);
     }
 
+    /// A mutator is at a boundary, where no guard lives: one that was taken in Grey mode and has not ended has leaked, and has
+    /// not shaded what was written through it.
+    pub(crate) fn note_leaked_guards(&self, state: &MutatorState) {
+        if state.grey_guards.replace(0) != 0 {
+            self.leaked_guards.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Whether another mutator of this heap and of the same thread is inside.
     pub(crate) fn thread_is_inside(&self, me: &MutatorState) -> bool {
         !self.registry.all(|other| {

@@ -57,7 +57,10 @@ use crate::mark::worklist::BLOCK;
 use crate::stats::CycleStats;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
+use crate::sync::twin::{self, Twin};
 
+/// Insertion: rounds that may find work before the final stop is asked for all the same.
+const ROUNDS: u32 = 3;
 /// Final stops that may find work left before one of them marks to the end.
 const STOP_ATTEMPTS: u32 = 3;
 /// Bytes that a final stop marks before it gives up and lets the mutators go on.
@@ -118,6 +121,7 @@ pub(crate) struct Driver {
     /// Pointers shaded by all mutators when the cycle began.
     pub(super) shaded_before: u64,
     failed_stops: u32,
+    failed_rounds: u32,
     /// The objects set aside have been looked at again since the worklist last went dry.
     retried: bool,
 }
@@ -135,6 +139,7 @@ impl Driver {
             asked: Instant::now(),
             shaded_before: 0,
             failed_stops: 0,
+            failed_rounds: 0,
             retried: false,
         }
     }
@@ -207,18 +212,27 @@ impl Core {
         };
         d.phase_began = Instant::now();
         d.failed_stops = 0;
+        d.failed_rounds = 0;
         d.shaded_before = self.counters.shaded.load(Ordering::Relaxed);
         self.abandon.store(false, Ordering::Relaxed);
         self.leaked_guards.store(false, Ordering::Relaxed);
         self.reset_mark_counters();
         // Before any mutator can become black, see `root::table`.
-        self.roots.arm();
+        if !twin::is(Twin::RootsNotArmed) {
+            self.roots.arm();
+        }
         self.next_scan_id();
         self.set_phase(Phase::Arming);
         d.epoch = next_epoch(d.epoch);
         self.cycle_epoch.store(d.epoch, Ordering::Relaxed);
         let since = Instant::now();
         d.stage = match self.config.barrier {
+            Barrier::Deletion if twin::is(Twin::DeletionWithoutStop) => {
+                Stage::Arm { seq: self.ask(d, Mode::Black, Colour::Black, true) }
+            }
+            Barrier::Hybrid if twin::is(Twin::OneHandshake) => {
+                Stage::Arm { seq: self.ask(d, Mode::Black, Colour::Black, true) }
+            }
             Barrier::Hybrid => Stage::Arm { seq: self.ask(d, Mode::Grey, Colour::Grey, true) },
             Barrier::Insertion => {
                 Stage::Arm { seq: self.ask(d, Mode::Insertion, Colour::White, true) }
@@ -234,7 +248,12 @@ impl Core {
 
     /// Every mutator has its barrier on: T1 of Hybrid; under Insertion, markers may start.
     fn armed(&self, d: &mut Driver) -> Advance {
-        if self.config.barrier == Barrier::Insertion {
+        let at_t1 = twin::is(Twin::OneHandshake) || twin::is(Twin::DeletionWithoutStop);
+        if self.config.barrier == Barrier::Insertion || at_t1 {
+            return self.start_marking(d);
+        }
+        if twin::is(Twin::MarksAtT1) {
+            let _ = self.ask(d, Mode::Black, Colour::Grey, true);
             return self.start_marking(d);
         }
         d.stage = Stage::ArmBlack { seq: self.ask(d, Mode::Black, Colour::Grey, true) };
@@ -243,7 +262,7 @@ impl Core {
 
     /// T2 of Hybrid.
     fn armed_black(&self, d: &mut Driver) -> Advance {
-        if self.leaked_guards.swap(false, Ordering::Relaxed) {
+        if self.leaked_guards.swap(false, Ordering::Relaxed) && !twin::is(Twin::LeakIgnored) {
             self.next_scan_id();
             d.stage = Stage::ArmStop { since: Instant::now() };
             self.ask_stop(d);
@@ -278,18 +297,12 @@ impl Core {
         self.worklist.push(&mut block);
     }
 
-    /// Bytes marked in this cycle, those of `marker` included.
-    fn bytes_marked(&self, marker: &Option<Marker>) -> u64 {
-        self.counters.bytes_marked.load(Ordering::Relaxed) + marker.as_ref().map_or(0, |m| m.bytes)
-    }
-
     fn mark_stage(&self, d: &mut Driver, marker: &mut Option<Marker>, budget: u64) -> Advance {
         if self.abandon.load(Ordering::Acquire) {
             return self.give_up_marking(d, marker);
         }
-        let before = self.bytes_marked(marker);
-        let outcome = self.mark_some(marker, budget);
-        d.work += self.bytes_marked(marker).saturating_sub(before);
+        let (outcome, marked) = self.mark_counted(marker, budget);
+        d.work += marked;
         match outcome {
             Marking::Progress => return Advance::Progress,
             Marking::Wait => return Advance::Waiting,
@@ -297,12 +310,14 @@ impl Core {
         }
         let Some(pushes) = self.worklist.dry() else { return Advance::Waiting };
         if !core::mem::replace(&mut d.retried, true) {
-            let mut marker = self.new_marker(Meet::ClaimOrDefer);
-            self.retry_deferred(Some(&mut marker), Meet::ClaimOrDefer);
-            self.retire_marker(&mut marker);
+            self.retry_deferred(Meet::ClaimOrDefer);
             return Advance::Progress;
         }
         d.retried = false;
+        if twin::is(Twin::NoRound) {
+            self.marking_over(d);
+            return Advance::Progress;
+        }
         let command = self.command();
         let seq = self.ask(d, command.mode, command.colour, false);
         d.stage = Stage::Round { seq, pushes };
@@ -311,27 +326,28 @@ impl Core {
 
     /// Waits for the answers to a flush; work that turns up ends the round.
     fn round_stage(&self, d: &mut Driver, seq: u32, pushes: u64) -> Advance {
-        if self.worklist.dry() != Some(pushes) {
-            d.stage = Stage::Mark;
-            return Advance::Progress;
-        }
-        if !self.all_answered(seq) {
+        if self.worklist.dry() == Some(pushes) && !self.all_answered(seq) {
             return Advance::Waiting;
         }
-        d.handshake_answered();
-        if self.worklist.dry() != Some(pushes) {
-            d.stage = Stage::Mark;
+        let clean = self.worklist.dry() == Some(pushes);
+        if clean {
+            d.handshake_answered();
+        } else {
+            d.failed_rounds += 1;
+        }
+        if self.config.barrier == Barrier::Insertion && (clean || d.failed_rounds >= ROUNDS) {
+            // Busy mutators store new white objects in every round; only the stop ends that.
+            d.stage = Stage::FinalStop { since: Instant::now(), attempt: d.failed_stops };
+            self.ask_stop(d);
             return Advance::Progress;
         }
-        if self.config.barrier == Barrier::Insertion {
-            let (since, attempt) = (Instant::now(), d.failed_stops);
-            d.stage = Stage::FinalStop { since, attempt };
-            self.ask_stop(d);
+        if !clean {
+            d.stage = Stage::Mark;
             return Advance::Progress;
         }
         // An upgrade of an unmarked object takes the same lock and pushes under it.
         let weak = self.weak.lock();
-        if self.worklist.dry() != Some(pushes) {
+        if self.worklist.dry() != Some(pushes) && !twin::is(Twin::UpgradeNotSeen) {
             d.stage = Stage::Mark;
             return Advance::Progress;
         }
@@ -359,16 +375,16 @@ impl Core {
         for state in &held {
             state.flush(self);
         }
-        let mut marker = Some(self.new_marker(Meet::Force));
-        self.retry_deferred(marker.as_mut(), Meet::Force);
+        self.retry_deferred(Meet::Force);
+        let mut marker = None;
         // What was stored since the last round is little, as a rule: mark it here, up to a bound on the pause.
         let mut left = if attempt < STOP_ATTEMPTS { STOP_BUDGET } else { u64::MAX };
         while left > 0 && !self.abandon.load(Ordering::Acquire) {
-            let before = self.bytes_marked(&marker);
-            if self.mark_some(&mut marker, left) != Marking::Progress {
+            let (outcome, marked) = self.mark_counted(&mut marker, left);
+            if outcome != Marking::Progress {
                 break;
             }
-            left = left.saturating_sub(self.bytes_marked(&marker) - before);
+            left = left.saturating_sub(marked);
         }
         if let Some(marker) = &mut marker {
             self.retire_marker(marker);
@@ -396,7 +412,7 @@ impl Core {
             state.flush(self);
         }
         self.push_roots();
-        let mut marker = Some(self.new_marker(Meet::Force));
+        let mut marker = None;
         while matches!(self.mark_some(&mut marker, u64::MAX), Marking::Progress) {}
         if let Some(marker) = &mut marker {
             self.retire_marker(marker);

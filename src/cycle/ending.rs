@@ -6,6 +6,7 @@ use super::driver::{Advance, Driver, Stage};
 use super::mutator::MutatorState;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
+use crate::sync::twin::{self, Twin};
 
 impl Core {
     pub(super) fn clear_stage(&self, d: &mut Driver) -> Advance {
@@ -17,7 +18,11 @@ impl Core {
             self.ask_stop(d);
             return Advance::Progress;
         }
-        d.stage = Stage::Off { seq: self.ask(d, Mode::Off, Colour::White, false) };
+        let seq = self.ask(d, Mode::Off, Colour::White, false);
+        if twin::is(Twin::SweepBeforeOff) {
+            return self.barriers_off(d);
+        }
+        d.stage = Stage::Off { seq };
         Advance::Progress
     }
 

@@ -23,6 +23,7 @@
 //! did.
 
 use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::twin::{self, Twin};
 
 const OUTSIDE: u32 = 0;
 const INSIDE: u32 = 1;
@@ -50,13 +51,17 @@ impl Gate {
     #[inline(always)]
     pub(crate) fn exit(&self) {
         // Release: pairs with `hold`: what the mutator did is seen by the collector.
-        self.0.store(OUTSIDE, Ordering::Release);
+        let order = if twin::is(Twin::ExitRelaxed) { Ordering::Relaxed } else { Ordering::Release };
+        self.0.store(OUTSIDE, order);
     }
 
     /// Collector: takes the state of a mutator that is outside.
     #[must_use]
     pub(crate) fn hold(&self) -> bool {
         // Acquire: pairs with `exit`.
+        if twin::is(Twin::HoldDoesNotTake) {
+            return self.0.load(Ordering::Acquire) == OUTSIDE;
+        }
         self.0.compare_exchange(OUTSIDE, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 

@@ -8,6 +8,7 @@ use super::driver::{Advance, Driver};
 use super::mutator::MutatorState;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
+use crate::sync::twin::{self, Twin};
 
 impl Core {
     /// Publishes the state that all mutators are to be in.
@@ -48,7 +49,7 @@ impl Core {
         let mut all = true;
         self.registry.all(|state| {
             // Acquire: pairs with the Release in `adopt`.
-            if state.acked.load(Ordering::Acquire) == seq {
+            if twin::is(Twin::NobodyIsAsked) || state.acked.load(Ordering::Acquire) == seq {
                 return true;
             }
             if state.gate.hold() {
@@ -72,6 +73,9 @@ impl Core {
         let all = self.registry.snapshot();
         for (index, state) in all.iter().enumerate() {
             if !state.gate.hold() {
+                if twin::is(Twin::StopTakesSome) {
+                    continue;
+                }
                 Self::ask_to_yield(state);
                 all[..index].iter().for_each(|held| held.gate.release());
                 return Advance::Waiting;

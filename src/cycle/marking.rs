@@ -5,12 +5,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::core::{Core, Phase};
 use super::mutator::MutatorState;
 use crate::config::Barrier;
-use crate::mark::marker::{Drained, Marker, Refill};
+use crate::mark::marker::{Drained, Marker};
 use crate::mark::tracer::Meet;
+use crate::mark::worklist::{Block, Take};
 use crate::sync::atomic::Ordering;
 
-/// Bytes that an assist marks at least: less would not pay for taking a block.
-const MIN_ASSIST: u64 = 64 << 10;
+/// Bytes that one assist marks: enough to pay for taking a block, some microseconds of work.
+const ASSIST: i64 = 16 << 10;
+/// Looks at an empty worklist before an assist gives up.
+const ASSIST_LOOKS: u32 = 64;
 
 /// Looks at an empty worklist before a helping marker goes back to sleep.
 const IDLE_LOOKS: u32 = 100;
@@ -33,6 +36,16 @@ impl Core {
         Marker::new(self.epoch_of_cycle(), self.scan_id(), meet)
     }
 
+    /// A marker that has just taken its first block. Made after that: from then on it is active, so the cycle cannot end, and the
+    /// worklist's lock has ordered the driver's stores of epoch and scan id before these loads. A marker made before it
+    /// might carry the epoch of a cycle that is over, and take everything for marked.
+    fn marker_with(&self, block: Block) -> Marker {
+        let mut marker = self.new_marker(self.meet());
+        marker.tracer.edges = block;
+        marker.active = true;
+        marker
+    }
+
     fn meet(&self) -> Meet {
         match self.config.barrier {
             Barrier::Insertion => Meet::ClaimOrDefer,
@@ -43,14 +56,18 @@ impl Core {
     /// Marks at most about `budget` bytes, with the marker in `slot`, which is active in the worklist exactly while
     /// it is there.
     pub(crate) fn mark_some(&self, slot: &mut Option<Marker>, budget: u64) -> Marking {
-        let mut marker = slot.take().unwrap_or_else(|| self.new_marker(self.meet()));
-        if !marker.active {
-            match marker.refill(&self.worklist, false) {
-                None => marker.active = true,
-                Some(Refill::Wait) => return Marking::Wait,
-                Some(Refill::Dry) => return Marking::Dry,
-            }
-        }
+        self.mark_counted(slot, budget).0
+    }
+
+    fn mark_and_count(&self, slot: &mut Option<Marker>, budget: u64, marked: &mut u64) -> Marking {
+        let mut marker = match slot.take() {
+            Some(marker) => marker,
+            None => match self.worklist.take(false) {
+                Take::Block(block) => self.marker_with(block),
+                Take::Wait => return Marking::Wait,
+                Take::Dry => return Marking::Dry,
+            },
+        };
         // SAFETY: edges come from roots, shaded pointers and traced objects of this heap: live objects; the cycle is marking
         // with this epoch.
         let result =
@@ -68,20 +85,16 @@ impl Core {
             self.retire_marker(&mut marker);
             return Marking::Progress;
         }
+        *marked = marker.bytes;
+        self.report(&mut marker);
         if ended == Drained::Budget {
             *slot = Some(marker);
             return Marking::Progress;
         }
-        let mut refilled = marker.refill(&self.worklist, true);
-        if refilled.is_some() && !marker.deferred.is_empty() {
-            // Those who write must be given time; the worklist keeps these objects for the end.
-            self.defer(&mut marker);
-            refilled = Some(Refill::Wait);
-        }
-        if refilled.is_some() {
-            self.retire_marker(&mut marker);
-        } else {
+        if marker.refill(&self.worklist) {
             *slot = Some(marker);
+        } else {
+            self.retire_marker(&mut marker);
         }
         Marking::Progress
     }
@@ -90,14 +103,19 @@ impl Core {
     pub(crate) fn retire_marker(&self, marker: &mut Marker) {
         self.defer(marker);
         marker.give_up(&self.worklist);
+        self.report(marker);
+        if core::mem::take(&mut marker.active) {
+            self.worklist.retire();
+        }
+    }
+
+    /// Adds the marker's counts to the heap's.
+    fn report(&self, marker: &mut Marker) {
         let c = &self.counters;
         c.objects_marked.fetch_add(marker.objects, Ordering::Relaxed);
         c.bytes_marked.fetch_add(marker.bytes, Ordering::Relaxed);
         c.credit.fetch_add(marker.bytes as i64, Ordering::Relaxed);
         (marker.objects, marker.bytes) = (0, 0);
-        if core::mem::take(&mut marker.active) {
-            self.worklist.retire();
-        }
     }
 
     fn defer(&self, marker: &mut Marker) {
@@ -106,24 +124,26 @@ impl Core {
         }
     }
 
-    /// Looks again at all objects that were set aside for a busy cell.
-    pub(crate) fn retry_deferred(&self, marker: Option<&mut Marker>, meet: Meet) {
+    /// Looks again at all objects that were set aside for a busy cell; what they reach goes to the worklist.
+    pub(crate) fn retry_deferred(&self, meet: Meet) {
         let deferred = self.worklist.take_deferred();
-        if let (Some(marker), false) = (marker, deferred.is_empty()) {
-            // SAFETY: deferred objects are marked, live objects of this cycle; nobody is inside, as `Force` needs.
-            let result = catch_unwind(AssertUnwindSafe(|| unsafe {
-                marker.retry_deferred(deferred, meet);
-            }));
-            if let Err(panic) = result {
-                self.abandon_cycle(Some(panic));
-                marker.tracer.edges.clear();
-            }
-            marker.give_up(&self.worklist);
+        if deferred.is_empty() {
+            return;
         }
+        let mut marker = self.new_marker(meet);
+        // SAFETY: deferred objects are marked, live objects of this cycle; with `Force`, nobody is inside.
+        let result = catch_unwind(AssertUnwindSafe(|| unsafe {
+            marker.retry_deferred(deferred);
+        }));
+        if let Err(panic) = result {
+            self.abandon_cycle(Some(panic));
+            marker.tracer.edges.clear();
+        }
+        self.retire_marker(&mut marker);
     }
 
-    /// A mutator has allocated `bytes` while the cycle marks: it marks in proportion, or uses up what the markers have
-    /// done beyond the allocations so far.
+    /// A mutator has allocated `bytes` while the cycle marks: it uses up what the markers have done beyond the allocations so
+    /// far, or marks in proportion, in pieces small enough not to be noticed.
     pub(crate) fn assist(&self, state: &MutatorState, bytes: usize) {
         let ratio = self.assist_ratio.load(Ordering::Relaxed) as i64;
         let debt = state.debt.get() + bytes as i64 * ratio / 256;
@@ -133,28 +153,47 @@ impl Core {
             state.debt.set(0);
             return;
         }
-        state.debt.set(debt);
-        if debt < MIN_ASSIST as i64 || !self.worklist.has_work() {
+        if debt < ASSIST {
+            state.debt.set(debt);
             return;
         }
+        let done = self.mark_for(ASSIST as u64) as i64;
+        self.counters.credit.fetch_sub(done, Ordering::Relaxed);
+        self.counters.bytes_assisted.fetch_add(done as u64, Ordering::Relaxed);
+        // What could not be done now is owed, up to a bound: there may be nothing to do for a long time.
+        state.debt.set((debt - done).clamp(0, 64 * ASSIST));
+    }
+
+    /// Marks about `budget` bytes on a mutator; what was marked. Waits a moment for markers to share.
+    fn mark_for(&self, budget: u64) -> u64 {
         let mut marker = None;
-        let before = self.counters.bytes_marked.load(Ordering::Relaxed);
-        let mut left = (debt as u64).min(16 * MIN_ASSIST);
-        while left > 0 && self.mark_some(&mut marker, left) == Marking::Progress {
-            let Some(at_work) = &marker else { break };
-            left = left.saturating_sub(at_work.bytes);
+        let mut done = 0;
+        let mut looks = 0;
+        self.worklist.set_hungry(true);
+        while done < budget && looks < ASSIST_LOOKS && self.phase() == Phase::Marking {
+            let (outcome, marked) = self.mark_counted(&mut marker, budget - done);
+            done += marked;
+            match outcome {
+                Marking::Progress => {}
+                Marking::Dry => break,
+                Marking::Wait => {
+                    looks += 1;
+                    core::hint::spin_loop();
+                }
+            }
         }
-        let Some(mut marker) = marker else {
-            state.debt.set(0);
-            let done = self.counters.bytes_marked.load(Ordering::Relaxed).saturating_sub(before);
-            self.counters.bytes_assisted.fetch_add(done, Ordering::Relaxed);
-            return;
-        };
-        let done = marker.bytes;
-        self.retire_marker(&mut marker);
-        self.counters.credit.fetch_sub(done as i64, Ordering::Relaxed);
-        self.counters.bytes_assisted.fetch_add(done, Ordering::Relaxed);
-        state.debt.set(debt - (done as i64).min(debt));
+        self.worklist.set_hungry(false);
+        if let Some(mut marker) = marker {
+            self.retire_marker(&mut marker);
+        }
+        done
+    }
+
+    /// As [`mark_some`](Self::mark_some), with what it marked.
+    pub(crate) fn mark_counted(&self, slot: &mut Option<Marker>, budget: u64) -> (Marking, u64) {
+        let mut marked = 0;
+        let outcome = self.mark_and_count(slot, budget, &mut marked);
+        (outcome, marked)
     }
 
     /// At the start of a cycle.

@@ -13,9 +13,9 @@ use super::command::{Colour, Command, Mode};
 use super::core::Core;
 use super::gate::Gate;
 use crate::heap::cache::Cache;
-use crate::heap::span::Epoch;
 use crate::mark::tracer::{Meet, Tracer};
 use crate::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use crate::sync::twin::{self, Twin};
 use crate::sync::thread::{self, ThreadId};
 
 /// The collector waits for this mutator's boundary.
@@ -133,22 +133,28 @@ impl MutatorState {
     /// boundary.
     pub(crate) fn adopt(&self, core: &Core, command: Command) {
         let before = self.command.get();
-        self.flush(core);
-        if before.mode == Mode::Grey && self.grey_guards.replace(0) != 0 {
-            core.leaked_guards.store(true, Ordering::Relaxed);
+        if twin::is(Twin::AnswerBeforeFlush) {
+            self.acked.store(command.seq, Ordering::Release);
         }
+        if !twin::is(Twin::NoFlush) {
+            self.flush(core);
+        }
+        core.note_leaked_guards(self);
         let cycle_over = command.mode == Mode::Off
             && (before.mode != Mode::Off || before.epoch != command.epoch);
         if cycle_over {
             self.release_cache(core);
             self.debt.set(0);
-        } else if before.alloc_mark() != command.alloc_mark() {
-            self.cache.recolour(command.alloc_mark());
+        } else if let Some(black) = command.black()
+            && before.black() != Some(black)
+        {
+            self.cache.blacken(black);
         }
         self.set_command(core, command);
         self.flags.fetch_and(!YIELD, Ordering::Relaxed);
         // Release: everything above, the handed-over buffers first, comes before the answer.
-        self.acked.store(command.seq, Ordering::Release);
+        let relaxed = twin::is(Twin::AnswerRelaxed);
+        self.acked.store(command.seq, if relaxed { Ordering::Relaxed } else { Ordering::Release });
     }
 
     /// Hands over everything that the collector must know of.
@@ -176,23 +182,13 @@ impl MutatorState {
         core.uncharge(unused);
     }
 
-    /// The mark byte of objects allocated now.
-    #[inline]
-    pub(crate) fn alloc_mark(&self) -> Epoch {
-        self.command.get().alloc_mark()
-    }
-
-    /// The mark byte of new spans' objects that no running cycle has marked.
-    pub(crate) fn live_mark(&self) -> Epoch {
-        Command { colour: Colour::White, ..self.command.get() }.alloc_mark()
-    }
-
     /// A poll: adopts what may be adopted inside.
     pub(crate) fn poll(&self) {
         let core = self.core();
         let command = core.command();
         let new = command.seq != self.command.get().seq;
-        if new && !command.boundary && !command.stop && self.no_polls.get() == 0 {
+        let boundary = command.boundary && !twin::is(Twin::PollCountsAsBoundary);
+        if new && !boundary && !command.stop && self.no_polls.get() == 0 {
             self.adopt(core, command);
             core.wake();
         }
@@ -229,7 +225,7 @@ impl MutatorState {
         let core = self.core();
         loop {
             let command = core.command();
-            if command.stop && !core.thread_is_inside(self) {
+            if command.stop && !twin::is(Twin::EntersDuringStop) && !core.thread_is_inside(self) {
                 self.gate.exit();
                 core.wait_for_stop_to_end(command.seq);
                 self.enter_slow();

@@ -10,6 +10,7 @@
 use super::command::Command;
 use super::mutator::MutatorState;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::twin::{self, Twin};
 use crate::sync::{Arc, Mutex, Snapshot};
 
 type List = Vec<Arc<MutatorState>>;
@@ -49,7 +50,8 @@ impl Registry {
         let _lock = self.lock.lock();
         let seq = self.command().seq.wrapping_add(1);
         let command = Command { seq, ..command };
-        self.command.store(command.pack(), Ordering::Release);
+        let relaxed = twin::is(Twin::CommandRelaxed);
+        self.command.store(command.pack(), if relaxed { Ordering::Relaxed } else { Ordering::Release });
         command
     }
 
@@ -63,8 +65,9 @@ impl Registry {
 
     /// Adds the mutator that `make` makes for the command in force.
     pub(crate) fn attach(&self, make: impl FnOnce(Command) -> Arc<MutatorState>) -> Arc<MutatorState> {
+        let early = self.command();
         let _lock = self.lock.lock();
-        let state = make(self.command());
+        let state = make(if twin::is(Twin::AttachesWithOldCommand) { early } else { self.command() });
         self.replace(|list| list.push(state.clone()));
         state
     }

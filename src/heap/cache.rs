@@ -12,8 +12,8 @@
 //! A run's bounds are in its entry while the line is resident, else in the line. While the cache is *disabled* (every
 //! allocation must be seen: grey allocation, stress mode) no line is resident, so every fast path misses.
 //!
-//! The slots of the unused rest of a run carry the allocation colour already; [`Cache::recolour`] changes it and
-//! [`Cache::release_all`] takes it off again.
+//! In black allocation the slots of the unused rest of a run carry the colour already: [`Cache::blacken`] gives it to runs taken
+//! before, and [`Cache::release_all`] takes it off again.
 
 use core::cell::{Cell, UnsafeCell};
 use std::collections::HashMap;
@@ -21,6 +21,7 @@ use std::collections::HashMap;
 use memoffset::offset_of;
 
 use super::class::Class;
+use super::layout::GRANULE;
 use super::size_class::SIZE_CLASSES;
 use super::span::{Epoch, Span};
 use super::type_info::TypeInfo;
@@ -75,12 +76,17 @@ pub(crate) struct Line {
 /// Where a line's run is found by the fast path.
 #[derive(Clone, Copy)]
 pub(crate) enum Place {
-    /// Typed: by the address of the type's constant.
-    Typed(&'static TypeInfo),
+    /// By the type's constant and the slot size.
+    Typed,
     /// Plain data: by its size class.
     Plain(usize),
-    /// Slices of traced or dropped elements: found through the index only.
-    Indexed,
+}
+
+/// What a typed entry is found by. Slot sizes, at most 32 KiB in granules, fit above the address.
+#[inline(always)]
+fn key_of(info: &'static TypeInfo, slot_size: usize) -> usize {
+    let address: *const TypeInfo = info;
+    address.addr() ^ (slot_size << 44)
 }
 
 /// See the module header. Used by one thread at a time: the mutator inside, the collector while it holds the gate.
@@ -97,7 +103,7 @@ pub(crate) struct Cache {
 #[derive(Default)]
 struct Lines {
     lines: Vec<Line>,
-    index: HashMap<(usize, usize), usize>,
+    index: HashMap<usize, usize>,
 }
 
 impl Cache {
@@ -112,18 +118,20 @@ impl Cache {
         }
     }
 
+    /// Types lie next to each other in read-only data, so their addresses spread well; slot sizes of one slice type are
+    /// set apart by theirs.
     #[inline(always)]
-    fn entry_of(&self, info: &'static TypeInfo) -> &Entry {
+    fn entry_of(&self, info: &'static TypeInfo, slot_size: usize) -> &Entry {
         let address: *const TypeInfo = info;
-        &self.table[address.addr() / align_of::<TypeInfo>() % ENTRIES]
+        let hash = address.addr() / align_of::<TypeInfo>() + slot_size / GRANULE;
+        &self.table[hash % ENTRIES]
     }
 
-    /// A slot for a `T` with `InfoOf::<T>::info() == info`, if its run is resident and not used up.
+    /// A slot of `slot_size` bytes for the type `info`, if its run is resident and not used up.
     #[inline(always)]
     pub(crate) fn typed(&self, info: &'static TypeInfo, slot_size: usize) -> Option<usize> {
-        let entry = self.entry_of(info);
-        let address: *const TypeInfo = info;
-        if entry.key.get() != address.addr() {
+        let entry = self.entry_of(info, slot_size);
+        if entry.key.get() != key_of(info, slot_size) {
             return None;
         }
         entry.bump(slot_size)
@@ -165,9 +173,14 @@ impl Cache {
         &self,
         info: &'static TypeInfo,
         slot_size: usize,
+        place: Place,
         class: impl FnOnce() -> Arc<Class>,
     ) -> usize {
-        let key = (core::ptr::from_ref(info).addr(), slot_size);
+        let entry = self.entry(info, slot_size, place);
+        let key = key_of(info, slot_size);
+        if entry.key.get() == key && entry.line.get() != NO_LINE {
+            return entry.line.get();
+        }
         if let Some(&line) = self.lines().index.get(&key) {
             return line;
         }
@@ -183,11 +196,10 @@ impl Cache {
         self.lines().lines[line].class.clone()
     }
 
-    fn entry(&self, place: Place) -> Option<&Entry> {
+    fn entry(&self, info: &'static TypeInfo, slot_size: usize, place: Place) -> &Entry {
         match place {
-            Place::Typed(info) => Some(self.entry_of(info)),
-            Place::Plain(class) => Some(&self.plain[class]),
-            Place::Indexed => None,
+            Place::Typed => self.entry_of(info, slot_size),
+            Place::Plain(class) => &self.plain[class],
         }
     }
 
@@ -204,23 +216,23 @@ impl Cache {
     }
 
     /// Takes one slot from the rest of the line's run, and leaves the run where the fast path finds it.
-    pub(crate) fn take_slot(&self, index: usize, place: Place) -> Option<usize> {
-        let entry = self.entry(place);
-        if let Some(entry) = entry {
-            self.evict(entry);
-        }
+    pub(crate) fn take_slot(
+        &self,
+        index: usize,
+        info: &'static TypeInfo,
+        slot_size: usize,
+        place: Place,
+    ) -> Option<usize> {
+        let entry = self.entry(info, slot_size, place);
+        self.evict(entry);
         let line = &mut self.lines().lines[index];
         if line.cur == line.end {
             return None;
         }
         let slot = line.cur;
-        line.cur += line.class.key.slot_size;
-        if let (true, Some(entry)) = (self.enabled.get(), entry) {
-            let key = match place {
-                Place::Typed(info) => core::ptr::from_ref(info).addr(),
-                _ => 0,
-            };
-            entry.key.set(key);
+        line.cur += slot_size;
+        if self.enabled.get() {
+            entry.key.set(key_of(info, slot_size));
             entry.cur.set(line.cur);
             entry.end.set(line.end);
             entry.line.set(index);
@@ -229,10 +241,10 @@ impl Cache {
     }
 
     /// Takes the next run of the line's span; its bytes. The last run must be used up, as `take_slot` says.
-    pub(crate) fn next_run(&self, index: usize, mark: Epoch, current: Epoch) -> Option<usize> {
+    pub(crate) fn next_run(&self, index: usize, black: Option<Epoch>) -> Option<usize> {
         let line = &mut self.lines().lines[index];
         debug_assert!(line.cur == line.end);
-        let (cur, end) = line.span?.take_run(mark, current)?;
+        let (cur, end) = line.span?.take_run(black)?;
         (line.cur, line.end) = (cur, end);
         Some(end - cur)
     }
@@ -260,8 +272,8 @@ impl Cache {
         self.enabled.set(enabled);
     }
 
-    /// Gives the unused slots of all runs another colour.
-    pub(crate) fn recolour(&self, mark: Epoch) {
+    /// Gives the unused slots of all runs the colour of marked objects.
+    pub(crate) fn blacken(&self, mark: Epoch) {
         self.evict_all();
         for line in &self.lines().lines {
             if let Some(span) = line.span {

@@ -96,7 +96,6 @@ impl Space {
     pub(crate) fn new_span(
         &self,
         class: &Class,
-        live_mark: Epoch,
         external: usize,
     ) -> Result<Span, NoPages> {
         let slot_size = class.key.slot_size;
@@ -108,7 +107,6 @@ impl Space {
             info: class.key.info,
             slot_size,
             slots: (pages * PAGE / slot_size).min(MAX_SLOTS),
-            live_mark,
             large: false,
             owner: class.key.owner,
         };
@@ -117,13 +115,12 @@ impl Space {
         Ok(unsafe { Span::create(&init) })
     }
 
-    /// A span for one object of `bytes` bytes, its slot coloured `mark`. Not yet on the list of large spans.
+    /// A span for one object of `bytes` bytes, its slot coloured `black` if that is given. Not yet on the list of large spans.
     pub(crate) fn new_large(
         &self,
         info: &'static TypeInfo,
         bytes: usize,
-        mark: Epoch,
-        live_mark: Epoch,
+        black: Option<Epoch>,
         owner: u64,
         external: usize,
     ) -> Result<Span, NoPages> {
@@ -135,13 +132,12 @@ impl Space {
             info,
             slot_size: pages * PAGE,
             slots: 1,
-            live_mark,
             large: true,
             owner,
         };
         // SAFETY: as in `new_span`.
         let span = unsafe { Span::create(&init) };
-        span.take_run(mark, mark);
+        span.take_run(black);
         Ok(span)
     }
 

@@ -7,19 +7,22 @@
 //! lock), or a sweeper that took it off a list. Only the owner writes. Markers read `trace` and `slot_size` only, which
 //! are written once, before the first object of the span is published.
 //!
-//! **Mark bytes.** One byte per granule; only the byte of an object's first granule counts. It holds the *epoch* (the
-//! colour of a cycle, 1 … [`LAST_EPOCH`]) at which the object was last found alive or allocated:
+//! **Free bits** say which slots no object has: one per slot, cleared when a run is taken, set when it is given back and by
+//! the sweep. So the next run of free slots is found by counting zeros, without looking at marks that markers write.
 //!
-//! | byte | meaning for a slot of a span whose `live_mark` is `l`, in a cycle whose epoch is `e` |
+//! **Mark bytes.** One byte per granule; only the byte of an object's first granule counts. For a slot that is not free, in
+//! a cycle whose *epoch* (its colour, 1 … [`LAST_EPOCH`]) is `e`:
+//!
+//! | byte | meaning |
 //! |---|---|
 //! | `e` | marked in this cycle, or allocated black |
-//! | `l` | allocated and not (yet) marked: white |
 //! | [`ZOMBIE`] | dead, waiting for its destructor on its own thread |
-//! | anything else | free |
+//! | [`NEVER_MADE`] | the slot of an object whose construction panicked: dead, without anything to drop |
+//! | anything else | white |
 //!
-//! So nothing is cleared between cycles: when a cycle ends its epoch becomes the `live_mark` of every span that is
-//! swept. Epochs come round after [`LAST_EPOCH`] cycles; the sweeps of the last and of the first epoch write zero
-//! over every byte that is not their own, so that no byte survives a whole round (see `sweep`).
+//! The byte of a free slot is never `e`. Nothing is cleared between cycles: the marks of one are the wrong colour in the next.
+//! Epochs come round after [`LAST_EPOCH`] cycles; the sweeps of the last and of the first epoch write zero over every
+//! byte that is not their own, so that no byte survives a whole round (see `sweep`).
 //! Marks are written with relaxed stores: two markers that mark one object at once do the same work twice, which is
 //! harmless, and a store instead of a locked read-modify-write is worth ×1.7–2.6 of all marking.
 
@@ -29,7 +32,8 @@ use core::ptr::NonNull;
 use memoffset::offset_of;
 
 use super::layout::{
-    DESCRIPTOR, GRANULE, PAGE, PAGE_SHIFT, chunk_of, descriptor_address, mark_address,
+    DESCRIPTOR, FREE_WORDS, GRANULE, PAGE, PAGE_SHIFT, chunk_of, descriptor_address,
+    free_bits_address, mark_address,
 };
 use super::type_info::{TraceFn, TypeInfo};
 use crate::sync::atomic::Ordering;
@@ -41,6 +45,8 @@ pub(crate) type Epoch = u8;
 pub(crate) const LAST_EPOCH: Epoch = 250;
 /// Mark byte of a dead object that waits for its destructor on its own thread.
 pub(crate) const ZOMBIE: Epoch = 255;
+/// Mark byte of the slot of an object that was never made.
+pub(crate) const NEVER_MADE: Epoch = 254;
 
 /// The epoch that follows.
 pub(crate) const fn next_epoch(epoch: Epoch) -> Epoch {
@@ -62,10 +68,8 @@ pub(crate) struct Descriptor {
     slots: Cell<u32>,
     /// The slot from which the next free run is looked for.
     cursor: Cell<u32>,
-    /// Upper bound on the free slots at or after `cursor`.
+    /// Free bits that are set.
     free: Cell<u32>,
-    /// Mark byte of an allocated object that no running cycle has marked.
-    live_mark: Cell<Epoch>,
     /// Whether the span has its own mapping in the page heap.
     large: Cell<bool>,
     /// For types whose destructors run at home: the thread's token.
@@ -90,7 +94,6 @@ pub(crate) struct SpanInit {
     pub(crate) info: &'static TypeInfo,
     pub(crate) slot_size: usize,
     pub(crate) slots: usize,
-    pub(crate) live_mark: Epoch,
     pub(crate) large: bool,
     pub(crate) owner: u64,
 }
@@ -117,11 +120,9 @@ impl Span {
         d.info.set(Some(init.info));
         d.pages.set(init.pages as u32);
         d.slots.set(init.slots as u32);
-        d.cursor.set(0);
-        d.free.set(init.slots as u32);
-        d.live_mark.set(init.live_mark);
         d.large.set(init.large);
         d.owner.set(init.owner);
+        first.free_all();
         first
     }
 
@@ -174,22 +175,72 @@ impl Span {
         self.get().owner.get()
     }
 
-    /// See the module header.
-    pub(crate) fn live_mark(self) -> Epoch {
-        self.get().live_mark.get()
-    }
-
-    /// Upper bound on the free slots that no run has been taken from.
+    /// Slots that no object has and no run holds.
     pub(crate) fn free(self) -> usize {
         self.get().free.get() as usize
     }
 
-    /// After a sweep: `free` slots are free, the rest carry `live_mark`, and runs are looked for from the start.
-    pub(crate) fn set_swept(self, live_mark: Epoch, free: usize) {
-        let d = self.get();
-        d.live_mark.set(live_mark);
-        d.free.set(free as u32);
-        d.cursor.set(0);
+    /// The free bits of 64 slots, from slot `64 · word` on. For the owner.
+    #[inline(always)]
+    fn free_word(&self, word: usize) -> &Cell<u64> {
+        debug_assert!(word < FREE_WORDS);
+        let address = free_bits_address(self.base()) + word * size_of::<u64>();
+        let raw = core::ptr::with_exposed_provenance::<Cell<u64>>(address);
+        // SAFETY: the free bits of a mapped span, inside its chunk's header; only the owner touches them (I7).
+        unsafe { &*raw }
+    }
+
+    /// Words of free bits in use.
+    fn words(self) -> usize {
+        self.slots().div_ceil(64)
+    }
+
+    /// The bits of `word` that stand for slots.
+    fn slot_bits(self, word: usize) -> u64 {
+        match self.slots() - word * 64 {
+            left if left >= 64 => u64::MAX,
+            left => (1 << left) - 1,
+        }
+    }
+
+    /// The slots of `word` that are not free.
+    pub(crate) fn taken_bits(self, word: usize) -> u64 {
+        !self.free_word(word).get() & self.slot_bits(word)
+    }
+
+    /// The slots of `word` whose mark is `mark`. For the owner, while nothing marks.
+    #[inline]
+    pub(crate) fn marked_bits(self, word: usize, mark: Epoch) -> u64 {
+        let count = (self.slots() - word * 64).min(64);
+        let stride = self.slot_size() / GRANULE;
+        let first = mark_address(self.slot(word * 64));
+        let mut bits = 0;
+        for index in 0..count {
+            let raw = core::ptr::with_exposed_provenance::<AtomicU8>(first + index * stride);
+            // SAFETY: the mark of a slot of this span.
+            let found = unsafe { &*raw }.load(Ordering::Relaxed);
+            bits |= u64::from(found == mark) << index;
+        }
+        bits
+    }
+
+    /// After a sweep: the slots of `word` in `taken` are taken, the others free.
+    pub(crate) fn set_taken_bits(self, word: usize, taken: u64) {
+        self.free_word(word).set(!taken & self.slot_bits(word));
+    }
+
+    /// After a sweep: `free` slots are free in all, and runs are looked for from the start.
+    pub(crate) fn set_swept(self, free: usize) {
+        self.get().free.set(free as u32);
+        self.get().cursor.set(0);
+    }
+
+    /// Makes all slots free.
+    fn free_all(self) {
+        for word in 0..self.words() {
+            self.set_taken_bits(word, 0);
+        }
+        self.set_swept(self.slots());
     }
 
     /// The address of a slot.
@@ -205,40 +256,60 @@ impl Span {
         unsafe { mark_of(self.slot(index)) }
     }
 
-    /// Takes the next run of free slots, colours it `mark` and returns its bounds; `current` is the epoch of the
-    /// running or last cycle. `None` when the span is full.
-    pub(crate) fn take_run(self, mark: Epoch, current: Epoch) -> Option<(usize, usize)> {
+    /// Takes the next run of free slots, colours it `black` if that is given, and returns its bounds. `None` when the span is
+    /// full.
+    pub(crate) fn take_run(self, black: Option<Epoch>) -> Option<(usize, usize)> {
         let d = self.get();
-        let (slots, live) = (d.slots.get() as usize, d.live_mark.get());
-        if d.free.get() == 0 {
+        let free = d.free.get();
+        if free == 0 {
             return None;
         }
-        let is_free = |index: usize| {
-            // Relaxed: the bytes of slots that no thread allocates, marks or sweeps meanwhile: they are free, and the
-            // span is ours. Marks of live neighbours may change under the read, but never to or from a free value.
-            let m = self.mark(index).load(Ordering::Relaxed);
-            m != live && m != current && m != ZOMBIE
-        };
-        let mut start = d.cursor.get() as usize;
-        while start < slots && !is_free(start) {
-            start += 1;
-        }
-        let mut end = start;
-        while end < slots && is_free(end) {
-            end += 1;
-        }
+        let start = self.next_free(d.cursor.get() as usize)?;
+        let end = self.clear_run(start);
         d.cursor.set(end as u32);
-        let left = if end == slots { 0 } else { d.free.get() - (end - start) as u32 };
-        d.free.set(left);
-        if start == end {
-            return None;
-        }
+        d.free.set(free - (end - start) as u32);
         let bounds = (self.slot(start), self.slot(end));
         if cfg!(feature = "verify") {
             check_poison(bounds.0, bounds.1);
         }
-        self.colour(bounds.0, bounds.1, mark);
+        if let Some(black) = black {
+            self.colour(bounds.0, bounds.1, black);
+        }
         Some(bounds)
+    }
+
+    /// The first free slot at or after `from`.
+    fn next_free(self, from: usize) -> Option<usize> {
+        let mut word = from / 64;
+        let mut mask = u64::MAX << (from % 64);
+        while word < self.words() {
+            let bits = self.free_word(word).get() & mask;
+            if bits != 0 {
+                return Some(word * 64 + bits.trailing_zeros() as usize);
+            }
+            (word, mask) = (word + 1, u64::MAX);
+        }
+        None
+    }
+
+    /// Clears the free bits of the run that starts at `start`; where it ends.
+    fn clear_run(self, start: usize) -> usize {
+        let mut at = start;
+        while at < self.slots() {
+            let (word, bit) = (at / 64, at % 64);
+            let cell = self.free_word(word);
+            let ones = (cell.get() >> bit).trailing_ones() as usize;
+            if ones == 0 {
+                break;
+            }
+            let run = if ones == 64 { u64::MAX } else { ((1 << ones) - 1) << bit };
+            cell.set(cell.get() & !run);
+            at += ones;
+            if bit + ones < 64 {
+                break;
+            }
+        }
+        at
     }
 
     /// Writes `mark` on every granule of `[from, to)`, slots of this span that the caller owns.
@@ -268,10 +339,14 @@ impl Span {
         }
         let d = self.get();
         self.colour(from, to, 0);
-        let index = (from - self.base()) / self.slot_size();
-        let returned = (to - from) / self.slot_size();
-        d.cursor.set(d.cursor.get().min(index as u32));
-        d.free.set(d.free.get() + returned as u32);
+        let first = (from - self.base()) / self.slot_size();
+        let end = (to - self.base()) / self.slot_size();
+        for slot in first..end {
+            let cell = self.free_word(slot / 64);
+            cell.set(cell.get() | 1 << (slot % 64));
+        }
+        d.cursor.set(d.cursor.get().min(first as u32));
+        d.free.set(d.free.get() + (end - first) as u32);
     }
 }
 

@@ -45,7 +45,9 @@ impl TypeInfo {
 }
 
 /// Plain data: nothing to trace, nothing to drop.
-pub(crate) static PLAIN: TypeInfo = TypeInfo {
+pub(crate) static PLAIN: TypeInfo = PLAIN_DATA;
+
+const PLAIN_DATA: TypeInfo = TypeInfo {
     trace: None,
     drop: None,
     slot_size: 0,
@@ -53,6 +55,9 @@ pub(crate) static PLAIN: TypeInfo = TypeInfo {
     local_drop: false,
     name: || "plain data",
 };
+
+/// Plain data in slices of over-aligned elements, whose slots have exact sizes.
+pub(crate) static OVER_ALIGNED: TypeInfo = TypeInfo { align: super::layout::MAX_ALIGN, ..PLAIN_DATA };
 
 /// The carrier of the constants of `T`.
 pub(crate) struct InfoOf<T: ?Sized>(PhantomData<T>);

@@ -108,16 +108,24 @@ impl Marker {
             if self.bytes >= stop_at {
                 return Drained::Budget;
             }
-            if self.tracer.edges.len() >= 2 * BLOCK
-                && let Some(worklist) = worklist
+            if let Some(worklist) = worklist
                 && worklist.wants_work()
             {
-                let half = self.tracer.edges.len() / 2;
-                let mut older: Vec<usize> = self.tracer.edges.drain(..half).collect();
-                worklist.push(&mut older);
+                self.share(worklist);
             }
         }
         Drained::Empty
+    }
+
+    /// Gives the older half of the stack away: the edges nearest to the roots, which tend to lead to the most.
+    #[cold]
+    #[inline(never)]
+    fn share(&mut self, worklist: &Worklist) {
+        let half = (self.tracer.edges.len() / 2).min(BLOCK);
+        if half > 0 {
+            let mut older: Vec<usize> = self.tracer.edges.drain(..half).collect();
+            worklist.push(&mut older);
+        }
     }
 
     /// Traces one marked object.
@@ -142,19 +150,17 @@ impl Marker {
         }
     }
 
-    /// Looks again at the objects that were set aside, as `meet` says; their edges go on the stack.
+    /// Looks again at the objects that were set aside; their edges go on the stack.
     ///
     /// # Safety
     /// As [`Marker::drain`]; with [`Meet::Force`], no mutator may be inside.
-    pub(crate) unsafe fn retry_deferred(&mut self, deferred: Vec<usize>, meet: Meet) {
-        let before = core::mem::replace(&mut self.tracer.meet, meet);
+    pub(crate) unsafe fn retry_deferred(&mut self, deferred: Vec<usize>) {
         let (objects, bytes) = (self.objects, self.bytes);
         for object in deferred {
             // SAFETY: the caller's contract.
             unsafe { self.scan(object) };
         }
         (self.objects, self.bytes) = (objects, bytes);
-        self.tracer.meet = before;
     }
 
     /// Moves all edges out, for somebody else to follow.
@@ -168,30 +174,15 @@ impl Marker {
         worklist.push(&mut self.tracer.edges);
     }
 
-    /// Takes a block from the worklist.
-    pub(crate) fn refill(&mut self, worklist: &Worklist, active: bool) -> Option<Refill> {
-        match worklist.take(active) {
-            Take::Block(block) => {
-                let spent = core::mem::replace(&mut self.tracer.edges, block);
-                if spent.capacity() > 0 {
-                    worklist.recycle(spent);
-                }
-                None
-            }
-            Take::Wait => Some(Refill::Wait),
-            Take::Dry => Some(Refill::Dry),
+    /// Takes another block from the worklist, being active.
+    pub(crate) fn refill(&mut self, worklist: &Worklist) -> bool {
+        let Take::Block(block) = worklist.take(true) else { return false };
+        let spent = core::mem::replace(&mut self.tracer.edges, block);
+        if spent.capacity() > 0 {
+            worklist.recycle(spent);
         }
+        true
     }
-}
-
-/// Why [`Marker::refill`] brought nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[must_use]
-pub(crate) enum Refill {
-    /// Others are at work and may share.
-    Wait,
-    /// Nobody has work.
-    Dry,
 }
 
 /// Starts loading the line of an address.

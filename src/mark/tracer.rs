@@ -6,6 +6,7 @@
 use core::marker::PhantomData;
 
 use crate::cell::claim::{Claim, ScanId, ScanWord};
+use crate::sync::twin::{self, Twin};
 
 /// How cells are met.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,13 +71,15 @@ impl<'gc> Tracer<'gc> {
 
     /// Scans the contents of a cell through `trace`, unless somebody else does or has.
     pub(crate) fn cell(&mut self, word: &ScanWord, trace: impl FnOnce(&mut Self)) {
-        if self.meet == Meet::Look {
+        if self.meet == Meet::Look || twin::is(Twin::MarkerDoesNotClaim) {
             return trace(self);
         }
         match word.try_claim(self.scan_id) {
             Claim::Scanned => {}
             Claim::Busy if self.meet == Meet::Claim => {}
-            Claim::Busy if self.meet == Meet::ClaimOrDefer => self.deferred = true,
+            Claim::Busy if self.meet == Meet::ClaimOrDefer => {
+                self.deferred = !twin::is(Twin::BusyNotSetAside);
+            }
             Claim::Claimed | Claim::Busy => {
                 let owned = Owned { word, tracer: self };
                 trace(owned.tracer);

@@ -16,6 +16,7 @@
 use crate::sync::Mutex;
 use crate::sync::atomic::Ordering;
 use crate::sync::plain::AtomicUsize;
+use crate::sync::twin::{self, Twin};
 
 /// Edges that are handed over together.
 pub(crate) type Block = Vec<usize>;
@@ -83,7 +84,9 @@ impl Worklist {
         let Some(block) = state.blocks.pop() else {
             return if state.active == usize::from(active) { Take::Dry } else { Take::Wait };
         };
-        state.active += usize::from(!active);
+        if !twin::is(Twin::ActiveNotCounted) {
+            state.active += usize::from(!active);
+        }
         self.available.store(state.blocks.len(), Ordering::Relaxed);
         Take::Block(block)
     }
@@ -105,7 +108,7 @@ impl Worklist {
     /// Whether a marker with plenty should hand some over.
     #[inline]
     pub(crate) fn wants_work(&self) -> bool {
-        self.available.load(Ordering::Relaxed) == 0 && self.hungry.load(Ordering::Relaxed) > 0
+        self.hungry.load(Ordering::Relaxed) > 0 && self.available.load(Ordering::Relaxed) == 0
     }
 
     /// Says that one more (or one fewer) marker looks for work.
@@ -115,11 +118,6 @@ impl Worklist {
         } else {
             self.hungry.fetch_sub(1, Ordering::Relaxed);
         }
-    }
-
-    /// Whether there are blocks to take.
-    pub(crate) fn has_work(&self) -> bool {
-        self.available.load(Ordering::Relaxed) > 0
     }
 
     /// `Some(pushes)` if there is no block and nobody is active.

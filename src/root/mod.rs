@@ -8,6 +8,7 @@ use core::ptr::NonNull;
 use self::table::SlotRef;
 use crate::gc::Gc;
 use crate::mutator::Mutation;
+use crate::sync::twin::{self, Twin};
 
 /// A type family: a type for each brand. `Rootable![Node<'_>]` names the family of `Node`.
 pub trait Rootable<'a> {
@@ -85,7 +86,9 @@ impl<R: ?Sized + for<'a> Rootable<'a>> Root<R> {
     pub fn new<'gc>(mc: &Mutation<'gc>, object: Gc<'gc, <R as Rootable<'gc>>::Root>) -> Self {
         let slot = mc.take_root_slot();
         slot.fill(object.address());
-        mc.state().shade_if_on(object.address());
+        if !twin::is(Twin::RootNotShaded) {
+            mc.state().shade_if_on(object.address());
+        }
         let raw = object.raw();
         // A transmute between pointers to one type family, which differ in the brand only; `transmute` itself cannot see
         // that their sizes agree.
