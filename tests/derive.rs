@@ -2,6 +2,7 @@
 //! once the root is gone.
 
 #![forbid(unsafe_code)]
+#![allow(dead_code, reason = "skipped fields are there to be skipped")]
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::marker::PhantomData;

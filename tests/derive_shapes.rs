@@ -260,7 +260,7 @@ mod path {
     use super::Trace;
 
     #[derive(Trace)]
-    pub struct Node(Option<Box<super::path::Node>>);
+    pub(super) struct Node(Option<Box<super::path::Node>>);
 }
 
 #[test]

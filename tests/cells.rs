@@ -1,0 +1,458 @@
+//! The cells: what each of them does, when it panics, and that no guard, held or leaked, harms a cycle.
+
+mod common;
+
+use std::collections::HashMap;
+use std::mem::forget;
+
+use common::{
+    BARRIERS, CONCURRENT, Drops, Token, begin_cycle, finish_cycle, heap, heaps, long_list,
+    panic_message, quiet_heap, tail_of,
+};
+use tricolor_gc::{
+    Barrier, Gc, GcCell, GcMutex, GcOnceCell, GcRef, GcRefCell, GcRwLock, GcSlot, Heap, Mutation,
+    Root, Rootable, StepStatus, Trace,
+};
+
+#[test]
+fn slot() {
+    Heap::new().attach().enter(|mc| {
+        let (a, b) = (Gc::new(mc, 1), Gc::new(mc, 2));
+        let slot = Gc::new(mc, GcSlot::new(a));
+        assert!(Gc::ptr_eq(slot.get(), a));
+        slot.set(mc, b);
+        assert!(Gc::ptr_eq(slot.swap(mc, a), b));
+        assert!(Gc::ptr_eq(slot.compare_exchange(mc, a, b).unwrap(), a));
+        assert!(Gc::ptr_eq(slot.compare_exchange(mc, a, a).unwrap_err(), b));
+        assert!(Gc::ptr_eq(slot.get(), b));
+        let empty = GcSlot::<Option<Gc<'_, u8>>>::default();
+        assert!(empty.get().is_none());
+        assert_eq!(format!("{slot:?}"), "GcSlot(2)");
+    });
+}
+
+#[test]
+fn cell() {
+    Heap::new().attach().enter(|mc| {
+        let cell = Gc::new(mc, GcCell::new((1, Some(Gc::new(mc, 'a')))));
+        let old = cell.replace(mc, (2, None));
+        assert_eq!((old.0, *old.1.unwrap()), (1, 'a'));
+        assert_eq!(cell.get().0, 2);
+        cell.set(mc, (3, old.1));
+        assert_eq!(cell.get(), (3, old.1));
+    });
+}
+
+#[test]
+fn once_cell() {
+    Heap::new().attach().enter(|mc| {
+        let cell = Gc::new(mc, GcOnceCell::new());
+        assert_eq!(cell.get(), None);
+        assert_eq!(cell.get_or_init(mc, || 5), &5);
+        assert_eq!(cell.get_or_init(mc, || unreachable!()), &5);
+        assert_eq!(cell.set(mc, 6), Err(6));
+        // An initialiser that panics leaves the cell empty.
+        let cell = Gc::new(mc, GcOnceCell::<u8>::new());
+        assert_eq!(
+            panic_message(|| *cell.get_or_init(mc, || panic!("no"))),
+            "no"
+        );
+        assert_eq!(cell.get(), None);
+        // One that sets the cell itself is refused, or the two would disagree on the value.
+        let text = panic_message(|| {
+            cell.get_or_init(mc, || {
+                let _ = cell.set(mc, 1);
+                2
+            });
+        });
+        assert!(!text.is_empty());
+        assert_ne!(cell.get(), Some(&2));
+    });
+}
+
+#[test]
+fn ref_cell() {
+    Heap::new().attach().enter(|mc| {
+        let cell = Gc::new(mc, GcRefCell::new(vec![1, 2]));
+        assert_eq!(cell.replace(mc, vec![3]), [1, 2]);
+        assert_eq!(cell.take(mc), [3]);
+        cell.borrow_mut(mc).push(4);
+        let first = GcRef::map(cell.borrow(), |list| &list[0]);
+        let second = first.clone();
+        assert_eq!((*first, *second), (4, 4));
+        assert!(cell.try_borrow().is_some() && cell.try_borrow_mut(mc).is_none());
+        assert_eq!(
+            panic_message(|| drop(cell.borrow_mut(mc))),
+            "GcRefCell is already borrowed"
+        );
+        drop(first);
+        assert!(cell.try_borrow_mut(mc).is_none(), "the clone counts too");
+        drop(second);
+        let guard = cell.try_borrow_mut(mc).unwrap();
+        assert!(cell.try_borrow().is_none() && cell.try_borrow_mut(mc).is_none());
+        let text = panic_message(|| drop(cell.borrow()));
+        assert_eq!(text, "GcRefCell is already mutably borrowed");
+        assert_eq!(format!("{cell:?}"), "GcRefCell(<borrowed>)");
+        drop(guard);
+        assert_eq!(format!("{cell:?}"), "GcRefCell([4])");
+    });
+}
+
+#[test]
+fn mutex_and_rw_lock() {
+    Heap::new().attach().enter(|mc| {
+        let mutex = Gc::new(mc, GcMutex::new(1));
+        *mutex.lock(mc) += 1;
+        let guard = mutex.try_lock(mc).unwrap();
+        assert!(mutex.try_lock(mc).is_none());
+        assert_eq!(*guard, 2);
+        drop(guard);
+        assert!(mutex.try_lock(mc).is_some());
+        let lock = Gc::new(mc, GcRwLock::new(vec![1]));
+        {
+            let (one, two) = (lock.read(), lock.try_read().unwrap());
+            assert_eq!((one.len(), two.len()), (1, 1));
+            assert!(lock.try_write(mc).is_none());
+        }
+        lock.write(mc).push(2);
+        let guard = lock.try_write(mc).unwrap();
+        assert!(lock.try_read().is_none());
+        drop(guard);
+        assert_eq!(*lock.read(), [1, 2]);
+    });
+}
+
+#[test]
+fn cells_outside_a_heap_give_their_value_back() {
+    assert_eq!(GcRefCell::new(5).into_inner(), 5);
+    assert_eq!(GcMutex::new(5).into_inner(), 5);
+    assert_eq!(GcRwLock::new(5).into_inner(), 5);
+    let mut cell = GcRefCell::new(String::new());
+    cell.get_mut().push('x');
+    assert_eq!(cell.into_inner(), "x");
+    let mut mutex = GcMutex::new(1);
+    *mutex.get_mut() += 1;
+    assert_eq!(mutex.into_inner(), 2);
+}
+
+type Leaf<'gc> = Gc<'gc, Token>;
+
+/// Places whose guards can leak.
+#[derive(Trace)]
+struct Guarded<'gc> {
+    ref_cell: GcRefCell<Vec<Leaf<'gc>>>,
+    mutex: GcMutex<Vec<Leaf<'gc>>>,
+    rw_lock: GcRwLock<Vec<Leaf<'gc>>>,
+    read: GcRwLock<Vec<Leaf<'gc>>>,
+    shared: GcRefCell<Vec<Leaf<'gc>>>,
+}
+
+/// Objects made by `filled` and by `leak`.
+const LEAVES: usize = 5 + 3;
+
+impl<'gc> Guarded<'gc> {
+    fn filled(leaf: impl Fn() -> Leaf<'gc>) -> Self {
+        Guarded {
+            ref_cell: GcRefCell::new(vec![leaf()]),
+            mutex: GcMutex::new(vec![leaf()]),
+            rw_lock: GcRwLock::new(vec![leaf()]),
+            read: GcRwLock::new(vec![leaf()]),
+            shared: GcRefCell::new(vec![leaf()]),
+        }
+    }
+
+    /// Writes through guards that never end.
+    fn leak(&'gc self, mc: &'gc Mutation<'gc>, drops: &Drops) {
+        let leaf = || Gc::new(mc, drops.token());
+        let mut guard = self.ref_cell.borrow_mut(mc);
+        guard.push(leaf());
+        forget(guard);
+        let mut guard = self.mutex.lock(mc);
+        guard.push(leaf());
+        forget(guard);
+        let mut guard = self.rw_lock.write(mc);
+        guard.push(leaf());
+        forget(guard);
+        forget(self.read.read());
+        forget(self.shared.borrow());
+    }
+
+    /// They are in place, though nobody will ever write them again.
+    fn check(&self, mc: &Mutation<'gc>) {
+        assert!(self.ref_cell.try_borrow().is_none());
+        assert!(self.mutex.try_lock(mc).is_none());
+        assert!(self.rw_lock.try_read().is_none());
+        assert_eq!(self.read.read().len(), 1);
+        assert_eq!(self.shared.borrow().len(), 1);
+    }
+}
+
+type GuardedRoot = Root<Rootable![common::Link<'_, Guarded<'_>>]>;
+
+#[test]
+fn leaked_guards_neither_stop_a_cycle_nor_lose_a_child() {
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let drops = Drops::new();
+        let root: GuardedRoot = mutator.enter(|mc| {
+            let list = long_list(mc, Guarded::filled(|| Gc::new(mc, drops.token())));
+            tail_of(list).leak(mc, &drops);
+            Root::new(mc, list)
+        });
+        for _ in 0..3 {
+            mutator.collect();
+            assert_eq!(drops.count(), 0, "{}", heap.barrier());
+            mutator.enter(|mc| tail_of(root.get(mc)).check(mc));
+        }
+        drop(root);
+        mutator.collect();
+        assert_eq!(drops.count(), LEAVES, "{}", heap.barrier());
+    }
+}
+
+#[test]
+fn guards_leaked_while_marking() {
+    for barrier in CONCURRENT {
+        // In the middle of the first cycle, or after so many steps of it.
+        for steps in 0..8 {
+            let heap = quiet_heap(barrier);
+            let mut mutator = heap.attach();
+            let drops = Drops::new();
+            let root: GuardedRoot = mutator.enter(|mc| {
+                let leaf = || Gc::new(mc, drops.token());
+                Root::new(mc, long_list(mc, Guarded::filled(leaf)))
+            });
+            begin_cycle(&mut mutator);
+            let mut running = true;
+            for _ in 0..steps {
+                running = running && mutator.step(500 << 10) != StepStatus::Completed;
+            }
+            mutator.enter(|mc| tail_of(root.get(mc)).leak(mc, &drops));
+            if running {
+                finish_cycle(&mut mutator);
+            }
+            for _ in 0..3 {
+                assert_eq!(drops.count(), 0, "{barrier}, after {steps} steps");
+                mutator.enter(|mc| tail_of(root.get(mc)).check(mc));
+                mutator.collect();
+            }
+            drop(root);
+            mutator.collect();
+            assert_eq!(drops.count(), LEAVES, "{barrier}, after {steps} steps");
+        }
+    }
+}
+
+/// Between the two handshakes of the Hybrid barrier guards shade when they end; a leaked one cannot.
+#[test]
+fn guards_leaked_while_a_straggler_holds_up_the_arming() {
+    let heap = quiet_heap(Barrier::Hybrid);
+    let mut mutator = heap.attach();
+    let drops = Drops::new();
+    let root: GuardedRoot = mutator.enter(|mc| {
+        Root::new(
+            mc,
+            long_list(mc, Guarded::filled(|| Gc::new(mc, drops.token()))),
+        )
+    });
+    mutator.collect();
+    let (inside, go_on) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            heap.attach().enter(|_| {
+                inside.wait();
+                go_on.wait();
+            });
+        });
+        inside.wait();
+        mutator.enter(|mc| {
+            mc.account(1 << 40);
+            mc.account(-(1 << 40));
+        });
+        assert_eq!(mutator.step(1), StepStatus::Waiting, "for the straggler");
+        // This mutator is grey now.
+        mutator.enter(|mc| tail_of(root.get(mc)).leak(mc, &drops));
+        go_on.wait();
+        let cycle = finish_cycle(&mut mutator);
+        assert_eq!(cycle.stops, 1, "it arms again, by a stop: {cycle}");
+    });
+    for _ in 0..2 {
+        assert_eq!(drops.count(), 0);
+        mutator.enter(|mc| tail_of(root.get(mc)).check(mc));
+        assert_eq!(mutator.collect().stops, 0, "once only");
+    }
+    drop(root);
+    mutator.collect();
+    assert_eq!(drops.count(), LEAVES);
+}
+
+#[test]
+fn a_guard_is_held_while_cycles_are_asked_for() {
+    type Kept = Rootable![GcRefCell<Vec<Gc<'_, Vec<u64>>>>];
+    for barrier in BARRIERS {
+        for markers in [0, 1] {
+            let heap = Heap::builder()
+                .barrier(barrier)
+                .marker_threads(markers)
+                .min_heap(64 << 10)
+                .build()
+                .unwrap();
+            let mut mutator = heap.attach();
+            let root: Root<Kept> =
+                mutator.enter(|mc| Root::new(mc, Gc::new(mc, GcRefCell::new(Vec::new()))));
+            let mut round = 0;
+            while round < 20 || heap.stats().cycles <= 2 {
+                assert!(round < 20_000, "{barrier}: no cycles");
+                round += 1;
+                mutator.enter(|mc| {
+                    let cell = root.get(mc);
+                    let mut guard = cell.borrow_mut(mc);
+                    guard.clear();
+                    for index in 0..500 {
+                        guard.push(Gc::new(mc, vec![round, index]));
+                        Gc::new(mc, vec![0; 10]);
+                    }
+                });
+                mutator.enter(|mc| {
+                    let cell = root.get(mc);
+                    let all = cell.borrow();
+                    let good = (0..500).all(|index| *all[index as usize] == [round, index]);
+                    assert!(good, "{barrier}, round {round}");
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn a_lock_is_held_while_another_thread_collects() {
+    type Kept = Rootable![GcMutex<Vec<Gc<'_, Token>>>];
+    for barrier in BARRIERS {
+        let heap = heap(barrier, 1);
+        let mut mutator = heap.attach();
+        let drops = Drops::new();
+        let root: Root<Kept> =
+            mutator.enter(|mc| Root::new(mc, Gc::new(mc, GcMutex::new(Vec::new()))));
+        let asked = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                asked.wait();
+                heap.collect();
+            });
+            mutator.enter(|mc| {
+                let mutex = root.get(mc);
+                let mut guard = mutex.lock(mc);
+                asked.wait();
+                // The cycle has begun when it asks this mutator to yield, if it must.
+                for _ in 0..200_000 {
+                    if mc.should_yield() {
+                        break;
+                    }
+                    std::hint::spin_loop();
+                }
+                guard.extend((0..100).map(|_| Gc::new(mc, drops.token())));
+            });
+        });
+        mutator.collect();
+        assert_eq!(drops.count(), 0, "{barrier}");
+    }
+}
+
+#[derive(Trace)]
+struct Nested<'gc> {
+    boxed: Box<GcRefCell<Option<Leaf<'gc>>>>,
+    cells: GcRefCell<Vec<GcRefCell<Vec<Leaf<'gc>>>>>,
+    map: GcRefCell<HashMap<String, GcCell<Option<Leaf<'gc>>>>>,
+    locks: GcMutex<Option<Box<GcRwLock<Vec<Leaf<'gc>>>>>>,
+}
+
+/// Cells in boxes, in vectors, in maps, in cells; written in the middle of the marking.
+#[test]
+fn cells_inside_containers_inside_cells() {
+    type Kept = Rootable![common::Link<'_, Nested<'_>>];
+    for barrier in CONCURRENT {
+        let heap = quiet_heap(barrier);
+        let mut mutator = heap.attach();
+        let drops = Drops::new();
+        let root: Root<Kept> = mutator.enter(|mc| {
+            let leaf = || Gc::new(mc, drops.token());
+            let map = HashMap::from([("a".to_owned(), GcCell::new(Some(leaf())))]);
+            let nested = Nested {
+                boxed: Box::new(GcRefCell::new(Some(leaf()))),
+                cells: GcRefCell::new(vec![GcRefCell::new(vec![leaf()])]),
+                map: GcRefCell::new(map),
+                locks: GcMutex::new(Some(Box::new(GcRwLock::new(vec![leaf()])))),
+            };
+            Root::new(mc, long_list(mc, nested))
+        });
+        begin_cycle(&mut mutator);
+        mutator.enter(|mc| {
+            let leaf = || Gc::new(mc, drops.token());
+            let nested = tail_of(root.get(mc));
+            // Inner cells through a shared borrow of the outer, and the outer afterwards.
+            nested.boxed.replace(mc, Some(leaf()));
+            nested.cells.borrow()[0].borrow_mut(mc).push(leaf());
+            nested
+                .cells
+                .borrow_mut(mc)
+                .push(GcRefCell::new(vec![leaf()]));
+            nested.map.borrow()["a"].set(mc, Some(leaf()));
+            let cell = GcCell::new(Some(leaf()));
+            nested.map.borrow_mut(mc).insert("b".to_owned(), cell);
+            let lock = nested.locks.lock(mc);
+            lock.as_ref().unwrap().write(mc).push(leaf());
+        });
+        finish_cycle(&mut mutator);
+        mutator.collect();
+        // Two were overwritten.
+        assert_eq!(drops.count(), 2, "{barrier}");
+        mutator.enter(|mc| {
+            let nested = tail_of(root.get(mc));
+            assert_eq!(nested.cells.borrow()[0].borrow().len(), 2);
+            assert_eq!(nested.map.borrow().len(), 2);
+            nested.locks.lock(mc).take();
+            nested.cells.borrow_mut(mc).clear();
+        });
+        mutator.collect();
+        mutator.collect();
+        assert_eq!(drops.count(), 7, "{barrier}");
+    }
+}
+
+/// Every way to take things out of a cell's contents, in the middle of the marking: what has been taken lives elsewhere.
+#[test]
+fn bulk_changes_while_marking() {
+    type Kept = Rootable![common::Link<'_, (GcRefCell<Vec<Leaf<'_>>>, GcRefCell<Vec<Leaf<'_>>>)>];
+    type Change = for<'a, 'gc> fn(&'a mut Vec<Leaf<'gc>>, &'a mut Vec<Leaf<'gc>>);
+    let changes: [Change; 6] = [
+        |from, to| std::mem::swap(from, to),
+        |from, to| to.append(from),
+        |from, to| to.extend(from.drain(10..90)),
+        |from, to| *to = std::mem::take(from).into_iter().rev().collect(),
+        |from, to| to.extend_from_slice(from),
+        |from, to| {
+            from.rotate_left(31);
+            to.splice(.., from.split_off(50));
+        },
+    ];
+    for barrier in CONCURRENT {
+        for (index, change) in changes.into_iter().enumerate() {
+            let heap = quiet_heap(barrier);
+            let mut mutator = heap.attach();
+            let drops = Drops::new();
+            let root: Root<Kept> = mutator.enter(|mc| {
+                let full = (0..100).map(|_| Gc::new(mc, drops.token())).collect();
+                let pair = (GcRefCell::new(full), GcRefCell::new(Vec::new()));
+                Root::new(mc, long_list(mc, pair))
+            });
+            begin_cycle(&mut mutator);
+            mutator.enter(|mc| {
+                let (from, to) = tail_of(root.get(mc));
+                change(&mut from.borrow_mut(mc), &mut to.borrow_mut(mc));
+            });
+            finish_cycle(&mut mutator);
+            mutator.collect();
+            assert_eq!(drops.count(), 0, "{barrier}, change {index}");
+        }
+    }
+}
