@@ -93,7 +93,9 @@ impl Worklist {
 
     /// The caller, active until now, holds no edges.
     pub(crate) fn retire(&self) {
-        self.state.lock().active -= 1;
+        if !twin::is(Twin::ActiveNotCounted) {
+            self.state.lock().active -= 1;
+        }
     }
 
     /// Keeps the memory of an emptied block.

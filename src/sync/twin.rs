@@ -7,8 +7,78 @@
 /// What is left out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Twin {
-    /// Stores have no barrier.
+    /// A store to a slot shades nothing.
     NoBarrier,
+    /// A store to a slot does not shade what it overwrites.
+    OldNotShaded,
+    /// A store to a slot does not shade what it stores.
+    NewNotShaded,
+    /// A slot is loaded and then stored, instead of exchanged.
+    LoadThenStore,
+    /// A new grey object is not put in the buffer.
+    GreyNotQueued,
+    /// A write to a cell claims nothing and shades nothing.
+    NoClaim,
+    /// A Grey mutator claims cells as a Black one does.
+    GreyClaims,
+    /// A mutator publishes its claim as scanned before it has traced the contents.
+    ScannedBeforeTrace,
+    /// A write access to a cell ends without shading and without giving the cell back.
+    EndNotShaded,
+    /// A mutator does not wait for the marker that is at a cell.
+    WriterDoesNotWait,
+    /// A marker reads cells without a claim.
+    MarkerDoesNotClaim,
+    /// A marker that meets a busy cell does not set the object aside.
+    BusyNotSetAside,
+    /// A handshake waits for nobody.
+    NobodyIsAsked,
+    /// A stop does not wait for mutators that are inside.
+    StopTakesSome,
+    /// A mutator enters while all are wanted outside.
+    EntersDuringStop,
+    /// The collector acts for a mutator that is outside without taking the gate.
+    HoldDoesNotTake,
+    /// The gate is left without Release.
+    ExitRelaxed,
+    /// A mutator answers before it hands over its buffer.
+    AnswerBeforeFlush,
+    /// A mutator answers without handing over its buffer.
+    NoFlush,
+    /// A mutator answers without Release.
+    AnswerRelaxed,
+    /// Commands that need an empty stack are adopted at polls.
+    PollCountsAsBoundary,
+    /// A command is published without Release.
+    CommandRelaxed,
+    /// An attaching mutator reads its first command before it takes the registry's lock.
+    AttachesWithOldCommand,
+    /// Deletion arms by a handshake instead of a stop.
+    DeletionWithoutStop,
+    /// Hybrid arms by one handshake, after which mutators are Black.
+    OneHandshake,
+    /// Hybrid starts markers when the first handshake is answered.
+    MarksAtT1,
+    /// A guard leaked in Grey mode does not make the cycle arm by a stop.
+    LeakIgnored,
+    /// Marking ends when the worklist runs dry, without a round.
+    NoRound,
+    /// Insertion ends with a round.
+    InsertionWithoutStop,
+    /// The step to Terminating does not look at the worklist under the weak list's lock.
+    UpgradeNotSeen,
+    /// A weak upgrade of an unmarked object shades nothing.
+    UpgradeNotShaded,
+    /// A weak upgrade shades into the mutator's own buffer.
+    UpgradeShadedAtHome,
+    /// Roots dropped while marking are released at once.
+    RootsNotArmed,
+    /// A new root does not shade its target.
+    RootNotShaded,
+    /// Markers at work are not counted.
+    ActiveNotCounted,
+    /// The sweep starts before all barriers are off.
+    SweepBeforeOff,
 }
 
 /// Whether the code runs as this twin.
