@@ -335,7 +335,8 @@ impl Core {
         } else {
             d.failed_rounds += 1;
         }
-        if self.config.barrier == Barrier::Insertion && (clean || d.failed_rounds >= ROUNDS) {
+        let stops = self.config.barrier == Barrier::Insertion && !twin::is(Twin::InsertionWithoutStop);
+        if stops && (clean || d.failed_rounds >= ROUNDS) {
             // Busy mutators store new white objects in every round; only the stop ends that.
             d.stage = Stage::FinalStop { since: Instant::now(), attempt: d.failed_stops };
             self.ask_stop(d);
