@@ -1,0 +1,84 @@
+//! How fast a full cycle goes over live objects, by the shape of the heap.
+
+mod support;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use support::{Node, Nodes};
+use tricolor_gc::{Gc, GcSlot, Heap, Mutation, Root, Rootable};
+
+const OBJECTS: u64 = 1 << 20;
+
+fn shuffled<'gc>(mc: &Mutation<'gc>) -> Gc<'gc, Node<'gc>> {
+    let mut nodes: Vec<_> = (0..OBJECTS)
+        .map(|value| Gc::new(mc, Node::new(value)))
+        .collect();
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    for i in (1..nodes.len()).rev() {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        nodes.swap(i, (random % (i as u64 + 1)) as usize);
+    }
+    for (i, node) in nodes.iter().enumerate() {
+        node.left.set(mc, nodes.get(2 * i + 1).copied());
+        node.right.set(mc, nodes.get(2 * i + 2).copied());
+    }
+    nodes[0]
+}
+
+fn list<'gc>(mc: &Mutation<'gc>) -> Gc<'gc, Node<'gc>> {
+    let mut head = Gc::new(mc, Node::new(0));
+    for value in 1..OBJECTS {
+        let node = Node::new(value);
+        node.left.set(mc, Some(head));
+        head = Gc::new(mc, node);
+    }
+    head
+}
+
+fn bench<R>(c: &mut Criterion, name: &str, make: impl for<'gc> Fn(&'gc Mutation<'gc>) -> R) {
+    let mut mutator = Heap::new().attach();
+    let _root = mutator.enter(make);
+    let mut group = c.benchmark_group("mark");
+    group
+        .throughput(Throughput::Elements(OBJECTS))
+        .sample_size(20);
+    group.bench_function(name, |b| b.iter(|| mutator.collect()));
+}
+
+fn marking(c: &mut Criterion) {
+    bench(c, "tree in allocation order", |mc| {
+        root_of(mc, Node::tree(mc, 19))
+    });
+    bench(c, "tree, shuffled", |mc| root_of(mc, shuffled(mc)));
+    bench(c, "linked list", |mc| root_of(mc, list(mc)));
+    bench(
+        c,
+        "one wide slice",
+        |mc| -> Root<Rootable!['gc => [GcSlot<Gc<'gc, Node<'gc>>>]]> {
+            Root::new(
+                mc,
+                Gc::slice_from_fn(mc, OBJECTS as usize, |i| {
+                    GcSlot::new(Gc::new(mc, Node::new(i as u64)))
+                }),
+            )
+        },
+    );
+    bench(
+        c,
+        "plain data in one slice",
+        |mc| -> Root<Rootable!['gc => [Gc<'gc, [u64; 2]>]]> {
+            Root::new(
+                mc,
+                Gc::slice_from_fn(mc, OBJECTS as usize, |i| Gc::new(mc, [i as u64; 2])),
+            )
+        },
+    );
+}
+
+fn root_of<'gc>(mc: &Mutation<'gc>, node: Gc<'gc, Node<'gc>>) -> Root<Nodes> {
+    Root::new(mc, node)
+}
+
+criterion_group!(benches, marking);
+criterion_main!(benches);

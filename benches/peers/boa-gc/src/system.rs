@@ -1,0 +1,3 @@
+//! What the shared workloads need of the crate.
+
+pub use boa_gc::{Finalize, Gc, GcRefCell as Mutable, Trace};

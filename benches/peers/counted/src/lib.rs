@@ -1,0 +1,25 @@
+//! The workloads with Rust's own owners: `Rc` with reference counts, `Box` where the data is a tree.
+//!
+//! `Rc` leaks rings and the graph's cycles of replaced nodes, as it does to its users.
+
+mod boxed;
+mod rc;
+
+use std::process::ExitCode;
+
+use peers_common::{Request, run};
+
+/// The program with `Rc`.
+pub fn rc() -> ExitCode {
+    run(rc::workloads)
+}
+
+/// The program with `Box`.
+pub fn boxed() -> ExitCode {
+    run(boxed::workloads)
+}
+
+/// A workload of the request's sizes.
+fn size32(request: &Request, index: usize) -> u32 {
+    request.size(index) as u32
+}

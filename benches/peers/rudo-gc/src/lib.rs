@@ -1,0 +1,7 @@
+//! The workloads on `rudo-gc`.
+
+mod system;
+#[path = "../../shared/workloads.rs"]
+mod workloads;
+
+pub use workloads::main;

@@ -1,0 +1,3 @@
+//! What the shared workloads need of the crate.
+
+pub use gc::{Finalize, Gc, GcCell as Mutable, Trace};
