@@ -1,0 +1,393 @@
+//! Settings out of range, heaps that are full, requests that nobody can meet, and memory held outside.
+
+mod common;
+
+use common::{BARRIERS, Drops, heap, panic_message, quiet_heap};
+use tricolor_gc::{
+    AllocError, Barrier, ConfigError, Gc, GcCell, GcRefCell, Heap, HeapBuilder, Root, Rootable,
+    StressConfig, Trace,
+};
+
+const MIB: usize = 1 << 20;
+
+#[test]
+fn every_setting_out_of_range_is_named() {
+    let error = |builder: HeapBuilder| -> ConfigError { builder.build().unwrap_err() };
+    let cases = [
+        (
+            error(Heap::builder().growth_percent(0)),
+            "growth_percent",
+            "0",
+        ),
+        (
+            error(Heap::builder().growth_percent(100_001)),
+            "growth_percent",
+            "100001",
+        ),
+        (
+            error(Heap::builder().marker_threads(65)),
+            "marker_threads",
+            "65",
+        ),
+        (error(Heap::builder().max_heap(65_535)), "max_heap", "65535"),
+        (error(Heap::builder().memory_limit(0)), "memory_limit", "0"),
+        (
+            error(Heap::builder().stress(StressConfig::new(1).cycle_every(0))),
+            "stress.cycle_every",
+            "0",
+        ),
+    ];
+    for (error, field, value) in cases {
+        assert_eq!((error.field, error.value.as_str()), (field, value));
+        let text = error.to_string();
+        assert_eq!(
+            text,
+            format!("{field} is {value}, expected {}", error.range)
+        );
+        assert!(
+            error.range.chars().any(|c| c.is_ascii_digit()),
+            "the range has limits: {text}"
+        );
+    }
+    let error = "dijkstra".parse::<Barrier>().unwrap_err();
+    assert_eq!(
+        (error.field, error.value.as_str()),
+        ("barrier", "\"dijkstra\"")
+    );
+}
+
+#[test]
+fn settings_at_the_ends_of_their_ranges_build() {
+    let ends = Heap::builder()
+        .growth_percent(1)
+        .max_heap(65_536)
+        .memory_limit(65_536)
+        .min_heap(0)
+        .marker_threads(64);
+    let mut mutator = ends.build().unwrap().attach();
+    mutator.enter(|mc| assert_eq!(*Gc::new(mc, 1), 1));
+    mutator.collect();
+    let ends = Heap::builder()
+        .growth_percent(100_000)
+        .max_heap(usize::MAX)
+        .min_heap(usize::MAX);
+    ends.build().unwrap().attach().collect();
+}
+
+#[derive(Trace)]
+struct Node<'gc> {
+    next: Option<Gc<'gc, Node<'gc>>>,
+    data: [u64; 6],
+}
+
+fn full_heap(barrier: Barrier, markers: usize, max: usize) -> Heap {
+    Heap::builder()
+        .barrier(barrier)
+        .marker_threads(markers)
+        .max_heap(max)
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn a_full_heap_refuses_and_recovers() {
+    for barrier in BARRIERS {
+        for markers in [0, 1] {
+            let heap = full_heap(barrier, markers, 4 * MIB);
+            let mut mutator = heap.attach();
+            let mut roots: Vec<Root<Rootable![Node<'_>]>> = Vec::new();
+            // Live data only: it must fail in the end, and not before most of the limit is used.
+            let error: AllocError = loop {
+                let made = mutator.enter(|mc| {
+                    let next = roots.last().map(|root| root.get(mc));
+                    let node = Gc::try_new(mc, Node { next, data: [7; 6] })?;
+                    Ok::<_, AllocError>(Root::new(mc, node))
+                });
+                match made {
+                    Ok(root) => roots.push(root),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(error.limit, Some(4 * MIB), "{error}");
+            assert!(
+                error.used <= 4 * MIB && error.used + error.requested > 3 * MIB,
+                "{error:?}"
+            );
+            let text = error.to_string();
+            assert!(text.starts_with("out of heap: ") && text.contains("max_heap is 4194304"));
+            assert!(roots.len() * 64 > 2 * MIB, "{} objects only", roots.len());
+            // What is there is whole.
+            mutator.enter(|mc| {
+                let mut node = Some(roots.last().unwrap().get(mc));
+                let mut count = 0;
+                while let Some(n) = node {
+                    assert_eq!(n.data, [7; 6]);
+                    (node, count) = (n.next, count + 1);
+                }
+                assert_eq!(count, roots.len());
+            });
+            // And when it has died there is room again.
+            drop(roots);
+            mutator.collect();
+            mutator.collect();
+            mutator.enter(|mc| {
+                for _ in 0..20_000 {
+                    Gc::try_new(
+                        mc,
+                        Node {
+                            next: None,
+                            data: [1; 6],
+                        },
+                    )
+                    .unwrap();
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn new_in_a_full_heap_panics_with_the_figures() {
+    let heap = full_heap(Barrier::Hybrid, 0, MIB);
+    let mut mutator = heap.attach();
+    let text = panic_message(|| {
+        mutator.enter(|mc| {
+            let mut last = None;
+            loop {
+                last = Some(Gc::new(
+                    mc,
+                    Node {
+                        next: last,
+                        data: [0; 6],
+                    },
+                ));
+            }
+        });
+    });
+    assert!(
+        text.starts_with("out of heap: ") && text.contains("max_heap is 1048576"),
+        "{text}"
+    );
+    // All of it is garbage now.
+    mutator.collect();
+    mutator.enter(|mc| {
+        Gc::new(
+            mc,
+            Node {
+                next: None,
+                data: [0; 6],
+            },
+        );
+    });
+}
+
+#[test]
+fn large_objects_are_refused_by_the_limit() {
+    let heap = full_heap(Barrier::Hybrid, 1, 4 * MIB);
+    let mut mutator = heap.attach();
+    mutator.enter(|mc| {
+        let error = Gc::<[u8]>::try_slice_from_fn(mc, 5 * MIB, |_| 0).unwrap_err();
+        assert_eq!(error.limit, Some(4 * MIB));
+        assert!(error.requested >= 5 * MIB);
+        assert_eq!(
+            Gc::<[u8]>::try_slice_from_fn(mc, MIB, |_| 3).unwrap().len(),
+            MIB
+        );
+    });
+}
+
+#[test]
+fn garbage_never_fills_a_heap_with_a_limit() {
+    for barrier in BARRIERS {
+        for markers in [0, 1, 2] {
+            let heap = full_heap(barrier, markers, 8 * MIB);
+            let mut mutator = heap.attach();
+            let root: Root<Rootable![GcCell<Option<Gc<'_, Node<'_>>>>]> =
+                mutator.enter(|mc| Root::new(mc, Gc::new(mc, GcCell::new(None))));
+            // Sixteen times the limit, in portions of a sixteenth.
+            for _ in 0..256 {
+                mutator.enter(|mc| {
+                    let top = root.get(mc);
+                    top.set(mc, None);
+                    for _ in 0..MIB / 2 / 64 {
+                        let next = top.get();
+                        top.set(mc, Some(Gc::new(mc, Node { next, data: [0; 6] })));
+                    }
+                });
+            }
+            let stats = heap.stats();
+            assert!(
+                stats.bytes_in_use <= 8 * MIB && stats.cycles > 5,
+                "{barrier}: {stats:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_memory_limit_makes_cycles_come_more_often() {
+    fn cycles(limit: usize) -> u64 {
+        let heap = Heap::builder()
+            .marker_threads(0)
+            .memory_limit(limit)
+            .build()
+            .unwrap();
+        let mut mutator = heap.attach();
+        // 8 MiB that live, and 64 MiB of garbage.
+        let _live: Root<Rootable![[u64]]> =
+            mutator.enter(|mc| Root::new(mc, Gc::slice_from_fn(mc, MIB, |index| index as u64)));
+        for _ in 0..1024 {
+            mutator.enter(|mc| {
+                for _ in 0..1024 {
+                    Gc::new(
+                        mc,
+                        Node {
+                            next: None,
+                            data: [0; 6],
+                        },
+                    );
+                }
+            });
+        }
+        heap.stats().cycles
+    }
+    let (without, with) = (cycles(usize::MAX), cycles(10 * MIB));
+    assert!(
+        with >= 2 * without && without > 1,
+        "{without} cycles without, {with} with a limit"
+    );
+}
+
+#[test]
+fn growth_percent_sets_how_often_cycles_come() {
+    fn cycles(percent: u32) -> u64 {
+        let heap = Heap::builder()
+            .marker_threads(0)
+            .growth_percent(percent)
+            .build()
+            .unwrap();
+        let mut mutator = heap.attach();
+        for _ in 0..512 {
+            mutator.enter(|mc| {
+                for _ in 0..1024 {
+                    Gc::new(
+                        mc,
+                        Node {
+                            next: None,
+                            data: [0; 6],
+                        },
+                    );
+                }
+            });
+        }
+        heap.stats().cycles
+    }
+    let (often, normal, rarely) = (cycles(25), cycles(100), cycles(400));
+    assert!(
+        often > normal && normal > rarely,
+        "{often}, {normal}, {rarely} cycles"
+    );
+}
+
+#[test]
+fn sizes_that_overflow_are_an_error_not_a_small_object() {
+    let heap = quiet_heap(Barrier::Hybrid);
+    let mut mutator = heap.attach();
+    mutator.enter(|mc| {
+        let lengths = [
+            usize::MAX,
+            usize::MAX / 8,
+            usize::MAX / 8 + 1,
+            usize::MAX / 16 + 1,
+            isize::MAX as usize / 8,
+            isize::MAX as usize / 8 + 1,
+        ];
+        for len in lengths {
+            let error = Gc::<[u64]>::try_slice_from_fn(mc, len, |_| unreachable!()).unwrap_err();
+            assert!(error.to_string().starts_with("out of memory: "), "{error}");
+            let error = Gc::<[String]>::try_slice_from_fn(mc, len, |_| unreachable!());
+            assert!(error.is_err());
+        }
+        // Nothing that the system has, and less than any address.
+        let huge = Gc::<[u8]>::try_slice_from_fn(mc, 1 << 55, |_| unreachable!());
+        assert_eq!(huge.unwrap_err().limit, None);
+        // Zero-sized elements take no room, however many.
+        assert_eq!(Gc::slice_from_fn(mc, 1_000_000, |_| ()).len(), 1_000_000);
+    });
+    mutator.collect();
+}
+
+#[test]
+fn external_memory_counts_for_pacing_and_for_the_limit() {
+    let heap = heap(Barrier::Hybrid, 0);
+    let mut mutator = heap.attach();
+    let before = heap.stats().cycles;
+    for _ in 0..100 {
+        // A small object that owns a large buffer.
+        mutator.enter(|mc| {
+            Gc::new(mc, 1_u64);
+            mc.account(MIB as isize);
+        });
+        mutator.enter(|_| {});
+    }
+    assert!(
+        heap.stats().cycles > before,
+        "external memory alone starts cycles"
+    );
+    assert_eq!(heap.stats().bytes_external, 100 * MIB);
+    assert!(heap.last_cycle().unwrap().heap_live >= MIB);
+    heap.account(-(100 * MIB as isize));
+    assert_eq!(heap.stats().bytes_external, 0);
+    // It never goes below zero.
+    heap.account(-1);
+    assert_eq!(heap.stats().bytes_external, 0);
+
+    let heap = full_heap(Barrier::Hybrid, 0, 4 * MIB);
+    let mut mutator = heap.attach();
+    mutator.enter(|mc| {
+        mc.account(5 * MIB as isize);
+        let error = Gc::try_new(
+            mc,
+            Node {
+                next: None,
+                data: [0; 6],
+            },
+        )
+        .err();
+        assert!(error.is_some_and(|error| error.used >= 5 * MIB && error.limit.is_some()));
+        mc.account(-(5 * MIB as isize));
+        assert!(
+            Gc::try_new(
+                mc,
+                Node {
+                    next: None,
+                    data: [0; 6]
+                }
+            )
+            .is_ok()
+        );
+    });
+}
+
+#[test]
+fn a_refused_value_is_dropped_once() {
+    let heap = full_heap(Barrier::Hybrid, 0, 65_536);
+    let mut mutator = heap.attach();
+    let drops = Drops::new();
+    let made = mutator.enter(|mc| {
+        let list = Gc::new(mc, GcRefCell::new(Vec::new()));
+        let mut refused = 0;
+        for _ in 0..20_000 {
+            match Gc::try_new(mc, drops.token()) {
+                Ok(token) => list.borrow_mut(mc).push(token),
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(refused > 0);
+        assert_eq!(drops.count(), refused);
+        list.borrow().len()
+    });
+    assert!(made > 0);
+    mutator.collect();
+    assert_eq!(drops.count(), 20_000);
+}

@@ -1,0 +1,325 @@
+//! Weak pointers: they find what lives, never what is dead, never what took its place.
+
+mod common;
+
+use common::{
+    CONCURRENT, Drops, Random, Token, begin_cycle, finish_cycle, heaps, long_list, quiet_heap,
+    tail_of,
+};
+use tricolor_gc::{
+    Barrier, Gc, GcCell, GcRefCell, GcSlot, GcWeak, Root, Rootable, StressConfig, Trace,
+};
+
+type WeakRoot<T> = Root<Rootable!['gc => GcWeak<'gc, T>]>;
+type WeakToken = WeakRoot<Token>;
+
+#[test]
+fn upgrades_while_the_object_lives_and_never_after() {
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let drops = Drops::new();
+        let (strong, weak): (Root<Rootable![Token]>, WeakToken) = mutator.enter(|mc| {
+            let object = Gc::new(mc, drops.token());
+            let weak = Gc::downgrade(object, mc);
+            assert!(Gc::ptr_eq(weak.upgrade(mc).unwrap(), object));
+            (Root::new(mc, object), Root::new(mc, Gc::new(mc, weak)))
+        });
+        for _ in 0..3 {
+            mutator.collect();
+            mutator.enter(|mc| {
+                let object = weak.get(mc).upgrade(mc).unwrap();
+                assert!(Gc::ptr_eq(object, strong.get(mc)));
+            });
+        }
+        drop(strong);
+        let cycle = mutator.collect();
+        assert_eq!((drops.count(), cycle.weak_cleared), (1, 1), "{cycle}");
+        mutator.enter(|mc| assert!(weak.get(mc).upgrade(mc).is_none()));
+        assert_eq!(mutator.collect().weak_cleared, 0);
+        mutator.enter(|mc| assert!(weak.get(mc).upgrade(mc).is_none()));
+    }
+}
+
+#[test]
+fn does_not_keep_cycles_of_garbage_alive() {
+    #[derive(Trace)]
+    struct Node<'gc> {
+        strong: GcCell<Option<Gc<'gc, Node<'gc>>>>,
+        weak: GcCell<Option<GcWeak<'gc, Node<'gc>>>>,
+        _token: Token,
+    }
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let drops = Drops::new();
+        mutator.enter(|mc| {
+            let node = || {
+                let (strong, weak) = (GcCell::new(None), GcCell::new(None));
+                Gc::new(
+                    mc,
+                    Node {
+                        strong,
+                        weak,
+                        _token: drops.token(),
+                    },
+                )
+            };
+            let (a, b) = (node(), node());
+            a.strong.set(mc, Some(b));
+            b.strong.set(mc, Some(a));
+            a.weak.set(mc, Some(Gc::downgrade(b, mc)));
+            b.weak.set(mc, Some(Gc::downgrade(b, mc)));
+        });
+        mutator.collect();
+        assert_eq!(drops.count(), 2);
+    }
+}
+
+#[test]
+fn a_new_object_in_the_old_ones_place_is_not_found() {
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let drops = Drops::new();
+        for _ in 0..20 {
+            let weak: Vec<WeakToken> = mutator.enter(|mc| {
+                (0..100)
+                    .map(|_| {
+                        let object = Gc::new(mc, drops.token());
+                        Root::new(mc, Gc::new(mc, Gc::downgrade(object, mc)))
+                    })
+                    .collect()
+            });
+            mutator.collect();
+            // The same size and type: some lie where the dead ones lay.
+            mutator.enter(|mc| {
+                let new: Vec<_> = (0..200).map(|_| Gc::new(mc, drops.token())).collect();
+                for root in &weak {
+                    let weak = root.get(mc);
+                    assert!(weak.upgrade(mc).is_none());
+                }
+                assert_eq!(new.len(), 200);
+            });
+        }
+    }
+}
+
+#[test]
+fn copies_compare_by_their_target() {
+    let heap = quiet_heap(Barrier::Hybrid);
+    let mut mutator = heap.attach();
+    mutator.enter(|mc| {
+        let (a, b) = (
+            Gc::new(mc, String::from("a")),
+            Gc::new(mc, String::from("b")),
+        );
+        let (one, two) = (Gc::downgrade(a, mc), Gc::downgrade(a, mc));
+        let copy = one;
+        assert!(GcWeak::ptr_eq(one, copy) && GcWeak::ptr_eq(one, two));
+        assert!(!GcWeak::ptr_eq(one, Gc::downgrade(b, mc)));
+    });
+}
+
+/// The target is reachable weakly only, and unmarked, when it is upgraded in the middle of the marking.
+#[test]
+fn an_upgrade_while_marking_keeps_the_object_for_the_cycle() {
+    type Kept = Rootable![common::Link<'_, GcSlot<Option<Gc<'_, Token>>>>];
+    for barrier in CONCURRENT {
+        for store in [false, true] {
+            let heap = quiet_heap(barrier);
+            let mut mutator = heap.attach();
+            let drops = Drops::new();
+            let list: Root<Kept> =
+                mutator.enter(|mc| Root::new(mc, long_list(mc, GcSlot::new(None))));
+            let weak = std::cell::RefCell::new(None::<WeakToken>);
+            let mut strong = Some(mutator.enter(|mc| {
+                let object = Gc::new(mc, drops.token());
+                *weak.borrow_mut() = Some(Root::new(mc, Gc::new(mc, Gc::downgrade(object, mc))));
+                let root: Root<Rootable![Token]> = Root::new(mc, object);
+                root
+            }));
+            mutator.collect();
+            drop(strong.take());
+            begin_cycle_without_a_full_one(&mut mutator);
+            let weak = weak.into_inner().unwrap();
+            let found = mutator.enter(|mc| {
+                let found = weak.get(mc).upgrade(mc);
+                if let (Some(object), true) = (found, store) {
+                    tail_of(list.get(mc)).set(mc, Some(object));
+                }
+                found.is_some()
+            });
+            assert!(found, "{barrier}: nobody has declared it dead yet");
+            finish_cycle(&mut mutator);
+            assert_eq!(drops.count(), 0, "{barrier}");
+            mutator.enter(|mc| assert!(weak.get(mc).upgrade(mc).is_some()));
+            mutator.collect();
+            assert_eq!(drops.count(), usize::from(!store), "{barrier}");
+            mutator.enter(|mc| assert_eq!(weak.get(mc).upgrade(mc).is_some(), store));
+        }
+    }
+}
+
+/// As `begin_cycle`, for a test whose garbage must not be collected before. The last cycle has just ended.
+fn begin_cycle_without_a_full_one(mutator: &mut tricolor_gc::Mutator) {
+    mutator.enter(|mc| {
+        mc.account(1 << 40);
+        mc.account(-(1 << 40));
+    });
+    assert_eq!(mutator.step(1), tricolor_gc::StepStatus::InProgress);
+}
+
+#[test]
+fn weak_pointers_made_while_marking() {
+    type Kept = Rootable![common::Link<'_, GcRefCell<Vec<GcWeak<'_, Token>>>>];
+    for barrier in CONCURRENT {
+        let heap = quiet_heap(barrier);
+        let mut mutator = heap.attach();
+        let drops = Drops::new();
+        let list: Root<Kept> =
+            mutator.enter(|mc| Root::new(mc, long_list(mc, GcRefCell::new(Vec::new()))));
+        begin_cycle(&mut mutator);
+        let strong: Root<Rootable![Token]> = mutator.enter(|mc| {
+            let weak = tail_of(list.get(mc));
+            let kept = Gc::new(mc, drops.token());
+            weak.borrow_mut(mc).push(Gc::downgrade(kept, mc));
+            weak.borrow_mut(mc)
+                .push(Gc::downgrade(Gc::new(mc, drops.token()), mc));
+            Root::new(mc, kept)
+        });
+        finish_cycle(&mut mutator);
+        mutator.collect();
+        assert_eq!(drops.count(), 1, "{barrier}");
+        mutator.enter(|mc| {
+            let weak = tail_of(list.get(mc)).borrow();
+            assert!(Gc::ptr_eq(weak[0].upgrade(mc).unwrap(), strong.get(mc)));
+            assert!(weak[1].upgrade(mc).is_none());
+        });
+    }
+}
+
+#[derive(Trace)]
+struct Selfish<'gc> {
+    me: GcWeak<'gc, Selfish<'gc>>,
+    friend: Option<Gc<'gc, Token>>,
+    _token: Token,
+}
+
+#[test]
+fn an_object_that_knows_itself_weakly() {
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let drops = Drops::new();
+        let root: Root<Rootable![Selfish<'_>]> = mutator.enter(|mc| {
+            let object = Gc::new_cyclic(mc, |me| {
+                assert!(me.upgrade(mc).is_none(), "it is not made yet");
+                let friend = Some(Gc::new(mc, drops.token()));
+                Selfish {
+                    me,
+                    friend,
+                    _token: drops.token(),
+                }
+            });
+            Root::new(mc, object)
+        });
+        mutator.collect();
+        mutator.enter(|mc| {
+            let object = root.get(mc);
+            assert!(Gc::ptr_eq(object.me.upgrade(mc).unwrap(), object));
+            assert!(object.friend.is_some());
+        });
+        assert_eq!(drops.count(), 0);
+        drop(root);
+        mutator.collect();
+        assert_eq!(drops.count(), 2);
+    }
+}
+
+#[test]
+fn weak_pointers_to_unsized_and_tiny_objects() {
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        type Both =
+            Rootable!['gc => (GcWeak<'gc, str>, GcWeak<'gc, [Gc<'gc, u8>]>, GcWeak<'gc, u8>)];
+        let root: Root<Both> = mutator.enter(|mc| {
+            let text = Gc::new_str(mc, "gone in a moment");
+            let list = Gc::slice_from_fn(mc, 3, |_| Gc::new(mc, 7));
+            let weak = (
+                Gc::downgrade(text, mc),
+                Gc::downgrade(list, mc),
+                Gc::downgrade(Gc::new(mc, 9), mc),
+            );
+            assert_eq!(&*weak.0.upgrade(mc).unwrap(), "gone in a moment");
+            assert_eq!(weak.1.upgrade(mc).unwrap().len(), 3);
+            assert_eq!(*weak.2.upgrade(mc).unwrap(), 9);
+            Root::new(mc, Gc::new(mc, weak))
+        });
+        // A second cycle: an object that shared a block with a living one may float for one.
+        mutator.collect();
+        mutator.collect();
+        mutator.enter(|mc| {
+            let (text, list, tiny) = *root.get(mc);
+            assert!(text.upgrade(mc).is_none() && list.upgrade(mc).is_none());
+            assert!(tiny.upgrade(mc).is_none());
+        });
+    }
+}
+
+/// A weak cache, as for interned strings: what it finds is whole, what it does not find is dead.
+#[test]
+fn a_cache_of_weak_pointers_under_stress() {
+    #[derive(Trace)]
+    struct Cache<'gc> {
+        entries: GcRefCell<Vec<Option<GcWeak<'gc, (usize, String)>>>>,
+        strong: GcRefCell<Vec<Gc<'gc, (usize, String)>>>,
+    }
+    const KEYS: usize = 50;
+    for barrier in common::BARRIERS {
+        for markers in [0, 1, 2] {
+            let heap = tricolor_gc::Heap::builder()
+                .barrier(barrier)
+                .marker_threads(markers)
+                .stress(StressConfig::new(7))
+                .build()
+                .unwrap();
+            let mut mutator = heap.attach();
+            let mut random = Random::new(markers as u64);
+            let root: Root<Rootable![Cache<'_>]> = mutator.enter(|mc| {
+                let entries = GcRefCell::new(vec![None; KEYS]);
+                let strong = GcRefCell::new(Vec::new());
+                Root::new(mc, Gc::new(mc, Cache { entries, strong }))
+            });
+            let (mut hits, mut misses) = (0, 0);
+            let mut turns = 0;
+            while turns < 200 || misses <= KEYS {
+                turns += 1;
+                assert!(turns < 100_000, "{barrier}: nothing dies");
+                mutator.enter(|mc| {
+                    let cache = root.get(mc);
+                    for _ in 0..5 {
+                        // Something for the collector to do.
+                        Gc::new(mc, vec![0_u8; 4]);
+                        let key = random.below(KEYS);
+                        let known = cache.entries.borrow()[key];
+                        let found = known.and_then(|weak| weak.upgrade(mc));
+                        hits += usize::from(found.is_some());
+                        misses += usize::from(found.is_none());
+                        let entry = found.unwrap_or_else(|| {
+                            let entry = Gc::new(mc, (key, key.to_string()));
+                            cache.entries.borrow_mut(mc)[key] = Some(Gc::downgrade(entry, mc));
+                            entry
+                        });
+                        assert_eq!(*entry, (key, key.to_string()));
+                        let mut strong = cache.strong.borrow_mut(mc);
+                        strong.push(entry);
+                        if strong.len() > 10 {
+                            strong.remove(0);
+                        }
+                    }
+                });
+            }
+            assert!(
+                hits > 0 && misses > KEYS,
+                "{barrier}: {hits} hits, {misses} misses"
+            );
+        }
+    }
+}
