@@ -1,0 +1,11 @@
+use std::thread;
+
+use tricolor_gc::{Gc, Heap};
+
+fn main() {
+    let mut mutator = Heap::new().attach();
+    mutator.enter(|mc| {
+        let object = Gc::new(mc, 1);
+        thread::spawn(move || *object);
+    });
+}

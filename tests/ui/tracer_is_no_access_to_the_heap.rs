@@ -1,0 +1,12 @@
+use tricolor_gc::{Gc, GcCell, Trace, Tracer};
+
+struct Node<'gc>(GcCell<Option<Gc<'gc, u8>>>);
+
+unsafe impl<'gc> Trace<'gc> for Node<'gc> {
+    fn trace(&self, tracer: &mut Tracer<'gc>) {
+        Gc::new(tracer, 1);
+        self.0.set(tracer, None);
+    }
+}
+
+fn main() {}
