@@ -270,7 +270,6 @@ impl Core {
         for span in large.swept.into_iter().chain(large.unswept) {
             self.drop_span(span, thread);
         }
-        self.counters.drops_leaked.fetch_add(self.mail.count() as u64, Ordering::Relaxed);
     }
 
     fn drop_span(&self, span: Span, thread: u64) {
@@ -286,8 +285,6 @@ impl Core {
             }
             if here {
                 self.run_drop(span.slot(index), span.slot_size(), drop);
-            } else {
-                self.counters.drops_leaked.fetch_add(1, Ordering::Relaxed);
             }
         }
     }

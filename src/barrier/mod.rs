@@ -133,9 +133,6 @@ impl MutatorState {
                 if word.claim(id) {
                     self.core().stress_delay(self);
                     let unclaim = Unclaim(word);
-                    if twin::is(Twin::ScannedBeforeTrace) {
-                        word.scanned(id);
-                    }
                     self.shade_contents(trace);
                     core::mem::forget(unclaim);
                     word.scanned(id);

@@ -148,8 +148,22 @@ impl Core {
 fn spawn(core: &SharedCore, index: usize) -> thread::JoinHandle<()> {
     let core = core.clone();
     let name = format!("tricolor-gc {}.{index}", core.id);
-    let run = move || run(&core);
+    let run = move || {
+        let bug = AbortOnPanic;
+        run(&core);
+        core::mem::forget(bug);
+    };
     thread::Builder::new().name(name).spawn(run).expect("the system starts a marker thread")
+}
+
+/// The collector's own code does not panic; if it did, everybody who waits for a cycle would wait for ever.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        eprintln!("tricolor-gc: a background thread panicked; this is a bug in the collector");
+        std::process::abort();
+    }
 }
 
 /// A background thread.

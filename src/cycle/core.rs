@@ -55,7 +55,6 @@ pub(crate) struct Counters {
     pub(crate) shaded: plain::AtomicU64,
     pub(crate) swept: SweepCounters,
     pub(crate) drops_panicked: plain::AtomicU64,
-    pub(crate) drops_leaked: plain::AtomicU64,
 }
 
 /// What the sweep of the running cycle found.
@@ -253,8 +252,7 @@ impl Core {
             flags |= STEP;
         }
         let goal = self.goal.load(Ordering::Relaxed);
-        let in_use = self.space.in_use() + self.counters.external.load(Ordering::Relaxed);
-        if (!idle && heap > goal.saturating_mul(2)) || in_use / 8 >= self.config.max_heap / 9 {
+        if (self.phase() == Phase::Marking && heap > goal) || self.is_near_limit() {
             flags |= PRESSURE;
         }
         if flags != 0 {
@@ -341,14 +339,15 @@ impl Core {
         }
     }
 
-    /// Lets a mutator that allocates far faster than the collector works wait for the cycle, for at most a second. It is
-    /// outside.
+    /// A mutator at its boundary allocates faster than the collector works: it waits. A little if the heap is past its goal while
+    /// marking, which slows its allocation down to the markers' pace; for the end of the cycle, at most a second, if it is
+    /// far past it, or near its hard limit.
     pub(crate) fn wait_for_cycle_under_pressure(&self, state: &MutatorState) {
         if self.config.marker_threads == 0 || self.thread_is_inside(state) || self.in_destructor() {
             return;
         }
-        let in_use = self.space.in_use() + self.counters.external.load(Ordering::Relaxed);
-        if self.phase() == Phase::Idle && in_use / 8 >= self.config.max_heap / 9 {
+        let near_limit = self.is_near_limit();
+        if self.phase() == Phase::Idle && near_limit {
             // Only if there is something to gain since the last cycle.
             let allocated = self.counters.allocated.load(Ordering::Relaxed);
             if allocated < self.config.max_heap / 64 {
@@ -356,15 +355,25 @@ impl Core {
             }
             self.request_cycle();
         }
-        let deadline = Instant::now() + Duration::from_secs(1);
+        let far = self.heap_now() > self.goal.load(Ordering::Relaxed).saturating_mul(2);
+        let (turn, turns) = match near_limit || far {
+            true => (Duration::from_millis(10), 100),
+            false => (Duration::from_micros(100), 1),
+        };
         let mut status = self.status.lock();
         let before = status.completed;
-        while status.completed == before
-            && (self.phase() != Phase::Idle || self.is_cycle_wanted())
-            && Instant::now() < deadline
-        {
-            self.changed.wait_for(&mut status, Duration::from_millis(10));
+        for _ in 0..turns {
+            let busy = self.phase() != Phase::Idle || self.is_cycle_wanted();
+            if status.completed != before || !busy {
+                return;
+            }
+            self.changed.wait_for(&mut status, turn);
         }
+    }
+
+    /// Whether the heap is within about a ninth of its hard limit.
+    fn is_near_limit(&self) -> bool {
+        (self.space.in_use() + self.external()) / 8 >= self.config.max_heap / 9
     }
 
     /// The collector wants this mutator at its boundary.
@@ -416,7 +425,7 @@ impl Core {
         stats.bytes_allocated = c.allocated_before.load(Ordering::Relaxed) + allocated as u64;
         stats.mutators = self.registry.len();
         stats.drops_panicked = c.drops_panicked.load(Ordering::Relaxed);
-        stats.drops_leaked = c.drops_leaked.load(Ordering::Relaxed);
+        stats.drops_leaked = self.mail.undeliverable() as u64;
         stats.trigger = self.trigger.load(Ordering::Relaxed);
         stats
     }

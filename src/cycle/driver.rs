@@ -376,22 +376,10 @@ impl Core {
         for state in &held {
             state.flush(self);
         }
-        self.retry_deferred(Meet::Force);
-        let mut marker = None;
-        // What was stored since the last round is little, as a rule: mark it here, up to a bound on the pause.
-        let mut left = if attempt < STOP_ATTEMPTS { STOP_BUDGET } else { u64::MAX };
-        while left > 0 && !self.abandon.load(Ordering::Acquire) {
-            let (outcome, marked) = self.mark_counted(&mut marker, left);
-            if outcome != Marking::Progress {
-                break;
-            }
-            left = left.saturating_sub(marked);
-        }
-        if let Some(marker) = &mut marker {
-            self.retire_marker(marker);
-        }
-        let dry = self.worklist.dry().is_some();
-        let command = if dry {
+        self.mark_in_stop(attempt);
+        // Objects set aside count: a cell that is busy here was left so by a leaked guard, or by a marker still at work.
+        let over = self.worklist.is_done();
+        let command = if over {
             let weak = self.weak.lock();
             self.marking_over(d);
             drop(weak);
@@ -404,6 +392,25 @@ impl Core {
         held.iter().for_each(|state| state.adopt(self, command));
         self.release(d, &held, since);
         Advance::Progress
+    }
+
+    /// Marks what was stored since the last round, which is little as a rule, up to a bound on the pause; the last attempt marks
+    /// to the end.
+    fn mark_in_stop(&self, attempt: u32) {
+        let mut left = if attempt < STOP_ATTEMPTS { STOP_BUDGET } else { u64::MAX };
+        let mut marker = None;
+        while left > 0 && !self.abandon.load(Ordering::Acquire) {
+            self.retry_deferred(Meet::Force);
+            let (outcome, marked) = self.mark_counted(&mut marker, left);
+            left = left.saturating_sub(marked);
+            if outcome != Marking::Progress {
+                break;
+            }
+        }
+        if let Some(mut marker) = marker {
+            self.retire_marker(&mut marker);
+        }
+        self.retry_deferred(Meet::Force);
     }
 
     /// StopTheWorld, everybody is held: marks the heap and clears weak references.

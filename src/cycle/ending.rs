@@ -4,6 +4,7 @@ use super::command::{Colour, Mode};
 use super::core::{Core, Phase};
 use super::driver::{Advance, Driver, Stage};
 use super::mutator::MutatorState;
+use super::pacer::Work;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 use crate::sync::twin::{self, Twin};
@@ -89,7 +90,11 @@ impl Core {
         cycle.heap_live = live + external;
         let shaded = c.shaded.load(Ordering::Relaxed);
         d.cycle.objects_shaded = shaded - d.shaded_before;
-        let plan = d.pacer.cycle_ended(d.cycle.bytes_allocated, live + external);
+        let plan = {
+            let (marked, assisted) = (d.cycle.bytes_marked, d.cycle.bytes_assisted);
+            let work = Work { allocated: d.cycle.bytes_allocated, marked, assisted };
+            d.pacer.cycle_ended(work, live + external)
+        };
         self.goal.store(plan.goal, Ordering::Relaxed);
         self.trigger.store(plan.trigger, Ordering::Relaxed);
         d.stage = Stage::Idle;

@@ -2,9 +2,11 @@
 //!
 //! A sweeper that finds such an object dead gives it the mark [`ZOMBIE`], so that its slot stays taken, and puts it in
 //! the mailbox of the owner thread. The owner empties its box at its boundaries. When the thread has ended nobody
-//! does; the objects are counted as leaked when the heap goes.
+//! does; the objects are counted as leaked.
 
 use std::collections::HashMap;
+// Thread lifetimes, no protocol of ours.
+use std::sync::{Arc, Weak};
 
 use crate::heap::span::{ZOMBIE, mark_of};
 use crate::heap::type_info::DropFn;
@@ -20,38 +22,65 @@ pub(crate) struct Letter {
     pub(crate) drop: DropFn,
 }
 
+/// A thread's letters.
+#[derive(Default)]
+struct Letterbox {
+    letters: Vec<Letter>,
+    /// Whether the thread lives.
+    owner: Weak<()>,
+}
+
 /// The mailboxes of a heap, by thread token.
 #[derive(Default)]
-pub(crate) struct Mail(Mutex<HashMap<u64, Vec<Letter>>>);
+pub(crate) struct Mail(Mutex<HashMap<u64, Letterbox>>);
 
 impl Mail {
+    /// The current thread makes objects in this heap.
+    pub(crate) fn register_thread(&self) -> u64 {
+        let token = thread_token();
+        let alive = OWN.try_with(|own| Arc::downgrade(&own.alive)).unwrap_or_default();
+        self.0.lock().entry(token).or_default().owner = alive;
+        token
+    }
+
     /// Marks the object a zombie and puts it in the box of `owner`.
     pub(crate) fn send(&self, owner: u64, letter: Letter) {
         // SAFETY: the object's span is the sweeper's.
         let mark = unsafe { mark_of(letter.object) };
         // Relaxed: the span is ours, and the next to look at it synchronises through the class's lock.
         mark.store(ZOMBIE, Ordering::Relaxed);
-        self.0.lock().entry(owner).or_default().push(letter);
+        self.0.lock().entry(owner).or_default().letters.push(letter);
     }
 
     /// Everything in a thread's box.
     pub(crate) fn take(&self, owner: u64) -> Vec<Letter> {
-        self.0.lock().remove(&owner).unwrap_or_default()
+        let mut boxes = self.0.lock();
+        boxes.get_mut(&owner).map(|b| core::mem::take(&mut b.letters)).unwrap_or_default()
     }
 
-    /// Letters in all boxes.
-    pub(crate) fn count(&self) -> usize {
-        self.0.lock().values().map(Vec::len).sum()
+    /// Letters to threads that have ended: nobody will ever open them.
+    pub(crate) fn undeliverable(&self) -> usize {
+        let boxes = self.0.lock();
+        boxes.values().filter(|b| b.owner.strong_count() == 0).map(|b| b.letters.len()).sum()
     }
+}
+
+/// What identifies a thread while it lives.
+struct Own {
+    token: u64,
+    alive: Arc<()>,
+}
+
+// The one piece of process-wide state: thread identities are process-wide, and `ThreadId` has no number.
+static NEXT_TOKEN: AtomicU64 = AtomicU64::new(1);
+
+thread_local! {
+    static OWN: Own =
+        Own { token: NEXT_TOKEN.fetch_add(1, Ordering::Relaxed), alive: Arc::new(()) };
 }
 
 /// A number for the current thread that no other thread of the process gets.
 pub(crate) fn thread_token() -> u64 {
-    // The one piece of process-wide state: thread identities are process-wide, and `ThreadId` has no number.
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    thread_local! {
-        static TOKEN: u64 = NEXT.fetch_add(1, Ordering::Relaxed);
-    }
     // In a thread-local destructor that runs after ours: a token that is nobody's.
-    TOKEN.try_with(|&token| token).unwrap_or(0)
+    OWN.try_with(|own| own.token).unwrap_or(0)
 }

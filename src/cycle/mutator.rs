@@ -91,7 +91,7 @@ impl MutatorState {
             root_slots: UnsafeCell::default(),
             debt: Cell::new(0),
             thread: thread::current().id(),
-            thread_token: super::mail::thread_token(),
+            thread_token: core.mail.register_thread(),
             random: Cell::new(seed),
             core,
         };

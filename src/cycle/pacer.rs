@@ -3,8 +3,9 @@
 //! After Go's (mgcpacer.go), reduced:
 //!
 //! - *goal* = live · (1 + growth_percent/100), at least `min_heap` · growth_percent/100, at most the memory limit;
-//! - *trigger* = goal − runway, where runway is what was allocated during the last cycles (the largest of the last
-//!   four, plus a tenth), clamped so that the trigger lies between 60 % and 95 % of the way from live to goal;
+//! - *trigger* = goal − runway, where runway is what would have been allocated during the last cycles had the background
+//!   markers done all the marking (the largest of the last four, plus a tenth), clamped so that the trigger lies between
+//!   70 % and 95 % of the way from live to goal;
 //! - *assist ratio* = bytes still to mark per byte that may still be allocated before the goal: a mutator that allocates
 //!   `n` bytes owes `n · ratio` bytes of marking, paid from the credit of the background markers first. Debt grows
 //!   without bound as the goal nears, so allocation cannot outrun marking.
@@ -16,6 +17,17 @@ pub(crate) struct Plan {
     pub(crate) goal: usize,
     /// Heap size at which the next cycle starts.
     pub(crate) trigger: usize,
+}
+
+/// What a cycle cost, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Work {
+    /// Allocated from its start to the end of marking.
+    pub(crate) allocated: usize,
+    /// Marked.
+    pub(crate) marked: u64,
+    /// Marked by mutators.
+    pub(crate) assisted: u64,
 }
 
 /// Settings and history.
@@ -33,9 +45,12 @@ impl Pacer {
         Pacer { growth_percent, memory_limit, min_heap, runways: [0; 4], cycles: 0 }
     }
 
-    /// A cycle allocated `allocated` bytes from its start to the end of marking and left `live` bytes.
-    pub(crate) fn cycle_ended(&mut self, allocated: usize, live: usize) -> Plan {
-        self.runways[self.cycles % 4] = allocated;
+    /// A cycle left `live` bytes.
+    pub(crate) fn cycle_ended(&mut self, cycle: Work, live: usize) -> Plan {
+        // What mutators marked, and the time it took them, would have been the markers'.
+        let background = cycle.marked.saturating_sub(cycle.assisted).max(cycle.marked / 8).max(1);
+        let runway = cycle.allocated as u128 * cycle.marked.max(1) as u128 / background as u128;
+        self.runways[self.cycles % 4] = usize::try_from(runway).unwrap_or(usize::MAX);
         self.cycles += 1;
         self.plan(live)
     }
@@ -53,7 +68,7 @@ impl Pacer {
         let headroom = goal - live.min(goal);
         let runway = *self.runways.iter().max().unwrap_or(&0);
         let runway = runway.saturating_add(runway / 10);
-        let lowest = live.saturating_add(headroom / 5 * 3);
+        let lowest = live.saturating_add(headroom / 10 * 7);
         let highest = live.saturating_add(headroom / 20 * 19);
         let trigger = goal.saturating_sub(runway).clamp(lowest, highest);
         Plan { goal, trigger }
@@ -93,11 +108,14 @@ mod tests {
     #[test]
     fn the_trigger_leaves_a_runway_within_bounds() {
         let mut pacer = Pacer::new(100, usize::MAX, 4 * MB);
-        let plan = pacer.cycle_ended(10 * MB, 100 * MB);
+        let work = |allocated| Work { allocated, marked: 100 << 20, assisted: 0 };
+        let plan = pacer.cycle_ended(work(10 * MB), 100 * MB);
         assert_eq!(plan.trigger, 189 * MB);
-        assert!(pacer.cycle_ended(500 * MB, 100 * MB).trigger >= 159 * MB);
+        let assisted = Work { assisted: 50 << 20, ..work(10 * MB) };
+        assert_eq!(pacer.cycle_ended(assisted, 100 * MB).trigger, 178 * MB);
+        assert!(pacer.cycle_ended(work(500 * MB), 100 * MB).trigger >= 169 * MB);
         for _ in 0..4 {
-            pacer.cycle_ended(0, 100 * MB);
+            pacer.cycle_ended(work(0), 100 * MB);
         }
         assert!(pacer.plan(100 * MB).trigger <= 195 * MB);
     }

@@ -65,9 +65,8 @@ impl Registry {
 
     /// Adds the mutator that `make` makes for the command in force.
     pub(crate) fn attach(&self, make: impl FnOnce(Command) -> Arc<MutatorState>) -> Arc<MutatorState> {
-        let early = self.command();
         let _lock = self.lock.lock();
-        let state = make(if twin::is(Twin::AttachesWithOldCommand) { early } else { self.command() });
+        let state = make(self.command());
         self.replace(|list| list.push(state.clone()));
         state
     }

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::cycle::driver::Advance;
 use crate::sync::thread;
 use crate::sync::twin::{self, Twin};
-use crate::{Barrier, Heap, Mutator};
+use crate::{Barrier, Heap, Mutation, Mutator};
 
 /// Objects in a model at most.
 const OBJECTS: usize = 8;
@@ -14,6 +14,7 @@ const OBJECTS: usize = 8;
 // Coroutines of one thread of the machine run a model, so a thread-local is the model's.
 std::thread_local! {
     static FREED: Cell<[bool; OBJECTS]> = const { Cell::new([false; OBJECTS]) };
+    static STORED: Cell<Option<usize>> = const { Cell::new(None) };
     static VIOLATION: RefCell<Option<String>> = const { RefCell::new(None) };
     static EXECUTIONS: Cell<u64> = const { Cell::new(0) };
     static POINT: RefCell<Option<std::rc::Rc<loom::sync::atomic::AtomicBool>>> = const { RefCell::new(None) };
@@ -52,6 +53,18 @@ pub(super) fn must_live(number: usize) {
 pub(super) fn must_be_freed(number: usize) {
     if !is_freed(number) {
         violation(format!("object {number} was garbage and is still there"));
+    }
+}
+
+/// The program has put the object where only a later cycle looks.
+pub(super) fn note_stored(number: usize) {
+    STORED.set(Some(number));
+}
+
+/// If that came to pass, it must be there.
+pub(super) fn stored_must_live(number: usize) {
+    if STORED.get() == Some(number) {
+        must_live(number);
     }
 }
 
@@ -94,6 +107,7 @@ fn explore(bound: Bound, model: impl Fn() + Send + Sync + 'static) {
         EXECUTIONS.set(EXECUTIONS.get() + 1);
         FREED.set([false; OBJECTS]);
         VIOLATION.set(None);
+        STORED.set(None);
         POINT.set(Some(std::rc::Rc::new(loom::sync::atomic::AtomicBool::new(false))));
         crate::sync::prepare();
         model();
@@ -124,6 +138,8 @@ pub(super) fn is_caught(
         catch_unwind(AssertUnwindSafe(|| explore(bound, model)))
     });
     let Err(panic) = result else {
+        println!("LOOM {name} | {twin:?} MISSED | {} executions | {:.1?}", EXECUTIONS.get(), began.elapsed());
+        if std::env::var("LOOM_SURVEY").is_ok() { return; }
         panic!("{name}: {twin:?} was not caught in {} executions", EXECUTIONS.get());
     };
     let text = panic
@@ -187,4 +203,12 @@ pub(super) fn mutator(
 /// Starts a thread of the model.
 pub(super) fn spawn(program: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
     thread::Builder::new().stack_size(1 << 16).spawn(program).unwrap()
+}
+
+/// What an `enter` that goes on for long does: polls, as the allocation slow path does, while others run.
+pub(super) fn polls(mc: &Mutation<'_>) {
+    for _ in 0..4 {
+        mc.state().poll();
+        thread::yield_now();
+    }
 }

@@ -17,4 +17,7 @@
 mod harness;
 mod objects;
 
+mod cell;
+mod root;
 mod slot;
+mod weak;

@@ -3,7 +3,7 @@
 use core::cell::Cell;
 
 use super::harness;
-use crate::{Gc, GcMutex, GcRefCell, GcSlot, Trace, Tracer};
+use crate::{Gc, GcMutex, GcSlot, GcWeak, Trace, Tracer};
 
 /// Notes the death of the object it is in.
 pub(super) struct Stamp(pub(super) usize);
@@ -50,14 +50,9 @@ unsafe impl<'gc> Trace<'gc> for Contents<'gc> {
     const DROP_IS_SEND: bool = true;
 
     fn trace(&self, tracer: &mut Tracer<'gc>) {
-        harness::catch_race(|| self.watched.with(|_| loom_point()));
+        harness::catch_race(|| self.watched.with(|_| harness::switch_point()));
         self.link.get().trace(tracer);
     }
-}
-
-/// A point where loom may switch, in the middle of an access.
-fn loom_point() {
-    harness::switch_point();
 }
 
 impl<'gc> Contents<'gc> {
@@ -70,29 +65,8 @@ impl<'gc> Contents<'gc> {
     }
 
     pub(super) fn set(&mut self, link: Link<'gc>) {
-        harness::catch_race(|| self.watched.with_mut(|_| loom_point()));
+        harness::catch_race(|| self.watched.with_mut(|_| harness::switch_point()));
         self.link.set(link);
-    }
-}
-
-/// An object with a claimed cell.
-pub(super) struct Holder<'gc> {
-    pub(super) stamp: Stamp,
-    pub(super) cell: GcRefCell<Contents<'gc>>,
-}
-
-// SAFETY: as for `Node`.
-unsafe impl<'gc> Trace<'gc> for Holder<'gc> {
-    const DROP_IS_SEND: bool = true;
-
-    fn trace(&self, tracer: &mut Tracer<'gc>) {
-        self.cell.trace(tracer);
-    }
-}
-
-impl<'gc> Holder<'gc> {
-    pub(super) fn new(number: usize, link: Link<'gc>) -> Self {
-        Holder { stamp: Stamp(number), cell: GcRefCell::new(Contents::new(link)) }
     }
 }
 
@@ -119,5 +93,26 @@ unsafe impl Send for Contents<'_> {}
 impl<'gc> Shared<'gc> {
     pub(super) fn new(number: usize, link: Link<'gc>) -> Self {
         Shared { stamp: Stamp(number), cell: GcMutex::new(Contents::new(link)) }
+    }
+}
+
+/// An object with a weak reference.
+pub(super) struct Weak<'gc> {
+    pub(super) _stamp: Stamp,
+    pub(super) target: GcWeak<'gc, Node<'gc>>,
+}
+
+// SAFETY: as for `Node`.
+unsafe impl<'gc> Trace<'gc> for Weak<'gc> {
+    const DROP_IS_SEND: bool = true;
+
+    fn trace(&self, tracer: &mut Tracer<'gc>) {
+        self.target.trace(tracer);
+    }
+}
+
+impl<'gc> Weak<'gc> {
+    pub(super) fn new(number: usize, target: GcWeak<'gc, Node<'gc>>) -> Self {
+        Weak { _stamp: Stamp(number), target }
     }
 }

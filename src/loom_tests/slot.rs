@@ -1,16 +1,19 @@
-//! `GcSlot` under the three barriers: one mutator against the marker, and the three ways to hide an object from it.
+//! `GcSlot` under the three barriers: the three ways to hide an object from the marker, a straggler that arms late, and
+//! two mutators that write one slot. The models run whole cycles, so the twins of the handshakes are here too.
 
-use super::harness::{self, Bound, cycle, heap, holds, is_caught, must_live, mutator};
+use super::harness::{Bound, cycle, heap, holds, is_caught, must_be_freed, must_live, mutator, polls};
 use super::objects::Node;
 use crate::sync::twin::Twin;
-use crate::{Barrier, Gc, Root, Rootable};
+use crate::{Barrier, Gc, Mutator, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
 
 type NodeRoot = Root<Rootable![Node<'_>]>;
 
+const BARRIERS: [Barrier; 3] = [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid];
+
 /// How an object is hidden from the marker.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Hiding {
     /// Loaded from one object, stored into another, deleted from the first.
     Delete,
@@ -20,17 +23,37 @@ enum Hiding {
     NewObject,
 }
 
-/// Objects 0 and 1 are rooted; 0 → 2; 3 is garbage.
-fn hide(barrier: Barrier, hiding: Hiding) {
-    let heap = heap(barrier);
-    let mut main = heap.attach();
-    let (a, b): (NodeRoot, NodeRoot) = main.enter(|mc| {
+/// Objects 0 and 1, rooted; 0 → 2; 3 is garbage.
+fn graph(main: &mut Mutator) -> (NodeRoot, NodeRoot) {
+    main.enter(|mc| {
         let hidden = Gc::new(mc, Node::new(2, None));
         Gc::new(mc, Node::new(3, None));
         let a = Gc::new(mc, Node::new(0, Some(hidden)));
         let b = Gc::new(mc, Node::new(1, None));
-        (Root::new(mc, a), Root::new(mc, b))
+        // In this order, so that markers come to `b` first.
+        let b = Root::new(mc, b);
+        (Root::new(mc, a), b)
+    })
+}
+
+/// Everything that can be reached from the roots is there.
+fn check(main: &mut Mutator, roots: [&NodeRoot; 2]) {
+    main.enter(|mc| {
+        for root in roots {
+            let mut next = Some(root.get(mc));
+            while let Some(node) = next {
+                must_live(node.stamp.0);
+                next = node.next.get();
+            }
+        }
     });
+}
+
+/// One mutator hides object 2 while a cycle runs.
+fn hide(barrier: Barrier, hiding: Hiding) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let (a, b) = graph(&mut main);
     let (a2, b2) = (a.clone(), b.clone());
     loom::explore();
     let thread = mutator(&heap, move |m| {
@@ -43,36 +66,129 @@ fn hide(barrier: Barrier, hiding: Hiding) {
                 Hiding::NewObject => b.next.set(mc, Some(Gc::new(mc, Node::new(4, Some(hidden))))),
             }
             a.next.set(mc, None);
-            harness::switch_point();
+            polls(mc);
             must_live(hidden.stamp.0);
         });
     });
     cycle(&heap);
     thread.join().unwrap();
-    harness::must_be_freed(3);
-    main.enter(|mc| {
-        must_live(0);
-        must_live(1);
-        let mut next = b.get(mc).next.get();
-        while let Some(node) = next {
-            must_live(node.stamp.0);
-            next = node.next.get();
-        }
+    must_be_freed(3);
+    check(&mut main, [&a, &b]);
+}
+
+/// One mutator deletes the reference to object 2, perhaps before its barrier is on; another, perhaps armed, has it on its
+/// stack, and stores it.
+fn straggle(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let (a, b) = graph(&mut main);
+    let (a2, a3, b2) = (a.clone(), a.clone(), b.clone());
+    loom::explore();
+    let deletes = mutator(&heap, move |m| m.enter(|mc| a2.get(mc).next.set(mc, None)));
+    let keeps = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            let Some(hidden) = a3.get(mc).next.get() else { return };
+            polls(mc);
+            must_live(hidden.stamp.0);
+            b2.get(mc).next.set(mc, Some(hidden));
+        });
     });
-    drop((a, b));
+    cycle(&heap);
+    deletes.join().unwrap();
+    keeps.join().unwrap();
+    must_be_freed(3);
+    check(&mut main, [&a, &b]);
+}
+
+/// Two mutators write one slot: what the first stores, the second overwrites; the first takes it out again.
+fn race(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let (a, b) = graph(&mut main);
+    let (a2, a3) = (a.clone(), a.clone());
+    loom::explore();
+    let first = mutator(&heap, move |m| {
+        m.enter(|mc| a2.get(mc).next.set(mc, Some(Gc::new(mc, Node::new(4, None)))));
+        m.enter(|mc| {
+            let Some(taken) = a2.get(mc).next.get() else { return };
+            polls(mc);
+            must_live(taken.stamp.0);
+        });
+    });
+    let second = mutator(&heap, move |m| m.enter(|mc| a3.get(mc).next.set(mc, None)));
+    cycle(&heap);
+    first.join().unwrap();
+    second.join().unwrap();
+    must_be_freed(3);
+    check(&mut main, [&a, &b]);
 }
 
 #[test]
-fn hide_insertion() {
-    holds("hide by delete, Insertion", BOUND, || hide(Barrier::Insertion, Hiding::Delete));
+fn hidden_objects_are_found() {
+    for barrier in BARRIERS {
+        for hiding in [Hiding::Delete, Hiding::Stack, Hiding::NewObject] {
+            holds(&format!("hide: {hiding:?}, {barrier}"), BOUND, move || hide(barrier, hiding));
+        }
+    }
 }
 
 #[test]
-fn hide_hybrid() {
-    holds("hide by delete, Hybrid", BOUND, || hide(Barrier::Hybrid, Hiding::Delete));
+fn stragglers_lose_nothing() {
+    for barrier in BARRIERS {
+        holds(&format!("straggler, {barrier}"), BOUND, move || straggle(barrier));
+    }
 }
 
 #[test]
-fn hide_twin() {
-    is_caught("hide by delete, Hybrid", Twin::NoBarrier, BOUND, || hide(Barrier::Hybrid, Hiding::Stack));
+fn racing_writers_lose_nothing() {
+    for barrier in BARRIERS {
+        holds(&format!("racing writers, {barrier}"), BOUND, move || race(barrier));
+    }
+}
+
+#[test]
+fn hide_twins() {
+    use Barrier::{Deletion, Hybrid, Insertion};
+    let twins = [
+        (Insertion, Hiding::Delete, Twin::NoBarrier),
+        (Insertion, Hiding::Delete, Twin::NewNotShaded),
+        (Insertion, Hiding::Stack, Twin::InsertionWithoutStop),
+        (Insertion, Hiding::Stack, Twin::StopTakesSome),
+        (Deletion, Hiding::Stack, Twin::NoBarrier),
+        (Deletion, Hiding::Delete, Twin::OldNotShaded),
+        (Deletion, Hiding::Stack, Twin::StopTakesSome),
+        (Deletion, Hiding::Stack, Twin::EntersDuringStop),
+        (Hybrid, Hiding::Delete, Twin::NoBarrier),
+        (Hybrid, Hiding::Stack, Twin::OldNotShaded),
+        (Hybrid, Hiding::NewObject, Twin::OldNotShaded),
+        (Hybrid, Hiding::NewObject, Twin::GreyNotQueued),
+        (Hybrid, Hiding::Stack, Twin::NoRound),
+        (Hybrid, Hiding::Stack, Twin::NoFlush),
+        (Hybrid, Hiding::Stack, Twin::AnswerBeforeFlush),
+        (Hybrid, Hiding::Stack, Twin::NobodyIsAsked),
+        (Insertion, Hiding::Delete, Twin::HoldDoesNotTake),
+    ];
+    for (barrier, hiding, twin) in twins {
+        is_caught(&format!("hide: {hiding:?}, {barrier}"), twin, BOUND, move || hide(barrier, hiding));
+    }
+}
+
+#[test]
+fn straggler_twins() {
+    let twins = [
+        (Barrier::Deletion, Twin::DeletionWithoutStop),
+        (Barrier::Hybrid, Twin::OneHandshake),
+        (Barrier::Hybrid, Twin::MarksAtT1),
+        (Barrier::Hybrid, Twin::PollCountsAsBoundary),
+    ];
+    for (barrier, twin) in twins {
+        is_caught(&format!("straggler, {barrier}"), twin, BOUND, move || straggle(barrier));
+    }
+}
+
+#[test]
+fn race_twins() {
+    for barrier in [Barrier::Deletion, Barrier::Hybrid] {
+        is_caught(&format!("racing writers, {barrier}"), Twin::LoadThenStore, BOUND, move || race(barrier));
+    }
 }

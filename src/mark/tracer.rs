@@ -81,6 +81,9 @@ impl<'gc> Tracer<'gc> {
                 self.deferred = !twin::is(Twin::BusyNotSetAside);
             }
             Claim::Claimed | Claim::Busy => {
+                if twin::is(Twin::ScannedBeforeTrace) {
+                    word.scanned(self.scan_id);
+                }
                 let owned = Owned { word, tracer: self };
                 trace(owned.tracer);
                 let id = owned.tracer.scan_id;

@@ -138,6 +138,12 @@ impl Worklist {
         core::mem::take(&mut self.state.lock().deferred)
     }
 
+    /// Whether there is no work, nobody active and nothing set aside.
+    pub(crate) fn is_done(&self) -> bool {
+        let state = self.state.lock();
+        state.blocks.is_empty() && state.active == 0 && state.deferred.is_empty()
+    }
+
     /// Forgets the blocks, when a cycle is abandoned.
     pub(crate) fn clear_blocks(&self) {
         let mut state = self.state.lock();

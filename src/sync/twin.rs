@@ -21,7 +21,7 @@ pub(crate) enum Twin {
     NoClaim,
     /// A Grey mutator claims cells as a Black one does.
     GreyClaims,
-    /// A mutator publishes its claim as scanned before it has traced the contents.
+    /// A marker publishes a cell as scanned before it has traced the contents.
     ScannedBeforeTrace,
     /// A write access to a cell ends without shading and without giving the cell back.
     EndNotShaded,
@@ -51,8 +51,6 @@ pub(crate) enum Twin {
     PollCountsAsBoundary,
     /// A command is published without Release.
     CommandRelaxed,
-    /// An attaching mutator reads its first command before it takes the registry's lock.
-    AttachesWithOldCommand,
     /// Deletion arms by a handshake instead of a stop.
     DeletionWithoutStop,
     /// Hybrid arms by one handshake, after which mutators are Black.

@@ -1,0 +1,163 @@
+//! Cells with claims: a mutator that writes against the marker that reads, two mutators under a lock, leaked guards.
+
+use super::harness::{
+    Bound, cycle, heap, holds, is_caught, must_be_freed, must_live, mutator, note_stored, polls,
+    stored_must_live,
+};
+use super::objects::{Node, Shared};
+use crate::sync::thread;
+use crate::sync::twin::Twin;
+use crate::{Barrier, Gc, Mutator, Root, Rootable};
+
+const BOUND: Bound = Bound { preemptions: 2 };
+const WIDE: Bound = Bound { preemptions: 1 };
+
+type NodeRoot = Root<Rootable![Node<'_>]>;
+type SharedRoot = Root<Rootable![Shared<'_>]>;
+
+const BARRIERS: [Barrier; 3] = [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid];
+
+/// Object 0 holds 2 in a cell, object 1 holds 3 in a slot; 4 is garbage.
+fn graph(main: &mut Mutator) -> (SharedRoot, NodeRoot) {
+    main.enter(|mc| {
+        let old = Gc::new(mc, Node::new(2, None));
+        let moved = Gc::new(mc, Node::new(3, None));
+        Gc::new(mc, Node::new(4, None));
+        let holder = Root::new(mc, Gc::new(mc, Shared::new(0, Some(old))));
+        (holder, Root::new(mc, Gc::new(mc, Node::new(1, Some(moved)))))
+    })
+}
+
+fn check(main: &mut Mutator, holder: &SharedRoot, node: &NodeRoot) {
+    main.enter(|mc| {
+        let holder = holder.get(mc);
+        must_live(holder.stamp.0);
+        // A leaked guard has locked it for good.
+        if let Some(contents) = holder.cell.try_lock(mc)
+            && let Some(link) = contents.get()
+        {
+            must_live(link.stamp.0);
+        }
+        must_live(node.get(mc).stamp.0);
+    });
+}
+
+/// A mutator replaces the contents of the cell by an object that it takes out of a slot, and keeps the old contents on its
+/// stack. It leaks its guard, or not.
+fn replace(barrier: Barrier, leak: bool) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let (holder, node) = graph(&mut main);
+    let (holder2, node2) = (holder.clone(), node.clone());
+    loom::explore();
+    let thread = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            let (holder, node) = (holder2.get(mc), node2.get(mc));
+            let mut guard = holder.cell.lock(mc);
+            let old = guard.get();
+            guard.set(node.next.get());
+            if leak {
+                core::mem::forget(guard);
+            } else {
+                drop(guard);
+            }
+            node.next.set(mc, None);
+            polls(mc);
+            old.map_or((), |old| must_live(old.stamp.0));
+        });
+    });
+    cycle(&heap);
+    thread.join().unwrap();
+    must_be_freed(4);
+    must_live(3);
+    check(&mut main, &holder, &node);
+}
+
+/// Hybrid: object 3 is taken out of its slot by a mutator whose barrier is not on yet; it then claims the cell, Black. The
+/// other has object 3 on its Grey stack and puts it in the cell. It leaks its guard, or not; it detaches soon or late.
+fn straggle(leak: bool) {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let (holder, node) = graph(&mut main);
+    let (holder2, node2) = (holder.clone(), node.clone());
+    let (holder3, node3) = (holder.clone(), node.clone());
+    loom::explore();
+    let unarmed = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            thread::yield_now();
+            node2.get(mc).next.set(mc, None);
+        });
+        thread::yield_now();
+        m.enter(|mc| holder2.get(mc).cell.try_lock(mc).map_or((), |mut guard| guard.set(None)));
+    });
+    let grey = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            let Some(moved) = node3.get(mc).next.get() else { return };
+            thread::yield_now();
+            thread::yield_now();
+            let holder = holder3.get(mc);
+            let mut guard = holder.cell.lock(mc);
+            guard.set(Some(moved));
+            if leak {
+                core::mem::forget(guard);
+            }
+            note_stored(3);
+        });
+    });
+    cycle(&heap);
+    unarmed.join().unwrap();
+    grey.join().unwrap();
+    must_be_freed(4);
+    if leak {
+        stored_must_live(3);
+    }
+    check(&mut main, &holder, &node);
+}
+
+#[test]
+fn writers_and_markers_stay_apart() {
+    for barrier in BARRIERS {
+        for leak in [false, true] {
+            let name = format!("cell, {barrier}, leak {leak}");
+            holds(&name, BOUND, move || replace(barrier, leak));
+        }
+    }
+}
+
+#[test]
+fn grey_writers_lose_nothing() {
+    for leak in [false, true] {
+        holds(&format!("cell, grey straggler, leak {leak}"), WIDE, move || straggle(leak));
+    }
+}
+
+#[test]
+fn twins() {
+    let twins = [
+        (Barrier::Insertion, Twin::NoClaim),
+        (Barrier::Insertion, Twin::WriterDoesNotWait),
+        (Barrier::Insertion, Twin::EndNotShaded),
+        (Barrier::Insertion, Twin::BusyNotSetAside),
+        (Barrier::Deletion, Twin::NoClaim),
+        (Barrier::Deletion, Twin::MarkerDoesNotClaim),
+        (Barrier::Hybrid, Twin::NoClaim),
+        (Barrier::Hybrid, Twin::WriterDoesNotWait),
+        (Barrier::Hybrid, Twin::ScannedBeforeTrace),
+        (Barrier::Hybrid, Twin::AnswerRelaxed),
+        (Barrier::Hybrid, Twin::ExitRelaxed),
+        (Barrier::Hybrid, Twin::CommandRelaxed),
+    ];
+    for (barrier, twin) in twins {
+        is_caught(&format!("cell, {barrier}"), twin, BOUND, move || replace(barrier, false));
+    }
+    is_caught("cell, insertion, leak", Twin::BusyNotSetAside, BOUND, || replace(Barrier::Insertion, true));
+}
+
+#[test]
+fn grey_twins() {
+    for (twin, leak) in
+        [(Twin::EndNotShaded, false), (Twin::GreyClaims, false), (Twin::LeakIgnored, true)]
+    {
+        is_caught(&format!("cell, grey straggler, leak {leak}"), twin, WIDE, move || straggle(leak));
+    }
+}

@@ -1,0 +1,49 @@
+//! Weak upgrades against the end of marking, the clearing and the reuse of the slot.
+
+use super::harness::{Bound, cycle, heap, holds, is_caught, must_live, mutator, polls};
+use super::objects::{Node, Weak};
+use crate::sync::twin::Twin;
+use crate::{Barrier, Gc, Root, Rootable};
+
+const BOUND: Bound = Bound { preemptions: 2 };
+
+type WeakRoot = Root<Rootable![Weak<'_>]>;
+
+/// Object 1 is known by a weak reference only. A mutator upgrades it while a cycle runs.
+fn upgrade(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let root: WeakRoot = main.enter(|mc| {
+        let target = Gc::new(mc, Node::new(1, None));
+        Root::new(mc, Gc::new(mc, Weak::new(0, Gc::downgrade(target, mc))))
+    });
+    loom::explore();
+    let root2 = root.clone();
+    let thread = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            let Some(target) = root2.get(mc).target.upgrade(mc) else { return };
+            must_live(target.stamp.0);
+            polls(mc);
+            must_live(target.stamp.0);
+        });
+    });
+    cycle(&heap);
+    thread.join().unwrap();
+    main.enter(|mc| {
+        root.get(mc).target.upgrade(mc).map_or((), |target| must_live(target.stamp.0));
+    });
+}
+
+#[test]
+fn upgraded_objects_live() {
+    for barrier in [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid] {
+        holds(&format!("weak upgrade, {barrier}"), BOUND, move || upgrade(barrier));
+    }
+}
+
+#[test]
+fn twins() {
+    for twin in [Twin::UpgradeNotShaded, Twin::UpgradeShadedAtHome, Twin::UpgradeNotSeen] {
+        is_caught("weak upgrade, hybrid", twin, BOUND, || upgrade(Barrier::Hybrid));
+    }
+}
