@@ -40,9 +40,17 @@ impl<'gc, T: Trace<'gc>> Kind<T> {
     );
     const PLAIN: bool = InfoOf::<T>::PLAIN && align_of::<T>() <= GRANULE;
     const TINY: bool = Self::PLAIN && size_of::<T>() < TINY_BLOCK;
-    const SIZE: usize = if size_of::<T>() == 0 { 1 } else { size_of::<T>() };
+    const SIZE: usize = if size_of::<T>() == 0 {
+        1
+    } else {
+        size_of::<T>()
+    };
     const SMALL: bool = InfoOf::<T>::SLOT <= MAX_SMALL;
-    const CLASS: usize = class_of(if Self::SMALL { InfoOf::<T>::SLOT } else { GRANULE });
+    const CLASS: usize = class_of(if Self::SMALL {
+        InfoOf::<T>::SLOT
+    } else {
+        GRANULE
+    });
     const CLASS_SIZE: usize = size_of_class(Self::CLASS);
 }
 
@@ -100,12 +108,18 @@ impl<'gc> Mutation<'gc> {
         if Kind::<T>::TINY {
             let class = class_of(TINY_BLOCK);
             let block = state.slot(&PLAIN, TINY_BLOCK, Place::Plain(class))?;
-            state.cache.set_tiny_block(block, TINY_BLOCK, Kind::<T>::SIZE);
+            state
+                .cache
+                .set_tiny_block(block, TINY_BLOCK, Kind::<T>::SIZE);
             Ok(block)
         } else if !Kind::<T>::SMALL {
             state.large_slot(info, InfoOf::<T>::SLOT)
         } else if Kind::<T>::PLAIN {
-            state.slot(&PLAIN, Kind::<T>::CLASS_SIZE, Place::Plain(Kind::<T>::CLASS))
+            state.slot(
+                &PLAIN,
+                Kind::<T>::CLASS_SIZE,
+                Place::Plain(Kind::<T>::CLASS),
+            )
         } else {
             state.slot(info, InfoOf::<T>::SLOT, Place::Typed)
         }
@@ -119,7 +133,9 @@ impl<'gc> Mutation<'gc> {
         let () = Kind::<T>::ALIGN_OK;
         let slot = match self.fast_slot::<T>() {
             Some(slot) => slot,
-            None => self.slow_slot::<T>(InfoOf::<T>::info()).unwrap_or_else(out_of_memory),
+            None => self
+                .slow_slot::<T>(InfoOf::<T>::info())
+                .unwrap_or_else(out_of_memory),
         };
         // A tiny object shares its mark with its neighbours: its block is left to them.
         let guard = (!Kind::<T>::TINY).then_some(FreeSlot(slot, InfoOf::<T>::SLOT));
@@ -140,9 +156,9 @@ impl<'gc> Mutation<'gc> {
         let state = self.state();
         let slot = match state.cache.plain(CLASS, GRANULE) {
             Some(slot) => slot,
-            None => {
-                state.slot(&PLAIN, GRANULE, Place::Plain(CLASS)).unwrap_or_else(out_of_memory)
-            }
+            None => state
+                .slot(&PLAIN, GRANULE, Place::Plain(CLASS))
+                .unwrap_or_else(out_of_memory),
         };
         let pointer = pointer_to::<WeakBox>(slot);
         // SAFETY: as in `alloc`.
@@ -168,7 +184,12 @@ impl<'gc> Mutation<'gc> {
         let grey = self.state().hold_grey();
         let first = pointer_to::<T>(slot);
         let counted = T::NEEDS_TRACE || needs_drop::<T>();
-        let mut filled = Filled { first, len: 0, slot, slot_size };
+        let mut filled = Filled {
+            first,
+            len: 0,
+            slot,
+            slot_size,
+        };
         for index in 0..len {
             let value = element(index);
             // SAFETY: `index` is below `len`, for which the slot has room.
@@ -196,8 +217,14 @@ impl<'gc> Mutation<'gc> {
         let too_large = || state.alloc_error(usize::MAX, NoPages::System);
         let counted = T::NEEDS_TRACE || needs_drop::<T>();
         let bytes = size_of::<T>().checked_mul(len).ok_or_else(too_large)?;
-        let bytes = if counted { bytes.checked_add(size_of::<usize>()) } else { Some(bytes) };
-        let bytes = bytes.filter(|&b| b <= isize::MAX as usize - MAX_ALIGN).ok_or_else(too_large)?;
+        let bytes = if counted {
+            bytes.checked_add(size_of::<usize>())
+        } else {
+            Some(bytes)
+        };
+        let bytes = bytes
+            .filter(|&b| b <= isize::MAX as usize - MAX_ALIGN)
+            .ok_or_else(too_large)?;
         let bytes = round_up(bytes.max(1), align_of::<T>().max(GRANULE));
         let info = match counted {
             true => InfoOf::<[T]>::slice_info(),
@@ -205,13 +232,20 @@ impl<'gc> Mutation<'gc> {
             false => &PLAIN,
         };
         if bytes > MAX_SMALL {
-            return Ok((state.large_slot(info, bytes)?, round_up(bytes, crate::heap::layout::PAGE)));
+            return Ok((
+                state.large_slot(info, bytes)?,
+                round_up(bytes, crate::heap::layout::PAGE),
+            ));
         }
         let class = class_of(bytes);
         // Size classes are multiples of a granule only; slots of over-aligned elements are exact.
         let exact = align_of::<T>() > GRANULE;
         let slot_size = if exact { bytes } else { size_of_class(class) };
-        let place = if counted || exact { Place::Typed } else { Place::Plain(class) };
+        let place = if counted || exact {
+            Place::Typed
+        } else {
+            Place::Plain(class)
+        };
         let fast = match place {
             Place::Typed => state.cache.typed(info, slot_size),
             Place::Plain(class) => state.cache.plain(class, slot_size),
@@ -279,8 +313,18 @@ impl MutatorState {
         self.poll();
         self.stress_tick();
         let core = self.core();
-        let owner = if info.local_drop { self.thread_token } else { 0 };
-        let class = || core.space.class(ClassKey { info, slot_size, owner });
+        let owner = if info.local_drop {
+            self.thread_token
+        } else {
+            0
+        };
+        let class = || {
+            core.space.class(ClassKey {
+                info,
+                slot_size,
+                owner,
+            })
+        };
         let line = self.cache.line(info, slot_size, place, class);
         loop {
             if let Some(slot) = self.cache.take_slot(line, info, slot_size, place) {
@@ -333,7 +377,9 @@ impl MutatorState {
     /// whose marking is over.
     fn colour(&self) -> Option<Epoch> {
         let command = self.command.get();
-        command.black().or_else(|| self.before_sweep().then_some(command.epoch))
+        command
+            .black()
+            .or_else(|| self.before_sweep().then_some(command.epoch))
     }
 
     /// A span of the class with free slots, swept.
@@ -362,9 +408,16 @@ impl MutatorState {
         self.poll();
         self.stress_tick();
         let core = self.core();
-        let owner = if info.local_drop { self.thread_token } else { 0 };
+        let owner = if info.local_drop {
+            self.thread_token
+        } else {
+            0
+        };
         let black = self.colour();
-        let new = || core.space.new_large(info, bytes, black, owner, core.external());
+        let new = || {
+            core.space
+                .new_large(info, bytes, black, owner, core.external())
+        };
         let span = match new() {
             Ok(span) => span,
             Err(why) if !core.sweep_all() => return Err(self.alloc_error(bytes, why)),
@@ -391,7 +444,9 @@ impl MutatorState {
     /// In stress mode: now and then asks for a cycle.
     fn stress_tick(&self) {
         if let Some(stress) = self.core().config.stress
-            && self.next_random().is_multiple_of(u64::from(stress.cycle_every))
+            && self
+                .next_random()
+                .is_multiple_of(u64::from(stress.cycle_every))
         {
             self.core().request_cycle();
             self.core().check_trigger(self);

@@ -27,7 +27,9 @@ pub struct Arena<R: ?Sized + for<'a> Rootable<'a> + 'static> {
 
 impl<R: ?Sized + for<'a> Rootable<'a> + 'static> fmt::Debug for Arena<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Arena").field("heap", self.heap()).finish_non_exhaustive()
+        f.debug_struct("Arena")
+            .field("heap", self.heap())
+            .finish_non_exhaustive()
     }
 }
 

@@ -42,7 +42,9 @@ impl Drop for Shared {
 
 impl fmt::Debug for Heap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Heap").field("id", &self.core().id).finish_non_exhaustive()
+        f.debug_struct("Heap")
+            .field("id", &self.core().id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -60,11 +62,17 @@ impl Heap {
 
     /// Settings for a heap.
     pub fn builder() -> HeapBuilder {
-        HeapBuilder { config: Config::default() }
+        HeapBuilder {
+            config: Config::default(),
+        }
     }
 
     fn from_config(config: Config) -> Heap {
-        Heap { shared: Arc::new(Shared { core: Core::new(config) }) }
+        Heap {
+            shared: Arc::new(Shared {
+                core: Core::new(config),
+            }),
+        }
     }
 
     #[inline(always)]
@@ -164,7 +172,8 @@ impl HeapBuilder {
         self
     }
 
-    /// The heap grows to about this many bytes before the first cycle (times `growth_percent`/100). Default: 4 MiB.
+    /// Bytes that count as live in addition to what is when the next goal is set: the heap grows to about this (times
+    /// `growth_percent`/100) before the first cycle. Default: 8 MiB.
     pub fn min_heap(mut self, bytes: usize) -> Self {
         self.config.min_heap = bytes;
         self

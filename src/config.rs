@@ -77,7 +77,12 @@ pub struct StressConfig {
 impl StressConfig {
     /// A cycle about every 50 allocations, buffers of one entry, short delays.
     pub fn new(seed: u64) -> Self {
-        StressConfig { seed, cycle_every: 50, buffer: 1, delay: 4 }
+        StressConfig {
+            seed,
+            cycle_every: 50,
+            buffer: 1,
+            delay: 4,
+        }
     }
 
     /// Another interval between cycles, in allocations.
@@ -113,7 +118,7 @@ impl Default for Config {
             growth_percent: 100,
             memory_limit: usize::MAX,
             max_heap: usize::MAX,
-            min_heap: 4 << 20,
+            min_heap: 8 << 20,
             marker_threads: default_marker_threads(),
             trace: trace_from_environment(),
             stress: None,
@@ -138,18 +143,40 @@ const MAX_GROWTH: u32 = 100_000;
 
 impl Config {
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let error = |field, value: String, range| Err(ConfigError { field, value, range });
+        let error = |field, value: String, range| {
+            Err(ConfigError {
+                field,
+                value,
+                range,
+            })
+        };
         if !(1..=MAX_GROWTH).contains(&self.growth_percent) {
-            return error("growth_percent", self.growth_percent.to_string(), "1 to 100000 percent");
+            return error(
+                "growth_percent",
+                self.growth_percent.to_string(),
+                "1 to 100000 percent",
+            );
         }
         if self.marker_threads > MAX_MARKERS {
-            return error("marker_threads", self.marker_threads.to_string(), "0 to 64 threads");
+            return error(
+                "marker_threads",
+                self.marker_threads.to_string(),
+                "0 to 64 threads",
+            );
         }
         if self.max_heap < 4 * PAGE {
-            return error("max_heap", self.max_heap.to_string(), "at least 65536 bytes");
+            return error(
+                "max_heap",
+                self.max_heap.to_string(),
+                "at least 65536 bytes",
+            );
         }
         if self.memory_limit < 4 * PAGE {
-            return error("memory_limit", self.memory_limit.to_string(), "at least 65536 bytes");
+            return error(
+                "memory_limit",
+                self.memory_limit.to_string(),
+                "at least 65536 bytes",
+            );
         }
         if let Some(stress) = self.stress {
             if stress.cycle_every == 0 {
@@ -175,19 +202,34 @@ mod tests {
             config.check().unwrap_err().field
         };
         assert_eq!(field(|c| c.growth_percent = 0), "growth_percent");
-        assert_eq!(field(|c| c.growth_percent = MAX_GROWTH + 1), "growth_percent");
+        assert_eq!(
+            field(|c| c.growth_percent = MAX_GROWTH + 1),
+            "growth_percent"
+        );
         assert_eq!(field(|c| c.marker_threads = 65), "marker_threads");
         assert_eq!(field(|c| c.max_heap = 1), "max_heap");
         assert_eq!(field(|c| c.memory_limit = 1), "memory_limit");
-        assert_eq!(field(|c| c.stress = Some(StressConfig::new(1).cycle_every(0))), "stress.cycle_every");
+        assert_eq!(
+            field(|c| c.stress = Some(StressConfig::new(1).cycle_every(0))),
+            "stress.cycle_every"
+        );
     }
 
     #[test]
     fn barriers_have_names() {
-        for barrier in [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid, Barrier::StopTheWorld] {
+        for barrier in [
+            Barrier::Insertion,
+            Barrier::Deletion,
+            Barrier::Hybrid,
+            Barrier::StopTheWorld,
+        ] {
             assert_eq!(barrier.to_string().parse(), Ok(barrier));
         }
         let error = "none".parse::<Barrier>().unwrap_err();
-        assert!(error.to_string().starts_with("barrier is \"none\", expected insertion"));
+        assert!(
+            error
+                .to_string()
+                .starts_with("barrier is \"none\", expected insertion")
+        );
     }
 }

@@ -16,7 +16,11 @@ pub struct ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is {}, expected {}", self.field, self.value, self.range)
+        write!(
+            f,
+            "{} is {}, expected {}",
+            self.field, self.value, self.range
+        )
     }
 }
 
@@ -36,14 +40,19 @@ pub struct AllocError {
 
 impl fmt::Display for AllocError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let AllocError { requested, used, .. } = self;
+        let AllocError {
+            requested, used, ..
+        } = self;
         match self.limit {
             Some(limit) => write!(
                 f,
                 "out of heap: {requested} bytes asked, {used} bytes in use, max_heap is {limit} bytes"
             ),
             None if self.requested > isize::MAX as usize => {
-                write!(f, "out of memory: an object of {requested} bytes is larger than any memory")
+                write!(
+                    f,
+                    "out of memory: an object of {requested} bytes is larger than any memory"
+                )
             }
             None => write!(
                 f,

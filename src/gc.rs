@@ -93,7 +93,11 @@ impl<'gc, T: Trace<'gc>> Gc<'gc, T> {
     #[inline(always)]
     pub fn new(mc: &Mutation<'gc>, value: T) -> Self {
         match mc.alloc(value) {
-            Ok(pointer) => Gc { pointer, brand: PhantomData, target: PhantomData },
+            Ok(pointer) => Gc {
+                pointer,
+                brand: PhantomData,
+                target: PhantomData,
+            },
             Err(error) => out_of_memory(error),
         }
     }
@@ -104,7 +108,11 @@ impl<'gc, T: Trace<'gc>> Gc<'gc, T> {
     /// [`AllocError`] when `max_heap` is reached or the system has no memory. A cycle has been asked for; after the next
     /// boundary another try may succeed.
     pub fn try_new(mc: &Mutation<'gc>, value: T) -> Result<Self, AllocError> {
-        mc.alloc(value).map(|pointer| Gc { pointer, brand: PhantomData, target: PhantomData })
+        mc.alloc(value).map(|pointer| Gc {
+            pointer,
+            brand: PhantomData,
+            target: PhantomData,
+        })
     }
 
     /// Makes an object that knows a weak pointer to itself. The pointer fails to upgrade until the object is made.
@@ -138,7 +146,11 @@ impl<'gc, T: Trace<'gc>> Gc<'gc, T> {
         if let Some(weak) = weak {
             weak.set(mc);
         }
-        Gc { pointer, brand: PhantomData, target: PhantomData }
+        Gc {
+            pointer,
+            brand: PhantomData,
+            target: PhantomData,
+        }
     }
 }
 
@@ -150,7 +162,11 @@ impl<'gc, T: ?Sized> Gc<'gc, T> {
     #[doc(hidden)]
     #[inline(always)]
     pub unsafe fn from_raw(pointer: NonNull<T>) -> Self {
-        Gc { pointer, brand: PhantomData, target: PhantomData }
+        Gc {
+            pointer,
+            brand: PhantomData,
+            target: PhantomData,
+        }
     }
 
     #[inline(always)]
@@ -179,7 +195,10 @@ impl<'gc, T: ?Sized> Gc<'gc, T> {
 
     /// A reference for the rest of the `enter`; `Deref` gives one for as long as the `Gc` itself is borrowed.
     #[inline(always)]
-    #[expect(clippy::should_implement_trait, reason = "an associated function, as all of Gc's; the trait is implemented too")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an associated function, as all of Gc's; the trait is implemented too"
+    )]
     pub fn as_ref(this: Self) -> &'gc T {
         // SAFETY: as in `deref`; what is alive inside `enter` is not freed before its end.
         unsafe { this.pointer.as_ref() }
@@ -201,11 +220,7 @@ impl<'gc, T: Trace<'gc>> Gc<'gc, [T]> {
     ///
     /// # Panics
     /// As [`Gc::new`]. If `element` panics, the elements made so far are dropped.
-    pub fn slice_from_fn(
-        mc: &Mutation<'gc>,
-        len: usize,
-        element: impl FnMut(usize) -> T,
-    ) -> Self {
+    pub fn slice_from_fn(mc: &Mutation<'gc>, len: usize, element: impl FnMut(usize) -> T) -> Self {
         Self::try_slice_from_fn(mc, len, element).unwrap_or_else(out_of_memory)
     }
 
@@ -218,7 +233,11 @@ impl<'gc, T: Trace<'gc>> Gc<'gc, [T]> {
         len: usize,
         element: impl FnMut(usize) -> T,
     ) -> Result<Self, AllocError> {
-        mc.alloc_slice(len, element).map(|pointer| Gc { pointer, brand: PhantomData, target: PhantomData })
+        mc.alloc_slice(len, element).map(|pointer| Gc {
+            pointer,
+            brand: PhantomData,
+            target: PhantomData,
+        })
     }
 
     /// A copy of a slice.
@@ -242,7 +261,9 @@ impl<'gc, T: Trace<'gc>> Gc<'gc, [T]> {
     {
         let mut elements = elements.into_iter();
         Self::slice_from_fn(mc, elements.len(), |_| {
-            elements.next().expect("the iterator is shorter than its len()")
+            elements
+                .next()
+                .expect("the iterator is shorter than its len()")
         })
     }
 }
@@ -290,8 +311,15 @@ impl<'gc, T: ?Sized> Gc<'gc, T> {
     #[doc(hidden)]
     pub fn __unsize<U: ?Sized>(this: Self, coerce: impl FnOnce(&'gc T) -> &'gc U) -> Gc<'gc, U> {
         let target = coerce(Gc::as_ref(this));
-        assert!(core::ptr::addr_eq(target, this.pointer.as_ptr()), "a coercion keeps the address");
-        Gc { pointer: NonNull::from(target), brand: PhantomData, target: PhantomData }
+        assert!(
+            core::ptr::addr_eq(target, this.pointer.as_ptr()),
+            "a coercion keeps the address"
+        );
+        Gc {
+            pointer: NonNull::from(target),
+            brand: PhantomData,
+            target: PhantomData,
+        }
     }
 }
 

@@ -37,27 +37,27 @@
 
 extern crate self as tricolor_gc;
 
-mod sync;
-mod heap;
 mod alloc;
-mod cell;
-mod barrier;
-mod mark;
-mod sweep;
-mod cycle;
-mod verify;
-mod config;
-mod error;
-mod stats;
-mod trace;
-mod gc;
-mod weak;
-mod root;
-mod mutator;
-mod collector;
 mod arena;
+mod barrier;
+mod cell;
+mod collector;
+mod config;
+mod cycle;
+mod error;
+mod gc;
+mod heap;
 #[cfg(all(test, loom))]
 mod loom_tests;
+mod mark;
+mod mutator;
+mod root;
+mod stats;
+mod sweep;
+mod sync;
+mod trace;
+mod verify;
+mod weak;
 
 pub use arena::Arena;
 pub use cell::mutex::{GcMutex, GcMutexGuard};

@@ -26,7 +26,9 @@ pub struct Mutator {
 
 impl fmt::Debug for Mutator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mutator").field("heap", &self.heap).finish_non_exhaustive()
+        f.debug_struct("Mutator")
+            .field("heap", &self.heap)
+            .finish_non_exhaustive()
     }
 }
 
@@ -43,7 +45,9 @@ pub struct Mutation<'gc> {
 
 impl fmt::Debug for Mutation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mutation").field("heap", &self.state.core().id).finish_non_exhaustive()
+        f.debug_struct("Mutation")
+            .field("heap", &self.state.core().id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -73,7 +77,11 @@ impl Drop for Inside<'_> {
 
 impl Mutator {
     pub(crate) fn new(state: Arc<MutatorState>, heap: Heap) -> Self {
-        Mutator { state, heap, thread: PhantomData }
+        Mutator {
+            state,
+            heap,
+            thread: PhantomData,
+        }
     }
 
     /// Runs `f` with access to the heap.

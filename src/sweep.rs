@@ -62,7 +62,9 @@ struct Found {
 impl Core {
     /// Whether the current thread runs a destructor of this heap.
     pub(crate) fn in_destructor(&self) -> bool {
-        IN_DESTRUCTOR.try_with(Cell::get).is_ok_and(|heap| heap == self.id)
+        IN_DESTRUCTOR
+            .try_with(Cell::get)
+            .is_ok_and(|heap| heap == self.id)
     }
 
     /// Panics if the current thread runs a destructor of this heap.
@@ -78,7 +80,11 @@ impl Core {
         let epoch = self.sweeping_epoch.load(Ordering::Relaxed);
         let found = if self.abandon.load(Ordering::Acquire) {
             let taken = span.slots() - span.free();
-            Found { live: taken, taken, freed: 0 }
+            Found {
+                live: taken,
+                taken,
+                freed: 0,
+            }
         } else if span.info().drop.is_some() {
             self.sweep_dropping(span, epoch)
         } else {
@@ -89,10 +95,18 @@ impl Core {
         }
         let swept = &self.counters.swept;
         let size = span.slot_size();
-        swept.objects_live.fetch_add(found.live as u64, Ordering::Relaxed);
-        swept.bytes_live.fetch_add(found.taken * size, Ordering::Relaxed);
-        swept.objects_freed.fetch_add(found.freed as u64, Ordering::Relaxed);
-        swept.bytes_freed.fetch_add((found.freed * size) as u64, Ordering::Relaxed);
+        swept
+            .objects_live
+            .fetch_add(found.live as u64, Ordering::Relaxed);
+        swept
+            .bytes_live
+            .fetch_add(found.taken * size, Ordering::Relaxed);
+        swept
+            .objects_freed
+            .fetch_add(found.freed as u64, Ordering::Relaxed);
+        swept
+            .bytes_freed
+            .fetch_add((found.freed * size) as u64, Ordering::Relaxed);
         let kept = if found.taken == 0 && empty == Empty::Free {
             self.space.free_span(span);
             None
@@ -116,7 +130,11 @@ impl Core {
         for word in 0..span.slots().div_ceil(64) {
             let taken = span.taken_bits(word);
             let live = span.marked_bits(word, epoch) & taken;
-            let zombies = if info.local_drop { span.marked_bits(word, ZOMBIE) & taken } else { 0 };
+            let zombies = if info.local_drop {
+                span.marked_bits(word, ZOMBIE) & taken
+            } else {
+                0
+            };
             let mut dead = taken & !live & !zombies;
             found.freed += dead.count_ones() as usize;
             found.live += live.count_ones() as usize;
@@ -133,7 +151,14 @@ impl Core {
                 }
                 if info.local_drop {
                     stay |= bit;
-                    self.mail.send(owner, Letter { object, slot_size, drop });
+                    self.mail.send(
+                        owner,
+                        Letter {
+                            object,
+                            slot_size,
+                            drop,
+                        },
+                    );
                 } else {
                     self.run_drop(object, slot_size, drop);
                     poison_freed(span, index);
@@ -206,7 +231,8 @@ impl Core {
         pending.store(1, Ordering::Relaxed);
         let c = &self.counters;
         let allocated = c.allocated.swap(0, Ordering::Relaxed);
-        c.allocated_before.fetch_add(allocated as u64, Ordering::Relaxed);
+        c.allocated_before
+            .fetch_add(allocated as u64, Ordering::Relaxed);
         let mut large = self.space.large.lock();
         let large = &mut *large;
         pending.fetch_add(large.swept.len(), Ordering::Relaxed);
@@ -244,7 +270,9 @@ impl Core {
     /// Sweeps large spans within the budget; whether all are swept.
     fn sweep_large(&self, left: &mut usize) -> bool {
         loop {
-            let Some(span) = self.space.large.lock().unswept.pop() else { return true };
+            let Some(span) = self.space.large.lock().unswept.pop() else {
+                return true;
+            };
             let bytes = span.slot_size();
             if let Some(span) = self.sweep_span(span, Empty::Free) {
                 self.space.large.lock().swept.push(span);
@@ -262,7 +290,12 @@ impl Core {
         let classes: Vec<_> = self.space.classes.lock().all().to_vec();
         for class in classes {
             let lists = core::mem::take(&mut *class.lists.lock());
-            for span in lists.partial.into_iter().chain(lists.full).chain(lists.unswept) {
+            for span in lists
+                .partial
+                .into_iter()
+                .chain(lists.full)
+                .chain(lists.unswept)
+            {
                 self.drop_span(span, thread);
             }
         }
@@ -300,9 +333,11 @@ fn sweep_plain(span: Span, epoch: Epoch) -> Found {
         found.live += live.count_ones() as usize;
         found.freed += (taken & !live).count_ones() as usize;
         if cfg!(feature = "verify") {
-            (0..64).filter(|bit| taken & !live & 1 << bit != 0).for_each(|bit| {
-                poison_freed(span, word * 64 + bit);
-            });
+            (0..64)
+                .filter(|bit| taken & !live & 1 << bit != 0)
+                .for_each(|bit| {
+                    poison_freed(span, word * 64 + bit);
+                });
         }
     }
     found.taken = found.live;

@@ -94,8 +94,15 @@ unsafe impl<'gc, T: ?Sized> Trace<'gc> for GcWeak<'gc, T> {
 impl<'gc, T: ?Sized> GcWeak<'gc, T> {
     /// A weak pointer with a box of its own; without a target until [`set`](Self::set).
     pub(crate) fn unset(mc: &Mutation<'gc>, pointer: NonNull<T>) -> Self {
-        let target = mc.alloc_weak_box(WeakBox { address: AtomicUsize::new(0) });
-        GcWeak { target, pointer, brand: PhantomData, referent: PhantomData }
+        let target = mc.alloc_weak_box(WeakBox {
+            address: AtomicUsize::new(0),
+        });
+        GcWeak {
+            target,
+            pointer,
+            brand: PhantomData,
+            referent: PhantomData,
+        }
     }
 
     fn weak_box(&self) -> &WeakBox {

@@ -354,7 +354,10 @@ fn a_full_heap_is_a_runtime_error() {
     let Err(Error::Runtime(message)) = result else {
         panic!("{result:?}")
     };
-    assert!(message.starts_with("Out of memory.\n[line 2]"), "{message}");
+    assert!(
+        message.starts_with("Out of memory.\n[line 4] in grow()"),
+        "{message}"
+    );
     assert!(message.ends_with("[line 5] in script\n"), "{message}");
 }
 

@@ -28,7 +28,7 @@ pub(crate) enum Instr {
     GetUpvalue { dst: Slot, index: u16 },
     SetUpvalue { src: Slot, index: u16 },
     GetProperty { dst: Slot, object: Slot, site: u16 },
-    SetProperty { object: Slot, value: Slot, site: u16 },
+    SetProperty { object: Slot, src: Slot, site: u16 },
     /// The receiver is in `dst`, the superclass in the slot after it.
     GetSuper { dst: Slot, site: u16 },
 
@@ -66,9 +66,10 @@ pub(crate) enum Instr {
 
     /// The arguments follow the callee; the result takes the callee's slot.
     Call { callee: Slot, argc: u8 },
-    Invoke { receiver: Slot, argc: u8, site: u16 },
+    /// The receiver takes the callee's slot.
+    Invoke { callee: Slot, argc: u8, site: u16 },
     /// The superclass is in the slot after the last argument.
-    SuperInvoke { receiver: Slot, argc: u8, site: u16 },
+    SuperInvoke { callee: Slot, argc: u8, site: u16 },
     Return { src: Slot },
 
     Closure { dst: Slot, function: u16 },

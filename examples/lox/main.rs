@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         None => repl(&mut interpreter),
     }));
     if options.gc_stats {
-        eprintln!("{:#?}", interpreter.heap().stats());
+        let _ = writeln!(io::stderr(), "{:#?}", interpreter.heap().stats());
     }
     // A panic, for example of a heap that is full while the program is loaded, has printed its message.
     result.unwrap_or(ExitCode::from(RUNTIME_ERROR))
@@ -68,8 +68,7 @@ fn repl(interpreter: &mut Interpreter) -> ExitCode {
     let mut input = io::stdin().lock();
     let mut line = Vec::new();
     loop {
-        print!("> ");
-        let _ = io::stdout().flush();
+        prompt("> ");
         line.clear();
         match input.read_until(b'\n', &mut line) {
             Ok(0) => break,
@@ -82,23 +81,30 @@ fn repl(interpreter: &mut Interpreter) -> ExitCode {
             Err(_) => eprintln!("The line is not valid UTF-8."),
         }
     }
-    println!();
+    prompt("\n");
     ExitCode::SUCCESS
+}
+
+/// Prints without a newline. That nobody reads it is no error.
+fn prompt(text: &str) {
+    let mut out = io::stdout();
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
 }
 
 /// Runs a program, and prints the error that it ends with.
 fn run(interpreter: &mut Interpreter, source: &str) -> Result<(), Error> {
     let mut out = BufWriter::new(io::stdout().lock());
     let result = interpreter.interpret(source, &mut out);
-    // A reader that went away is no error of the program.
+    // A reader that has gone needs no more output.
     let _ = out.flush();
     if let Err(Error::Compile(message) | Error::Runtime(message)) = &result {
-        eprint!("{message}");
+        let _ = io::stderr().write_all(message.as_bytes());
     }
     result
 }
 
 fn fail(code: u8, message: &str) -> ExitCode {
-    eprintln!("{message}");
+    let _ = writeln!(io::stderr(), "{message}");
     ExitCode::from(code)
 }

@@ -124,7 +124,20 @@ const NO_CLASS: u64 = 0;
 #[derive(Trace)]
 pub(crate) struct Closure<'gc> {
     pub(crate) function: Gc<'gc, Function<'gc>>,
-    pub(crate) upvalues: Gc<'gc, [Gc<'gc, Upvalue<'gc>>]>,
+    /// The first captured variable: many closures have just one.
+    pub(crate) first: Option<Gc<'gc, Upvalue<'gc>>>,
+    /// The other captured variables.
+    pub(crate) others: Gc<'gc, [Gc<'gc, Upvalue<'gc>>]>,
+}
+
+impl<'gc> Closure<'gc> {
+    #[inline(always)]
+    pub(crate) fn upvalue(&self, index: u16) -> Option<Gc<'gc, Upvalue<'gc>>> {
+        match index.checked_sub(1) {
+            None => self.first,
+            Some(index) => self.others.get(usize::from(index)).copied(),
+        }
+    }
 }
 
 /// A captured variable: while its scope lives it is a stack slot, afterwards its value is here.

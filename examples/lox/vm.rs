@@ -93,7 +93,7 @@ struct Machine<'s, 'gc> {
     /// One more than the stack slot of the topmost captured variable, 0 if there is none.
     open_end: usize,
     /// The heap has just been collected, and nothing was allocated since.
-    collected: bool,
+    collected: Cell<bool>,
     out: &'s mut dyn Write,
 }
 
@@ -128,7 +128,8 @@ impl<'gc> Vm<'gc> {
             mc,
             Closure {
                 function,
-                upvalues: self.no_upvalues,
+                first: None,
+                others: self.no_upvalues,
             },
         );
         let mut state = self.state.borrow_mut(mc);
@@ -206,7 +207,7 @@ impl<'gc> Vm<'gc> {
                 names,
                 open_end: open.last().map_or(0, |upvalue| upvalue.slot.get() + 1),
                 open,
-                collected,
+                collected: Cell::new(collected),
                 out,
             };
             let (end, exit) = machine.run(registers);

@@ -63,7 +63,10 @@ impl MutatorState {
     }
 
     fn buffer_size(&self) -> usize {
-        self.core().config.stress.map_or(BUFFER, |stress| stress.buffer)
+        self.core()
+            .config
+            .stress
+            .map_or(BUFFER, |stress| stress.buffer)
     }
 
     /// A slot's word was exchanged: shades the objects of the old and the new word as the mode says.
@@ -169,7 +172,8 @@ impl MutatorState {
     /// A guard that must shade when it ends begins (`1`) or ends (`-1`): see [`MutatorState::grey_guards`].
     pub(crate) fn count_guard(&self, at_end: AtEnd, change: isize) {
         if at_end == AtEnd::ShadeGrey {
-            self.grey_guards.set(self.grey_guards.get().wrapping_add_signed(change));
+            self.grey_guards
+                .set(self.grey_guards.get().wrapping_add_signed(change));
         }
     }
 

@@ -86,12 +86,9 @@ impl ScanWord {
             if seen == id.busy() {
                 return Claim::Busy;
             }
-            let claim = self.0.compare_exchange_weak(
-                seen,
-                id.busy(),
-                Ordering::Acquire,
-                Ordering::Acquire,
-            );
+            let claim =
+                self.0
+                    .compare_exchange_weak(seen, id.busy(), Ordering::Acquire, Ordering::Acquire);
             match claim {
                 Ok(_) => return Claim::Claimed,
                 Err(now) => seen = now,

@@ -17,7 +17,10 @@ pub(crate) struct Guarded<T: ?Sized> {
 
 impl<T> Guarded<T> {
     pub(crate) const fn new(value: T) -> Self {
-        Guarded { scan: ScanWord::new(), value: UnsafeCell::new(value) }
+        Guarded {
+            scan: ScanWord::new(),
+            value: UnsafeCell::new(value),
+        }
     }
 
     pub(crate) fn into_inner(self) -> T {
@@ -49,14 +52,16 @@ impl<'gc, T: ?Sized + Trace<'gc>> Guarded<T> {
         if mc.state().needs_nothing(&self.scan) {
             return AtEnd::Nothing;
         }
-        mc.state().cell_write_begins(&self.scan, |tracer| self.trace_contents(tracer))
+        mc.state()
+            .cell_write_begins(&self.scan, |tracer| self.trace_contents(tracer))
     }
 
     /// The write access ends.
     #[inline(always)]
     pub(crate) fn end(&self, mc: &Mutation<'gc>, at_end: AtEnd) {
         if at_end != AtEnd::Nothing {
-            mc.state().cell_write_ends(&self.scan, at_end, |tracer| self.trace_contents(tracer));
+            mc.state()
+                .cell_write_ends(&self.scan, at_end, |tracer| self.trace_contents(tracer));
         }
     }
 

@@ -47,7 +47,10 @@ pub struct GcMutexGuard<'b, 'gc, T: ?Sized + Trace<'gc>> {
 impl<T> GcMutex<T> {
     /// A mutex with a value.
     pub const fn new(value: T) -> Self {
-        GcMutex { raw: Mutex::new(()), inner: Guarded::new(value) }
+        GcMutex {
+            raw: Mutex::new(()),
+            inner: Guarded::new(value),
+        }
     }
 
     /// The value of a mutex that is not in a heap.
@@ -86,7 +89,12 @@ impl<T: ?Sized> GcMutex<T> {
     {
         let at_end = self.inner.begin(mc);
         mc.state().count_guard(at_end, 1);
-        GcMutexGuard { mutex: self, mc, at_end, _lock: lock }
+        GcMutexGuard {
+            mutex: self,
+            mc,
+            at_end,
+            _lock: lock,
+        }
     }
 
     /// The value of a mutex that nobody else has.
@@ -130,7 +138,9 @@ impl<T: Default> Default for GcMutex<T> {
 
 impl<T: ?Sized> fmt::Debug for GcMutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GcMutex").field("locked", &self.raw.is_locked()).finish_non_exhaustive()
+        f.debug_struct("GcMutex")
+            .field("locked", &self.raw.is_locked())
+            .finish_non_exhaustive()
     }
 }
 

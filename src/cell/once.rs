@@ -32,7 +32,10 @@ unsafe impl<T: Send> Send for GcOnceCell<T> {}
 impl<T> GcOnceCell<T> {
     /// An empty cell.
     pub const fn new() -> Self {
-        GcOnceCell { inner: Guarded::new(None), initialising: Cell::new(false) }
+        GcOnceCell {
+            inner: Guarded::new(None),
+            initialising: Cell::new(false),
+        }
     }
 
     /// The value, if it has been set.
@@ -70,7 +73,10 @@ impl<T> GcOnceCell<T> {
         T: Trace<'gc>,
     {
         if self.get().is_none() {
-            assert!(!self.initialising.replace(true), "GcOnceCell initialised by its own initialiser");
+            assert!(
+                !self.initialising.replace(true),
+                "GcOnceCell initialised by its own initialiser"
+            );
             struct Done<'a>(&'a Cell<bool>);
             impl Drop for Done<'_> {
                 fn drop(&mut self) {

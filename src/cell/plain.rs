@@ -35,7 +35,10 @@ unsafe impl<T: Send> Send for GcCell<T> {}
 impl<T> GcCell<T> {
     /// A cell with a value.
     pub const fn new(value: T) -> Self {
-        GcCell { inner: Guarded::new(value), confined: PhantomData }
+        GcCell {
+            inner: Guarded::new(value),
+            confined: PhantomData,
+        }
     }
 
     /// The value of a cell that is not in a heap.

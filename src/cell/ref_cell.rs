@@ -53,7 +53,10 @@ pub struct GcRefMut<'b, 'gc, T: ?Sized + Trace<'gc>> {
 impl<T> GcRefCell<T> {
     /// A cell with a value.
     pub const fn new(value: T) -> Self {
-        GcRefCell { flag: Cell::new(0), inner: Guarded::new(value) }
+        GcRefCell {
+            flag: Cell::new(0),
+            inner: Guarded::new(value),
+        }
     }
 
     /// The value of a cell that is not in a heap.
@@ -91,7 +94,8 @@ impl<T: ?Sized> GcRefCell<T> {
     /// If it is mutably borrowed.
     #[inline]
     pub fn borrow(&self) -> GcRef<'_, T> {
-        self.try_borrow().expect("GcRefCell is already mutably borrowed")
+        self.try_borrow()
+            .expect("GcRefCell is already mutably borrowed")
     }
 
     /// Borrows the value, unless it is mutably borrowed.
@@ -103,7 +107,9 @@ impl<T: ?Sized> GcRefCell<T> {
         }
         self.flag.set(flag + 1);
         // SAFETY: not mutably borrowed, and cannot be while the flag counts this reader; markers only read.
-        Some(GcRef { value: unsafe { &*self.inner.get() }, flag: &self.flag })
+        let value = unsafe { &*self.inner.get() };
+        let flag = &self.flag;
+        Some(GcRef { value, flag })
     }
 
     /// Mutably borrows the value.
@@ -115,7 +121,8 @@ impl<T: ?Sized> GcRefCell<T> {
     where
         T: Trace<'gc>,
     {
-        self.try_borrow_mut(mc).expect("GcRefCell is already borrowed")
+        self.try_borrow_mut(mc)
+            .expect("GcRefCell is already borrowed")
     }
 
     /// Mutably borrows the value, unless it is borrowed.
@@ -130,7 +137,11 @@ impl<T: ?Sized> GcRefCell<T> {
         let at_end = self.inner.begin(mc);
         mc.state().count_guard(at_end, 1);
         self.flag.set(WRITING);
-        Some(GcRefMut { cell: self, mc, at_end })
+        Some(GcRefMut {
+            cell: self,
+            mc,
+            at_end,
+        })
     }
 
     /// The value of a cell that nobody else has: outside a heap, or in a value that is being built.
@@ -143,7 +154,10 @@ impl<'b, T: ?Sized> GcRef<'b, T> {
     /// A borrow of a part of the value.
     pub fn map<U: ?Sized>(this: Self, part: impl FnOnce(&T) -> &U) -> GcRef<'b, U> {
         let (value, flag) = (this.value, this.flag);
-        let mapped = GcRef { value: part(value), flag };
+        let mapped = GcRef {
+            value: part(value),
+            flag,
+        };
         core::mem::forget(this);
         mapped
     }
@@ -163,7 +177,10 @@ impl<T: ?Sized> Clone for GcRef<'_, T> {
         let flag = self.flag.get();
         assert!(flag < WRITING - 1, "too many borrows of one GcRefCell");
         self.flag.set(flag + 1);
-        GcRef { value: self.value, flag: self.flag }
+        GcRef {
+            value: self.value,
+            flag: self.flag,
+        }
     }
 }
 

@@ -51,7 +51,10 @@ pub struct GcRwLockWriteGuard<'b, 'gc, T: ?Sized + Trace<'gc>> {
 impl<T> GcRwLock<T> {
     /// A lock with a value.
     pub const fn new(value: T) -> Self {
-        GcRwLock { raw: RwLock::new(()), inner: Guarded::new(value) }
+        GcRwLock {
+            raw: RwLock::new(()),
+            inner: Guarded::new(value),
+        }
     }
 
     /// The value of a lock that is not in a heap.
@@ -64,14 +67,20 @@ impl<T: ?Sized> GcRwLock<T> {
     /// Waits until nobody writes.
     #[inline]
     pub fn read(&self) -> GcRwLockReadGuard<'_, T> {
-        GcRwLockReadGuard { lock: self, _shared: self.raw.read() }
+        GcRwLockReadGuard {
+            lock: self,
+            _shared: self.raw.read(),
+        }
     }
 
     /// Reads if nobody writes.
     #[inline]
     pub fn try_read(&self) -> Option<GcRwLockReadGuard<'_, T>> {
         let shared = self.raw.try_read()?;
-        Some(GcRwLockReadGuard { lock: self, _shared: shared })
+        Some(GcRwLockReadGuard {
+            lock: self,
+            _shared: shared,
+        })
     }
 
     /// Waits until nobody reads or writes.
@@ -106,7 +115,12 @@ impl<T: ?Sized> GcRwLock<T> {
     {
         let at_end = self.inner.begin(mc);
         mc.state().count_guard(at_end, 1);
-        GcRwLockWriteGuard { lock: self, mc, at_end, _exclusive: exclusive }
+        GcRwLockWriteGuard {
+            lock: self,
+            mc,
+            at_end,
+            _exclusive: exclusive,
+        }
     }
 
     /// The value of a lock that nobody else has.
@@ -160,7 +174,9 @@ impl<T: Default> Default for GcRwLock<T> {
 
 impl<T: ?Sized> fmt::Debug for GcRwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GcRwLock").field("locked", &self.raw.is_locked()).finish_non_exhaustive()
+        f.debug_struct("GcRwLock")
+            .field("locked", &self.raw.is_locked())
+            .finish_non_exhaustive()
     }
 }
 

@@ -105,7 +105,10 @@ impl<P> GcSlot<P> {
     where
         P: SlotValue<'gc>,
     {
-        GcSlot { word: AtomicPtr::new(value.into_word()), value: PhantomData }
+        GcSlot {
+            word: AtomicPtr::new(value.into_word()),
+            value: PhantomData,
+        }
     }
 
     /// The value.
@@ -169,7 +172,8 @@ impl<P> GcSlot<P> {
         match result {
             Ok(old) => {
                 if mc.state().barrier_on() {
-                    mc.state().slot_written(address::<P>(old), address::<P>(new));
+                    mc.state()
+                        .slot_written(address::<P>(old), address::<P>(new));
                 }
                 // SAFETY: as in `swap`.
                 Ok(unsafe { P::from_word(old) })
@@ -190,7 +194,8 @@ impl<P> GcSlot<P> {
         } else {
             self.word.swap(word, Ordering::AcqRel)
         };
-        mc.state().slot_written(address::<Q>(old), address::<Q>(word));
+        mc.state()
+            .slot_written(address::<Q>(old), address::<Q>(word));
         old
     }
 }

@@ -42,7 +42,9 @@ impl Core {
         let start = status.threads == 0 && !status.shutdown;
         if start && let Some(core) = self.this.upgrade() {
             status.threads = self.config.marker_threads;
-            let handles = (0..self.config.marker_threads).map(|index| spawn(&core, index)).collect();
+            let handles = (0..self.config.marker_threads)
+                .map(|index| spawn(&core, index))
+                .collect();
             // Handles of threads that have ended by themselves need no joining.
             status.handles = handles;
         }
@@ -65,7 +67,8 @@ impl Core {
                 return status.last.clone();
             }
             if self.config.marker_threads > 0 {
-                self.changed.wait_for(&mut status, Duration::from_millis(100));
+                self.changed
+                    .wait_for(&mut status, Duration::from_millis(100));
                 continue;
             }
             drop(status);
@@ -153,7 +156,10 @@ fn spawn(core: &SharedCore, index: usize) -> thread::JoinHandle<()> {
         run(&core);
         core::mem::forget(bug);
     };
-    thread::Builder::new().name(name).spawn(run).expect("the system starts a marker thread")
+    thread::Builder::new()
+        .name(name)
+        .spawn(run)
+        .expect("the system starts a marker thread")
 }
 
 /// The collector's own code does not panic; if it did, everybody who waits for a cycle would wait for ever.
@@ -218,7 +224,8 @@ fn sleep(core: &Core, timeout: Duration, quiet_since: Instant) -> bool {
         core.work.wait_for(&mut status, timeout);
     }
     status.poked = false;
-    let done = core.phase() == Phase::Idle && quiet_since.elapsed() >= LINGER && !core.is_cycle_wanted();
+    let done =
+        core.phase() == Phase::Idle && quiet_since.elapsed() >= LINGER && !core.is_cycle_wanted();
     if status.shutdown || done {
         status.threads -= 1;
         return false;

@@ -119,8 +119,16 @@ mod tests {
     fn packing_keeps_every_field() {
         for mode in [Mode::Off, Mode::Grey, Mode::Black, Mode::Insertion] {
             for colour in [Colour::White, Colour::Grey, Colour::Black] {
-                for (boundary, stop) in [(false, false), (true, false), (false, true), (true, true)] {
-                    let command = Command { seq: u32::MAX - 1, mode, colour, epoch: 250, boundary, stop };
+                for (boundary, stop) in [(false, false), (true, false), (false, true), (true, true)]
+                {
+                    let command = Command {
+                        seq: u32::MAX - 1,
+                        mode,
+                        colour,
+                        epoch: 250,
+                        boundary,
+                        stop,
+                    };
                     assert_eq!(Command::unpack(command.pack()), command);
                 }
             }
@@ -129,9 +137,28 @@ mod tests {
 
     #[test]
     fn objects_are_black_only_while_a_cycle_marks() {
-        let marking = Command { mode: Mode::Black, colour: Colour::Black, epoch: 7, ..Command::FIRST };
+        let marking = Command {
+            mode: Mode::Black,
+            colour: Colour::Black,
+            epoch: 7,
+            ..Command::FIRST
+        };
         assert_eq!(marking.black(), Some(7));
-        assert_eq!(Command { mode: Mode::Off, ..marking }.black(), None);
-        assert_eq!(Command { colour: Colour::Grey, ..marking }.black(), None);
+        assert_eq!(
+            Command {
+                mode: Mode::Off,
+                ..marking
+            }
+            .black(),
+            None
+        );
+        assert_eq!(
+            Command {
+                colour: Colour::Grey,
+                ..marking
+            }
+            .black(),
+            None
+        );
     }
 }

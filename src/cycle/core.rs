@@ -237,7 +237,10 @@ impl Core {
     /// Gives back what was charged and not used.
     pub(crate) fn uncharge(&self, bytes: usize) {
         let sub = |value: usize| Some(value.saturating_sub(bytes));
-        let _ = self.counters.allocated.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sub);
+        let _ = self
+            .counters
+            .allocated
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, sub);
     }
 
     /// Asks for a cycle if the heap has grown enough, and tells the mutator what its boundary is wanted for.
@@ -311,7 +314,9 @@ impl Core {
     pub(crate) fn check_can_wait(&self, what: &str) {
         self.check_not_in_destructor(what);
         let me = thread::current().id();
-        let inside = !self.registry.all(|other| other.thread != me || !other.gate.is_inside());
+        let inside = !self
+            .registry
+            .all(|other| other.thread != me || !other.gate.is_inside());
         assert!(
             !inside,
             "{what} called while this thread is inside `enter` of the same heap: the cycle would wait for the thread, \
@@ -401,7 +406,10 @@ impl Core {
     /// External memory has grown or shrunk.
     pub(crate) fn account(&self, delta: isize) {
         let add = |bytes: usize| Some(bytes.saturating_add_signed(delta));
-        let _ = self.counters.external.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        let _ = self
+            .counters
+            .external
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
     /// Sweeps everything that is left to sweep, for an allocation that finds no memory; whether there was anything.

@@ -46,8 +46,8 @@ use std::time::{Duration, Instant};
 
 use super::command::{Colour, Command, Mode};
 use super::core::{Core, Phase};
-use super::mutator::MutatorState;
 use super::marking::Marking;
+use super::mutator::MutatorState;
 use super::pacer::{self, Pacer};
 use crate::config::{Barrier, Config};
 use crate::heap::span::{Epoch, next_epoch};
@@ -70,25 +70,41 @@ const STOP_BUDGET: u64 = 32 << 10;
 pub(super) enum Stage {
     Idle,
     /// Hybrid, Insertion: the barrier goes on at each mutator's boundary.
-    Arm { seq: u32 },
+    Arm {
+        seq: u32,
+    },
     /// Hybrid: each mutator's stack is emptied once more, after T1.
-    ArmBlack { seq: u32 },
+    ArmBlack {
+        seq: u32,
+    },
     /// Deletion, or Hybrid after a leaked guard: the barrier goes on in a stop.
-    ArmStop { since: Instant },
+    ArmStop {
+        since: Instant,
+    },
     /// Markers are at work.
     Mark,
     /// The worklist is dry: mutators hand over their buffers.
-    Round { seq: u32, pushes: u64 },
+    Round {
+        seq: u32,
+        pushes: u64,
+    },
     /// Insertion: all outside, to see that it stays dry.
-    FinalStop { since: Instant, attempt: u32 },
+    FinalStop {
+        since: Instant,
+        attempt: u32,
+    },
     /// StopTheWorld: all outside, to mark.
-    MarkStop { since: Instant },
+    MarkStop {
+        since: Instant,
+    },
     /// Weak references to unmarked objects are cleared.
     Clear,
     /// With the verifier: all outside, to compare.
     VerifyStop,
     /// The barrier goes off.
-    Off { seq: u32 },
+    Off {
+        seq: u32,
+    },
     Sweep,
 }
 
@@ -167,7 +183,12 @@ impl Driver {
 impl Core {
     /// Takes the cycle one step further. `marker` does the marking of this thread, at most `budget` bytes at a time.
     /// The one long match of the crate: one arm per stage.
-    pub(crate) fn advance(&self, d: &mut Driver, marker: &mut Option<Marker>, budget: u64) -> Advance {
+    pub(crate) fn advance(
+        &self,
+        d: &mut Driver,
+        marker: &mut Option<Marker>,
+        budget: u64,
+    ) -> Advance {
         match d.stage {
             Stage::Idle if !self.is_cycle_wanted() => Advance::Idle,
             Stage::Idle => self.begin(d),
@@ -181,12 +202,12 @@ impl Core {
             }),
             Stage::Mark => self.mark_stage(d, marker, budget),
             Stage::Round { seq, pushes } => self.round_stage(d, seq, pushes),
-            Stage::FinalStop { since, attempt } => self.when_stopped(d, |core, d, held| {
-                core.final_stop(d, held, since, attempt)
-            }),
-            Stage::MarkStop { since } => self.when_stopped(d, |core, d, held| {
-                core.mark_stopped(d, &held, since)
-            }),
+            Stage::FinalStop { since, attempt } => {
+                self.when_stopped(d, |core, d, held| core.final_stop(d, held, since, attempt))
+            }
+            Stage::MarkStop { since } => {
+                self.when_stopped(d, |core, d, held| core.mark_stopped(d, &held, since))
+            }
             Stage::Clear => self.clear_stage(d),
             Stage::VerifyStop => {
                 self.when_stopped(d, |core, d, held| core.verify_stopped(d, &held))
@@ -227,16 +248,18 @@ impl Core {
         self.cycle_epoch.store(d.epoch, Ordering::Relaxed);
         let since = Instant::now();
         d.stage = match self.config.barrier {
-            Barrier::Deletion if twin::is(Twin::DeletionWithoutStop) => {
-                Stage::Arm { seq: self.ask(d, Mode::Black, Colour::Black, true) }
-            }
-            Barrier::Hybrid if twin::is(Twin::OneHandshake) => {
-                Stage::Arm { seq: self.ask(d, Mode::Black, Colour::Black, true) }
-            }
-            Barrier::Hybrid => Stage::Arm { seq: self.ask(d, Mode::Grey, Colour::Grey, true) },
-            Barrier::Insertion => {
-                Stage::Arm { seq: self.ask(d, Mode::Insertion, Colour::White, true) }
-            }
+            Barrier::Deletion if twin::is(Twin::DeletionWithoutStop) => Stage::Arm {
+                seq: self.ask(d, Mode::Black, Colour::Black, true),
+            },
+            Barrier::Hybrid if twin::is(Twin::OneHandshake) => Stage::Arm {
+                seq: self.ask(d, Mode::Black, Colour::Black, true),
+            },
+            Barrier::Hybrid => Stage::Arm {
+                seq: self.ask(d, Mode::Grey, Colour::Grey, true),
+            },
+            Barrier::Insertion => Stage::Arm {
+                seq: self.ask(d, Mode::Insertion, Colour::White, true),
+            },
             Barrier::Deletion => Stage::ArmStop { since },
             Barrier::StopTheWorld => Stage::MarkStop { since },
         };
@@ -256,7 +279,9 @@ impl Core {
             let _ = self.ask(d, Mode::Black, Colour::Grey, true);
             return self.start_marking(d);
         }
-        d.stage = Stage::ArmBlack { seq: self.ask(d, Mode::Black, Colour::Grey, true) };
+        d.stage = Stage::ArmBlack {
+            seq: self.ask(d, Mode::Black, Colour::Grey, true),
+        };
         Advance::Progress
     }
 
@@ -264,7 +289,9 @@ impl Core {
     fn armed_black(&self, d: &mut Driver) -> Advance {
         if self.leaked_guards.swap(false, Ordering::Relaxed) && !twin::is(Twin::LeakIgnored) {
             self.next_scan_id();
-            d.stage = Stage::ArmStop { since: Instant::now() };
+            d.stage = Stage::ArmStop {
+                since: Instant::now(),
+            };
             self.ask_stop(d);
             return Advance::Progress;
         }
@@ -308,7 +335,9 @@ impl Core {
             Marking::Wait => return Advance::Waiting,
             Marking::Dry => {}
         }
-        let Some(pushes) = self.worklist.dry() else { return Advance::Waiting };
+        let Some(pushes) = self.worklist.dry() else {
+            return Advance::Waiting;
+        };
         if !core::mem::replace(&mut d.retried, true) {
             self.retry_deferred(Meet::ClaimOrDefer);
             return Advance::Progress;
@@ -335,10 +364,14 @@ impl Core {
         } else {
             d.failed_rounds += 1;
         }
-        let stops = self.config.barrier == Barrier::Insertion && !twin::is(Twin::InsertionWithoutStop);
+        let stops =
+            self.config.barrier == Barrier::Insertion && !twin::is(Twin::InsertionWithoutStop);
         if stops && (clean || d.failed_rounds >= ROUNDS) {
             // Busy mutators store new white objects in every round; only the stop ends that.
-            d.stage = Stage::FinalStop { since: Instant::now(), attempt: d.failed_stops };
+            d.stage = Stage::FinalStop {
+                since: Instant::now(),
+                attempt: d.failed_stops,
+            };
             self.ask_stop(d);
             return Advance::Progress;
         }
@@ -397,7 +430,11 @@ impl Core {
     /// Marks what was stored since the last round, which is little as a rule, up to a bound on the pause; the last attempt marks
     /// to the end.
     fn mark_in_stop(&self, attempt: u32) {
-        let mut left = if attempt < STOP_ATTEMPTS { STOP_BUDGET } else { u64::MAX };
+        let mut left = if attempt < STOP_ATTEMPTS {
+            STOP_BUDGET
+        } else {
+            u64::MAX
+        };
         let mut marker = None;
         while left > 0 && !self.abandon.load(Ordering::Acquire) {
             self.retry_deferred(Meet::Force);

@@ -30,7 +30,9 @@ impl Core {
     /// Everybody is held: compares. Not counted as a stop: it is the verifier's, not the cycle's.
     pub(super) fn verify_stopped(&self, d: &mut Driver, held: &[Arc<MutatorState>]) -> Advance {
         self.verify(d.epoch);
-        d.stage = Stage::Off { seq: self.ask(d, Mode::Off, Colour::White, false) };
+        d.stage = Stage::Off {
+            seq: self.ask(d, Mode::Off, Colour::White, false),
+        };
         held.iter().for_each(|state| state.gate.release());
         self.wake_stopped();
         Advance::Progress
@@ -39,7 +41,9 @@ impl Core {
     /// Every barrier is off (I6): mark bytes may be consumed.
     pub(super) fn barriers_off(&self, d: &mut Driver) -> Advance {
         if !self.worklist.clear() {
-            d.stage = Stage::Off { seq: self.command().seq };
+            d.stage = Stage::Off {
+                seq: self.command().seq,
+            };
             return Advance::Waiting;
         }
         d.cycle.terminating = d.lap();
@@ -92,7 +96,11 @@ impl Core {
         d.cycle.objects_shaded = shaded - d.shaded_before;
         let plan = {
             let (marked, assisted) = (d.cycle.bytes_marked, d.cycle.bytes_assisted);
-            let work = Work { allocated: d.cycle.bytes_allocated, marked, assisted };
+            let work = Work {
+                allocated: d.cycle.bytes_allocated,
+                marked,
+                assisted,
+            };
             d.pacer.cycle_ended(work, live + external)
         };
         self.goal.store(plan.goal, Ordering::Relaxed);

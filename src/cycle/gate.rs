@@ -44,14 +44,20 @@ impl Gate {
     #[must_use]
     pub(crate) fn enter(&self) -> bool {
         // Acquire: pairs with `release`: what the collector did to the state is seen.
-        self.0.compare_exchange(OUTSIDE, INSIDE, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        self.0
+            .compare_exchange(OUTSIDE, INSIDE, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// Mutator: goes outside.
     #[inline(always)]
     pub(crate) fn exit(&self) {
         // Release: pairs with `hold`: what the mutator did is seen by the collector.
-        let order = if twin::is(Twin::ExitRelaxed) { Ordering::Relaxed } else { Ordering::Release };
+        let order = if twin::is(Twin::ExitRelaxed) {
+            Ordering::Relaxed
+        } else {
+            Ordering::Release
+        };
         self.0.store(OUTSIDE, order);
     }
 
@@ -62,7 +68,9 @@ impl Gate {
         if twin::is(Twin::HoldDoesNotTake) {
             return self.0.load(Ordering::Acquire) == OUTSIDE;
         }
-        self.0.compare_exchange(OUTSIDE, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        self.0
+            .compare_exchange(OUTSIDE, HELD, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// Collector: gives the state back.

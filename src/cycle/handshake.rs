@@ -12,9 +12,22 @@ use crate::sync::twin::{self, Twin};
 
 impl Core {
     /// Publishes the state that all mutators are to be in.
-    pub(super) fn publish(&self, d: &mut Driver, mode: Mode, colour: Colour, boundary: bool) -> Command {
+    pub(super) fn publish(
+        &self,
+        d: &mut Driver,
+        mode: Mode,
+        colour: Colour,
+        boundary: bool,
+    ) -> Command {
         d.asked = Instant::now();
-        let command = Command { seq: 0, mode, colour, epoch: d.epoch, boundary, stop: false };
+        let command = Command {
+            seq: 0,
+            mode,
+            colour,
+            epoch: d.epoch,
+            boundary,
+            stop: false,
+        };
         self.registry.publish(command)
     }
 
@@ -27,7 +40,11 @@ impl Core {
     /// Asks all mutators to be outside at once.
     pub(super) fn ask_stop(&self, d: &mut Driver) {
         d.asked = Instant::now();
-        self.registry.publish(Command { boundary: true, stop: true, ..self.command() });
+        self.registry.publish(Command {
+            boundary: true,
+            stop: true,
+            ..self.command()
+        });
     }
 
     /// Goes on with `next` when every mutator has adopted command `seq`, adopting it for those who are outside.

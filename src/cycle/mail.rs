@@ -38,7 +38,9 @@ impl Mail {
     /// The current thread makes objects in this heap.
     pub(crate) fn register_thread(&self) -> u64 {
         let token = thread_token();
-        let alive = OWN.try_with(|own| Arc::downgrade(&own.alive)).unwrap_or_default();
+        let alive = OWN
+            .try_with(|own| Arc::downgrade(&own.alive))
+            .unwrap_or_default();
         self.0.lock().entry(token).or_default().owner = alive;
         token
     }
@@ -55,13 +57,20 @@ impl Mail {
     /// Everything in a thread's box.
     pub(crate) fn take(&self, owner: u64) -> Vec<Letter> {
         let mut boxes = self.0.lock();
-        boxes.get_mut(&owner).map(|b| core::mem::take(&mut b.letters)).unwrap_or_default()
+        boxes
+            .get_mut(&owner)
+            .map(|b| core::mem::take(&mut b.letters))
+            .unwrap_or_default()
     }
 
     /// Letters to threads that have ended: nobody will ever open them.
     pub(crate) fn undeliverable(&self) -> usize {
         let boxes = self.0.lock();
-        boxes.values().filter(|b| b.owner.strong_count() == 0).map(|b| b.letters.len()).sum()
+        boxes
+            .values()
+            .filter(|b| b.owner.strong_count() == 0)
+            .map(|b| b.letters.len())
+            .sum()
     }
 }
 

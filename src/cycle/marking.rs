@@ -70,8 +70,9 @@ impl Core {
         };
         // SAFETY: edges come from roots, shaded pointers and traced objects of this heap: live objects; the cycle is marking
         // with this epoch.
-        let result =
-            catch_unwind(AssertUnwindSafe(|| unsafe { marker.drain(budget, Some(&self.worklist)) }));
+        let result = catch_unwind(AssertUnwindSafe(|| unsafe {
+            marker.drain(budget, Some(&self.worklist))
+        }));
         let ended = match result {
             Ok(ended) => ended,
             Err(panic) => {
@@ -112,7 +113,8 @@ impl Core {
     /// Adds the marker's counts to the heap's.
     fn report(&self, marker: &mut Marker) {
         let c = &self.counters;
-        c.objects_marked.fetch_add(marker.objects, Ordering::Relaxed);
+        c.objects_marked
+            .fetch_add(marker.objects, Ordering::Relaxed);
         c.bytes_marked.fetch_add(marker.bytes, Ordering::Relaxed);
         c.credit.fetch_add(marker.bytes as i64, Ordering::Relaxed);
         (marker.objects, marker.bytes) = (0, 0);
@@ -159,7 +161,9 @@ impl Core {
         }
         let done = self.mark_for(ASSIST as u64) as i64;
         self.counters.credit.fetch_sub(done, Ordering::Relaxed);
-        self.counters.bytes_assisted.fetch_add(done as u64, Ordering::Relaxed);
+        self.counters
+            .bytes_assisted
+            .fetch_add(done as u64, Ordering::Relaxed);
         // What could not be done now is owed, up to a bound: there may be nothing to do for a long time.
         state.debt.set((debt - done).clamp(0, 64 * ASSIST));
     }

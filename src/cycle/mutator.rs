@@ -15,8 +15,8 @@ use super::gate::Gate;
 use crate::heap::cache::Cache;
 use crate::mark::tracer::{Meet, Tracer};
 use crate::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use crate::sync::twin::{self, Twin};
 use crate::sync::thread::{self, ThreadId};
+use crate::sync::twin::{self, Twin};
 
 /// The collector waits for this mutator's boundary.
 pub(crate) const YIELD: u8 = 1;
@@ -124,7 +124,8 @@ impl MutatorState {
             Mode::Black => Meet::Claim,
             Mode::Insertion => Meet::Force,
         };
-        self.cache.set_enabled(command.colour != Colour::Grey && core.config.stress.is_none());
+        self.cache
+            .set_enabled(command.colour != Colour::Grey && core.config.stress.is_none());
         self.command.set(command);
         self.mode.set(command.mode);
     }
@@ -154,7 +155,14 @@ impl MutatorState {
         self.flags.fetch_and(!YIELD, Ordering::Relaxed);
         // Release: everything above, the handed-over buffers first, comes before the answer.
         let relaxed = twin::is(Twin::AnswerRelaxed);
-        self.acked.store(command.seq, if relaxed { Ordering::Relaxed } else { Ordering::Release });
+        self.acked.store(
+            command.seq,
+            if relaxed {
+                Ordering::Relaxed
+            } else {
+                Ordering::Release
+            },
+        );
     }
 
     /// Hands over everything that the collector must know of.
@@ -171,7 +179,9 @@ impl MutatorState {
     pub(crate) fn flush_edges(&self, core: &Core) {
         let edges = &mut self.tracer().edges;
         if !edges.is_empty() {
-            core.counters.shaded.fetch_add(edges.len() as u64, Ordering::Relaxed);
+            core.counters
+                .shaded
+                .fetch_add(edges.len() as u64, Ordering::Relaxed);
             core.worklist.push(edges);
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! After Go's (mgcpacer.go), reduced:
 //!
-//! - *goal* = live · (1 + growth_percent/100), at least `min_heap` · growth_percent/100, at most the memory limit;
+//! - *goal* = live + (live + `min_heap`) · growth_percent/100, at most the memory limit: `min_heap` plays the part of Go's
+//!   roots and least heap, and keeps small heaps from collecting all the time;
 //! - *trigger* = goal − runway, where runway is what would have been allocated during the last cycles had the background
 //!   markers done all the marking (the largest of the last four, plus a tenth), clamped so that the trigger lies between
 //!   70 % and 95 % of the way from live to goal;
@@ -42,13 +43,23 @@ pub(crate) struct Pacer {
 
 impl Pacer {
     pub(crate) fn new(growth_percent: u32, memory_limit: usize, min_heap: usize) -> Self {
-        Pacer { growth_percent, memory_limit, min_heap, runways: [0; 4], cycles: 0 }
+        Pacer {
+            growth_percent,
+            memory_limit,
+            min_heap,
+            runways: [0; 4],
+            cycles: 0,
+        }
     }
 
     /// A cycle left `live` bytes.
     pub(crate) fn cycle_ended(&mut self, cycle: Work, live: usize) -> Plan {
         // What mutators marked, and the time it took them, would have been the markers'.
-        let background = cycle.marked.saturating_sub(cycle.assisted).max(cycle.marked / 8).max(1);
+        let background = cycle
+            .marked
+            .saturating_sub(cycle.assisted)
+            .max(cycle.marked / 8)
+            .max(1);
         let runway = cycle.allocated as u128 * cycle.marked.max(1) as u128 / background as u128;
         self.runways[self.cycles % 4] = usize::try_from(runway).unwrap_or(usize::MAX);
         self.cycles += 1;
@@ -60,8 +71,7 @@ impl Pacer {
         let growth = |bytes: usize| {
             (bytes as u128 * u128::from(self.growth_percent) / 100).min(usize::MAX as u128) as usize
         };
-        let minimum = growth(self.min_heap);
-        let wanted = live.saturating_add(growth(live)).max(minimum);
+        let wanted = live.saturating_add(growth(live.saturating_add(self.min_heap)));
         // A limit below what lives cannot be met; leave some room, or the collector would run all the time.
         let floor = live.saturating_add((live / 16).max(self.min_heap / 4));
         let goal = wanted.min(self.memory_limit.max(floor));
@@ -88,12 +98,12 @@ mod tests {
     const MB: usize = 1 << 20;
 
     #[test]
-    fn goal_doubles_what_lives_and_never_falls_below_the_minimum() {
+    fn goal_grows_what_lives_and_the_minimum() {
         let pacer = Pacer::new(100, usize::MAX, 4 * MB);
         assert_eq!(pacer.plan(0).goal, 4 * MB);
-        assert_eq!(pacer.plan(100 * MB).goal, 200 * MB);
+        assert_eq!(pacer.plan(100 * MB).goal, 204 * MB);
         let pacer = Pacer::new(50, usize::MAX, 4 * MB);
-        assert_eq!(pacer.plan(100 * MB).goal, 150 * MB);
+        assert_eq!(pacer.plan(100 * MB).goal, 152 * MB);
     }
 
     #[test]
@@ -108,16 +118,23 @@ mod tests {
     #[test]
     fn the_trigger_leaves_a_runway_within_bounds() {
         let mut pacer = Pacer::new(100, usize::MAX, 4 * MB);
-        let work = |allocated| Work { allocated, marked: 100 << 20, assisted: 0 };
+        let work = |allocated| Work {
+            allocated,
+            marked: 100 << 20,
+            assisted: 0,
+        };
         let plan = pacer.cycle_ended(work(10 * MB), 100 * MB);
-        assert_eq!(plan.trigger, 189 * MB);
-        let assisted = Work { assisted: 50 << 20, ..work(10 * MB) };
-        assert_eq!(pacer.cycle_ended(assisted, 100 * MB).trigger, 178 * MB);
+        assert_eq!(plan.trigger, 193 * MB);
+        let assisted = Work {
+            assisted: 50 << 20,
+            ..work(10 * MB)
+        };
+        assert_eq!(pacer.cycle_ended(assisted, 100 * MB).trigger, 182 * MB);
         assert!(pacer.cycle_ended(work(500 * MB), 100 * MB).trigger >= 169 * MB);
         for _ in 0..4 {
             pacer.cycle_ended(work(0), 100 * MB);
         }
-        assert!(pacer.plan(100 * MB).trigger <= 195 * MB);
+        assert!(pacer.plan(100 * MB).trigger <= 199 * MB);
     }
 
     #[test]

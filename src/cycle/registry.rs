@@ -51,7 +51,14 @@ impl Registry {
         let seq = self.command().seq.wrapping_add(1);
         let command = Command { seq, ..command };
         let relaxed = twin::is(Twin::CommandRelaxed);
-        self.command.store(command.pack(), if relaxed { Ordering::Relaxed } else { Ordering::Release });
+        self.command.store(
+            command.pack(),
+            if relaxed {
+                Ordering::Relaxed
+            } else {
+                Ordering::Release
+            },
+        );
         command
     }
 
@@ -64,7 +71,10 @@ impl Registry {
     }
 
     /// Adds the mutator that `make` makes for the command in force.
-    pub(crate) fn attach(&self, make: impl FnOnce(Command) -> Arc<MutatorState>) -> Arc<MutatorState> {
+    pub(crate) fn attach(
+        &self,
+        make: impl FnOnce(Command) -> Arc<MutatorState>,
+    ) -> Arc<MutatorState> {
         let _lock = self.lock.lock();
         let state = make(self.command());
         self.replace(|list| list.push(state.clone()));

@@ -186,7 +186,12 @@ impl Cache {
         }
         let class = class();
         let lines = self.lines();
-        lines.lines.push(Line { class, span: None, cur: 0, end: 0 });
+        lines.lines.push(Line {
+            class,
+            span: None,
+            cur: 0,
+            end: 0,
+        });
         lines.index.insert(key, lines.lines.len() - 1);
         lines.lines.len() - 1
     }

@@ -29,8 +29,7 @@ pub(crate) struct ClassKey {
 
 impl ClassKey {
     fn same(&self, other: &ClassKey) -> bool {
-        (self.slot_size, self.owner) == (other.slot_size, other.owner)
-            && self.info.same(other.info)
+        (self.slot_size, self.owner) == (other.slot_size, other.owner) && self.info.same(other.info)
     }
 }
 
@@ -97,7 +96,10 @@ impl Classes {
         if let Some(class) = self.all.iter().find(|class| class.key.same(&key)) {
             return class.clone();
         }
-        let class = Arc::new(Class { key, lists: Mutex::new(ClassLists::default()) });
+        let class = Arc::new(Class {
+            key,
+            lists: Mutex::new(ClassLists::default()),
+        });
         self.all.push(class.clone());
         class
     }

@@ -94,8 +94,14 @@ mod tests {
     fn marks_of_data_pages_lie_between_descriptors_and_data() {
         let chunk = 7 * CHUNK;
         assert_eq!(mark_address(chunk + HEADER), chunk + 9216);
-        assert_eq!(mark_address(chunk + CHUNK - GRANULE), chunk + MARK_TABLE - 1);
-        assert_eq!(descriptor_address(chunk + CHUNK - 1), chunk + 8192 - DESCRIPTOR);
+        assert_eq!(
+            mark_address(chunk + CHUNK - GRANULE),
+            chunk + MARK_TABLE - 1
+        );
+        assert_eq!(
+            descriptor_address(chunk + CHUNK - 1),
+            chunk + 8192 - DESCRIPTOR
+        );
         assert_eq!(free_bits_address(chunk + HEADER), chunk + MARK_TABLE);
         let last = free_bits_address(chunk + CHUNK - PAGE);
         assert!(last + FREE_WORDS * 8 <= chunk + HEADER);

@@ -93,11 +93,7 @@ impl Space {
     }
 
     /// A new, empty span of a class.
-    pub(crate) fn new_span(
-        &self,
-        class: &Class,
-        external: usize,
-    ) -> Result<Span, NoPages> {
+    pub(crate) fn new_span(&self, class: &Class, external: usize) -> Result<Span, NoPages> {
         let slot_size = class.key.slot_size;
         let pages = size_class::span_pages(slot_size);
         let run = self.take_pages(pages * PAGE, external)?;

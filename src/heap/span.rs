@@ -302,7 +302,11 @@ impl Span {
             if ones == 0 {
                 break;
             }
-            let run = if ones == 64 { u64::MAX } else { ((1 << ones) - 1) << bit };
+            let run = if ones == 64 {
+                u64::MAX
+            } else {
+                ((1 << ones) - 1) << bit
+            };
             cell.set(cell.get() & !run);
             at += ones;
             if bit + ones < 64 {
@@ -316,7 +320,11 @@ impl Span {
     pub(crate) fn colour(self, from: usize, to: usize, mark: Epoch) {
         // A large span has one object, whose other granules have no marks of their own (they may lie outside the
         // chunk of the mark table).
-        let granules = if self.get().large.get() { 1 } else { (to - from) / GRANULE };
+        let granules = if self.get().large.get() {
+            1
+        } else {
+            (to - from) / GRANULE
+        };
         let first = core::ptr::with_exposed_provenance_mut::<u8>(mark_address(from));
         // SAFETY: the marks of slots of this span, in its mapped chunk, that nobody else reads or writes: the slots
         // are free or in a run, and the span is the caller's (I7).
@@ -325,7 +333,11 @@ impl Span {
 
     /// Calls `f` with the mark byte of every granule that may have been written.
     pub(crate) fn each_mark_byte(self, f: impl Fn(&AtomicU8)) {
-        let granules = if self.is_large() { 1 } else { self.slots() * self.slot_size() / GRANULE };
+        let granules = if self.is_large() {
+            1
+        } else {
+            self.slots() * self.slot_size() / GRANULE
+        };
         for granule in 0..granules {
             // SAFETY: a granule of a mapped span.
             f(unsafe { mark_of(self.base() + granule * GRANULE) });

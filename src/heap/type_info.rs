@@ -57,7 +57,10 @@ const PLAIN_DATA: TypeInfo = TypeInfo {
 };
 
 /// Plain data in slices of over-aligned elements, whose slots have exact sizes.
-pub(crate) static OVER_ALIGNED: TypeInfo = TypeInfo { align: super::layout::MAX_ALIGN, ..PLAIN_DATA };
+pub(crate) static OVER_ALIGNED: TypeInfo = TypeInfo {
+    align: super::layout::MAX_ALIGN,
+    ..PLAIN_DATA
+};
 
 /// The carrier of the constants of `T`.
 pub(crate) struct InfoOf<T: ?Sized>(PhantomData<T>);
@@ -67,13 +70,25 @@ impl<'gc, T: Trace<'gc>> InfoOf<T> {
     pub(crate) const PLAIN: bool = !T::NEEDS_TRACE && !needs_drop::<T>();
     /// Bytes of a slot of `T`.
     pub(crate) const SLOT: usize = {
-        let unit = if align_of::<T>() > GRANULE { align_of::<T>() } else { GRANULE };
+        let unit = if align_of::<T>() > GRANULE {
+            align_of::<T>()
+        } else {
+            GRANULE
+        };
         let size = round_up(size_of::<T>(), unit);
         if size == 0 { unit } else { size }
     };
     const INFO: TypeInfo = TypeInfo {
-        trace: if T::NEEDS_TRACE { Some(trace_one::<T>) } else { None },
-        drop: if needs_drop::<T>() { Some(drop_one::<T>) } else { None },
+        trace: if T::NEEDS_TRACE {
+            Some(trace_one::<T>)
+        } else {
+            None
+        },
+        drop: if needs_drop::<T>() {
+            Some(drop_one::<T>)
+        } else {
+            None
+        },
         slot_size: Self::SLOT,
         align: align_of::<T>(),
         local_drop: needs_drop::<T>() && !T::DROP_IS_SEND,
@@ -89,8 +104,16 @@ impl<'gc, T: Trace<'gc>> InfoOf<T> {
 
 impl<'gc, T: Trace<'gc>> InfoOf<[T]> {
     const INFO: TypeInfo = TypeInfo {
-        trace: if T::NEEDS_TRACE { Some(trace_slice::<T>) } else { None },
-        drop: if needs_drop::<T>() { Some(drop_slice::<T>) } else { None },
+        trace: if T::NEEDS_TRACE {
+            Some(trace_slice::<T>)
+        } else {
+            None
+        },
+        drop: if needs_drop::<T>() {
+            Some(drop_slice::<T>)
+        } else {
+            None
+        },
         slot_size: 0,
         align: align_of::<T>(),
         local_drop: needs_drop::<T>() && !T::DROP_IS_SEND,

@@ -176,7 +176,9 @@ impl Marker {
 
     /// Takes another block from the worklist, being active.
     pub(crate) fn refill(&mut self, worklist: &Worklist) -> bool {
-        let Take::Block(block) = worklist.take(true) else { return false };
+        let Take::Block(block) = worklist.take(true) else {
+            return false;
+        };
         let spent = core::mem::replace(&mut self.tracer.edges, block);
         if spent.capacity() > 0 {
             worklist.recycle(spent);

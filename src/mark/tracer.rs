@@ -37,7 +37,9 @@ pub struct Tracer<'gc> {
 
 impl core::fmt::Debug for Tracer<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Tracer").field("edges", &self.edges.len()).finish_non_exhaustive()
+        f.debug_struct("Tracer")
+            .field("edges", &self.edges.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -82,7 +82,11 @@ impl Worklist {
     pub(crate) fn take(&self, active: bool) -> Take {
         let mut state = self.state.lock();
         let Some(block) = state.blocks.pop() else {
-            return if state.active == usize::from(active) { Take::Dry } else { Take::Wait };
+            return if state.active == usize::from(active) {
+                Take::Dry
+            } else {
+                Take::Wait
+            };
         };
         if !twin::is(Twin::ActiveNotCounted) {
             state.active += usize::from(!active);

@@ -93,7 +93,10 @@ impl<R: ?Sized + for<'a> Rootable<'a>> Root<R> {
         // A transmute between pointers to one type family, which differ in the brand only; `transmute` itself cannot see
         // that their sizes agree.
         const { assert!(size_of::<NonNull<<R as Rootable<'static>>::Root>>() <= 2 * size_of::<usize>()) };
-        assert_eq!(size_of_val(&raw), size_of::<NonNull<<R as Rootable<'static>>::Root>>());
+        assert_eq!(
+            size_of_val(&raw),
+            size_of::<NonNull<<R as Rootable<'static>>::Root>>()
+        );
         // SAFETY: two `NonNull`s to types that differ in a lifetime: the same layout and meaning.
         let pointer = unsafe { core::mem::transmute_copy(&raw) };
         Root { slot, pointer }
@@ -123,7 +126,11 @@ impl<R: ?Sized + for<'a> Rootable<'a>> Root<R> {
 
     #[cold]
     fn wrong_heap(&self, mc: &Mutation<'_>) -> ! {
-        panic!("a Root of heap {} was used with heap {}", self.slot.heap(), mc.heap_id())
+        panic!(
+            "a Root of heap {} was used with heap {}",
+            self.slot.heap(),
+            mc.heap_id()
+        )
     }
 
     /// Whether the two keep the same object alive.
@@ -144,7 +151,10 @@ impl<R: ?Sized + for<'a> Rootable<'a>> Clone for Root<R> {
     /// If there are more than two thousand million.
     fn clone(&self) -> Self {
         self.slot.retain();
-        Root { slot: self.slot, pointer: self.pointer }
+        Root {
+            slot: self.slot,
+            pointer: self.pointer,
+        }
     }
 }
 

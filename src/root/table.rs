@@ -33,8 +33,8 @@ use core::ptr::NonNull;
 use memoffset::offset_of;
 
 use crate::heap::layout::ROOT_SLOTS as SLOTS;
-use crate::sync::{Mutex, Snapshot};
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Mutex, Snapshot};
 
 const SEGMENT: usize = 4096;
 
@@ -101,7 +101,11 @@ impl SlotRef {
     }
 
     fn segment(&self) -> &Segment {
-        let raw = self.0.as_ptr().map_addr(|a| a & !(SEGMENT - 1)).cast::<Segment>();
+        let raw = self
+            .0
+            .as_ptr()
+            .map_addr(|a| a & !(SEGMENT - 1))
+            .cast::<Segment>();
         // SAFETY: slots lie in segments, which are aligned to their size; kept alive as in `get`. The pointer was
         // derived from the segment's, so it may reach all of it.
         unsafe { &*raw }
@@ -177,8 +181,12 @@ impl SlotRef {
         loop {
             self.get().next.store(head, Ordering::Relaxed);
             // Release: pairs with the Acquire in `take_free`.
-            match free.compare_exchange_weak(head, self.0.as_ptr(), Ordering::Release, Ordering::Relaxed)
-            {
+            match free.compare_exchange_weak(
+                head,
+                self.0.as_ptr(),
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => return,
                 Err(now) => head = now,
             }
@@ -220,7 +228,11 @@ unsafe impl Sync for RootTable {}
 
 impl RootTable {
     pub(crate) fn new(heap: u64) -> Self {
-        RootTable { heap, directory: Snapshot::new(Vec::new()), lock: Mutex::new(Growth::default()) }
+        RootTable {
+            heap,
+            directory: Snapshot::new(Vec::new()),
+            lock: Mutex::new(Growth::default()),
+        }
     }
 
     /// Calls `f` with the segments of now.
@@ -250,7 +262,10 @@ impl RootTable {
                 }
                 growth.cursor = index;
                 // Acquire: pairs with `push_free`. Taken whole, so no other thread can be in the middle of a pop.
-                take_chain(segment.free.swap(core::ptr::null_mut(), Ordering::Acquire), slots);
+                take_chain(
+                    segment.free.swap(core::ptr::null_mut(), Ordering::Acquire),
+                    slots,
+                );
                 return true;
             }
             false
@@ -274,7 +289,8 @@ impl RootTable {
             slots.push(slot_of(raw, index));
         }
         // Under the lock, as a replacement must be.
-        self.directory.replace(|old| old.iter().copied().chain([raw]).collect());
+        self.directory
+            .replace(|old| old.iter().copied().chain([raw]).collect());
     }
 
     /// Slots that a mutator took and did not use.
@@ -383,7 +399,9 @@ fn release_zombies(segment: NonNull<Segment>) {
         let state = &slot.get().state;
         // Relaxed: a zombie's object is not read again; `push_free` publishes the slot.
         if state.load(Ordering::Relaxed) == ZOMBIE
-            && state.compare_exchange(ZOMBIE, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+            && state
+                .compare_exchange(ZOMBIE, 0, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
         {
             slot.push_free();
         }

@@ -265,10 +265,11 @@ impl Compiler<'_, '_> {
     pub(super) fn emit_set_property(&mut self, object: Option<Slot>, site: u16) {
         let (below, top) = (self.slot_below(2), self.top());
         let value = self.take_operand(top);
+        let object = object.unwrap_or(below);
         self.emit(
             Instr::SetProperty {
-                object: object.unwrap_or(below),
-                value,
+                object,
+                src: value,
                 site,
             },
             2,
@@ -340,7 +341,7 @@ impl Compiler<'_, '_> {
         let receiver = self.slot_below(1 + usize::from(argc));
         self.emit(
             Instr::Invoke {
-                receiver,
+                callee: receiver,
                 argc,
                 site,
             },
@@ -353,7 +354,7 @@ impl Compiler<'_, '_> {
         let receiver = self.slot_below(2 + usize::from(argc));
         self.emit(
             Instr::SuperInvoke {
-                receiver,
+                callee: receiver,
                 argc,
                 site,
             },

@@ -1,8 +1,10 @@
 //! Calls of functions, methods and classes; closures and the variables they capture.
 
+use std::cell::Cell;
+
 use tricolor_gc::{Gc, Mutation};
 
-use super::super::chunk::Slot;
+use super::super::chunk::{Capture, Slot};
 use super::super::object::{Class, Closure, Instance, Upvalue};
 use super::super::value::Value;
 use super::registers::{Flow, Registers};
@@ -11,10 +13,42 @@ use super::{MAX_FRAMES, Machine};
 
 impl<'gc> Registers<'_, 'gc> {
     #[inline(always)]
-    pub(super) fn call_value(&mut self, callee: Slot, argc: u8, mc: &Mutation<'gc>) -> Flow {
+    pub(super) fn call_value(
+        &mut self,
+        callee: Slot,
+        argc: u8,
+        mc: &Mutation<'gc>,
+        collected: &Cell<bool>,
+    ) -> Flow {
         match self.get(callee) {
             Value::Closure(closure) => self.call(closure, callee, argc, mc),
+            Value::Class(class) => self.instantiate(class, callee, argc, mc, collected),
             _ => Flow::Slow,
+        }
+    }
+
+    #[inline(always)]
+    fn instantiate(
+        &mut self,
+        class: Gc<'gc, Class<'gc>>,
+        callee: Slot,
+        argc: u8,
+        mc: &Mutation<'gc>,
+        collected: &Cell<bool>,
+    ) -> Flow {
+        let Some(init) = class.init.get() else {
+            return Flow::Slow;
+        };
+        let Ok(instance) = Gc::try_new(mc, Instance::new(class)) else {
+            return Flow::Slow;
+        };
+        collected.set(false);
+        match self.call(init, callee, argc, mc) {
+            Flow::Slow => Flow::Slow,
+            flow => {
+                self.set(0, Value::Instance(instance));
+                flow
+            }
         }
     }
 
@@ -187,23 +221,32 @@ impl<'s, 'gc> Machine<'s, 'gc> {
         function: u16,
     ) -> Result<(), Fault> {
         let function = r.function.functions[usize::from(function)];
-        let captures = &Gc::as_ref(function).captures;
-        let upvalues = if captures.is_empty() {
+        let captures: &'gc [Capture] = &Gc::as_ref(function).captures;
+        // The closure may capture the variable that it is about to become.
+        let first = captures.first().map(|&capture| self.captured(r, capture));
+        let others = if captures.len() <= 1 {
             self.vm.no_upvalues
         } else {
-            // The closure may capture the variable that it is about to become.
-            Gc::slice_from_fn(self.mc, captures.len(), |i| {
-                let index = captures[i].index;
-                if captures[i].is_local {
-                    self.capture(r.base + usize::from(index))
-                } else {
-                    r.closure.upvalues[usize::from(index)]
-                }
+            Gc::slice_from_fn(self.mc, captures.len() - 1, |i| {
+                self.captured(r, captures[i + 1])
             })
         };
-        let closure = self.allocate(Closure { function, upvalues })?;
+        let closure = self.allocate(Closure {
+            function,
+            first,
+            others,
+        })?;
         r.set(dst, Value::Closure(closure));
         Ok(())
+    }
+
+    fn captured(&mut self, r: &Registers<'s, 'gc>, capture: Capture) -> Gc<'gc, Upvalue<'gc>> {
+        if capture.is_local {
+            return self.capture(r.base + usize::from(capture.index));
+        }
+        r.closure
+            .upvalue(capture.index.into())
+            .expect("the enclosing function captures it")
     }
 
     /// The captured variable in this stack slot: all closures that capture it share one.

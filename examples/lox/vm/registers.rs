@@ -9,7 +9,7 @@ use std::cell::Cell;
 use tricolor_gc::{Gc, Mutation};
 
 use super::super::chunk::{Instr, MAX_SLOTS, Slot};
-use super::super::object::{Closure, Function, Upvalue};
+use super::super::object::{Closure, Function};
 use super::super::value::Value;
 use super::{Frame, MAX_FRAMES};
 
@@ -148,9 +148,10 @@ impl<'s, 'gc> Registers<'s, 'gc> {
         a: Slot,
         imm: i16,
         f: fn(&f64, &f64) -> bool,
+        wanted: bool,
     ) -> Flow {
         match self.get(a) {
-            Value::Number(a) => self.set(dst, Value::bool(f(&a.get(), &imm.into()))),
+            Value::Number(a) => self.set(dst, Value::bool(f(&a.get(), &imm.into()) == wanted)),
             _ => Flow::Slow,
         }
     }
@@ -180,9 +181,10 @@ impl<'s, 'gc> Registers<'s, 'gc> {
         imm: i16,
         to: u16,
         f: fn(&f64, &f64) -> bool,
+        wanted: bool,
     ) -> Flow {
         match self.get(a) {
-            Value::Number(a) => self.jump_if(f(&a.get(), &imm.into()), to),
+            Value::Number(a) => self.jump_if(f(&a.get(), &imm.into()) == wanted, to),
             _ => Flow::Slow,
         }
     }
@@ -200,15 +202,8 @@ impl<'s, 'gc> Registers<'s, 'gc> {
     // Variables
 
     #[inline(always)]
-    pub(super) fn upvalue(&self, index: u16) -> Option<&'gc Upvalue<'gc>> {
-        Gc::as_ref(self.closure.upvalues)
-            .get(usize::from(index))
-            .map(|upvalue| Gc::as_ref(*upvalue))
-    }
-
-    #[inline(always)]
     pub(super) fn get_upvalue(&self, dst: Slot, index: u16) -> Flow {
-        let Some(upvalue) = self.upvalue(index) else {
+        let Some(upvalue) = self.closure.upvalue(index) else {
             return Flow::Slow;
         };
         match self.stack.get(upvalue.slot.get()) {
@@ -219,7 +214,7 @@ impl<'s, 'gc> Registers<'s, 'gc> {
 
     #[inline(always)]
     pub(super) fn set_upvalue(&self, src: Slot, index: u16, mc: &Mutation<'gc>) -> Flow {
-        let Some(upvalue) = self.upvalue(index) else {
+        let Some(upvalue) = self.closure.upvalue(index) else {
             return Flow::Slow;
         };
         match self.stack.get(upvalue.slot.get()) {

@@ -38,25 +38,13 @@ impl<'s, 'gc> Machine<'s, 'gc> {
         use Instr::*;
         match instr {
             Call { callee, argc } => r = self.call_value(r, callee, argc)?,
-            Invoke {
-                receiver,
-                argc,
-                site,
-            } => r = self.invoke(r, receiver, argc, site)?,
-            SuperInvoke {
-                receiver,
-                argc,
-                site,
-            } => {
-                r = self.super_invoke(r, receiver, argc, site)?;
+            Invoke { callee, argc, site } => r = self.invoke(r, callee, argc, site)?,
+            SuperInvoke { callee, argc, site } => {
+                r = self.super_invoke(r, callee, argc, site)?;
             }
             Return { src } => r = self.return_value(r, src)?,
             GetProperty { dst, object, site } => self.get_property(&r, dst, object, site)?,
-            SetProperty {
-                object,
-                value,
-                site,
-            } => self.set_property(&r, object, value, site)?,
+            SetProperty { object, src, site } => self.set_property(&r, object, src, site)?,
             GetSuper { dst, site } => self.get_super(&r, dst, site)?,
             Add { dst, a, b } => self.add(&r, dst, r.get(a), r.get(b))?,
             AddImm { dst, a, imm } => {
@@ -87,8 +75,7 @@ impl<'s, 'gc> Machine<'s, 'gc> {
     fn simple(&mut self, r: &Registers<'s, 'gc>, instr: Instr) -> Result<(), Fault> {
         use Instr::*;
         match instr {
-            // A reader that went away is no error of the program.
-            Print { src } => drop(writeln!(self.out, "{}", r.get(src))),
+            Print { src } => return self.print(r.get(src)),
             DefineGlobal { src, global } => self.globals[global as usize].set(r.get(src)),
             Negate { .. } => return Err(Fault::error("Operand must be a number.")),
             GetGlobal { global, .. } | SetGlobal { global, .. } => {
@@ -104,10 +91,10 @@ impl<'s, 'gc> Machine<'s, 'gc> {
     pub(super) fn allocate<T: Trace<'gc>>(&mut self, value: T) -> Result<Gc<'gc, T>, Fault> {
         match Gc::try_new(self.mc, value) {
             Ok(object) => {
-                self.collected = false;
+                self.collected.set(false);
                 Ok(object)
             }
-            Err(_) if self.collected => Err(Fault::error("Out of memory.")),
+            Err(_) if self.collected.get() => Err(Fault::error("Out of memory.")),
             Err(_) => Err(Fault::Full),
         }
     }
@@ -149,8 +136,14 @@ impl<'s, 'gc> Machine<'s, 'gc> {
         buffer.clear();
         buffer.push_str(&a.text);
         buffer.push_str(&b.text);
+        self.collected.set(false);
         r.set(dst, Value::String(self.vm.intern(self.mc, &buffer)));
         Ok(())
+    }
+
+    fn print(&mut self, value: Value<'gc>) -> Result<(), Fault> {
+        let written = writeln!(self.out, "{value}");
+        written.map_err(|error| Fault::Error(format!("Could not write the output: {error}.")))
     }
 
     // Classes
