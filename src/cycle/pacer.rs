@@ -3,7 +3,8 @@
 //! After Go's (mgcpacer.go), reduced:
 //!
 //! - *goal* = live + (live + `min_heap`) · growth_percent/100, at most the memory limit: `min_heap` plays the part of Go's
-//!   roots and least heap, and keeps small heaps from collecting all the time;
+//!   roots and least heap, and keeps small heaps from collecting all the time. Of what was allocated while the cycle ran,
+//!   which it keeps unseen, a quarter counts as live: it is young, and most of it is garbage already;
 //! - *trigger* = goal − runway, where runway is what would have been allocated during the last cycles had the background
 //!   markers done all the marking (the largest of the last four, plus a tenth), clamped so that the trigger lies between
 //!   70 % and 95 % of the way from live to goal;
@@ -63,18 +64,25 @@ impl Pacer {
         let runway = cycle.allocated as u128 * cycle.marked.max(1) as u128 / background as u128;
         self.runways[self.cycles % 4] = usize::try_from(runway).unwrap_or(usize::MAX);
         self.cycles += 1;
-        self.plan(live)
+        let marked = usize::try_from(cycle.marked).unwrap_or(usize::MAX);
+        let unseen = live.saturating_sub(marked).min(cycle.allocated);
+        self.plan_for(live, live - unseen / 4 * 3)
     }
 
     /// The plan for a heap of `live` bytes.
     pub(crate) fn plan(&self, live: usize) -> Plan {
+        self.plan_for(live, live)
+    }
+
+    /// The plan for a heap that holds `live` bytes, of which it expects `lasting` to stay.
+    fn plan_for(&self, live: usize, lasting: usize) -> Plan {
         let growth = |bytes: usize| {
             (bytes as u128 * u128::from(self.growth_percent) / 100).min(usize::MAX as u128) as usize
         };
-        let wanted = live.saturating_add(growth(live.saturating_add(self.min_heap)));
-        // A limit below what lives cannot be met; leave some room, or the collector would run all the time.
+        let wanted = lasting.saturating_add(growth(lasting.saturating_add(self.min_heap)));
+        // What is there cannot be wished away, and without some room the collector would run all the time.
         let floor = live.saturating_add((live / 16).max(self.min_heap / 4));
-        let goal = wanted.min(self.memory_limit.max(floor));
+        let goal = wanted.min(self.memory_limit).max(floor);
         let headroom = goal - live.min(goal);
         let runway = *self.runways.iter().max().unwrap_or(&0);
         let runway = runway.saturating_add(runway / 10);

@@ -2,10 +2,11 @@
 
 use super::harness::{
     Bound, cycle, heap, holds, is_caught, must_be_freed, must_live, mutator, note_stored, polls,
-    stored_must_live,
+    stored_must_live, switch_point,
 };
 use super::objects::{Node, Shared};
-use crate::sync::thread;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Arc, thread};
 use crate::sync::twin::Twin;
 use crate::{Barrier, Gc, Mutator, Root, Rootable};
 
@@ -61,6 +62,7 @@ fn replace(barrier: Barrier, leak: bool) {
             } else {
                 drop(guard);
             }
+            switch_point();
             node.next.set(mc, None);
             polls(mc);
             old.map_or((), |old| must_live(old.stamp.0));
@@ -81,6 +83,9 @@ fn straggle(leak: bool) {
     let (holder, node) = graph(&mut main);
     let (holder2, node2) = (holder.clone(), node.clone());
     let (holder3, node3) = (holder.clone(), node.clone());
+    // Nobody may wait for a lock that has been leaked.
+    let locked = Arc::new(AtomicBool::new(false));
+    let has_locked = locked.clone();
     loom::explore();
     let unarmed = mutator(&heap, move |m| {
         m.enter(|mc| {
@@ -88,13 +93,17 @@ fn straggle(leak: bool) {
             node2.get(mc).next.set(mc, None);
         });
         thread::yield_now();
-        m.enter(|mc| holder2.get(mc).cell.try_lock(mc).map_or((), |mut guard| guard.set(None)));
+        m.enter(|mc| holder2.get(mc).cell.lock(mc).set(None));
+        has_locked.store(true, Ordering::Release);
     });
     let grey = mutator(&heap, move |m| {
         m.enter(|mc| {
             let Some(moved) = node3.get(mc).next.get() else { return };
             thread::yield_now();
             thread::yield_now();
+            if leak && !locked.load(Ordering::Acquire) {
+                return;
+            }
             let holder = holder3.get(mc);
             let mut guard = holder.cell.lock(mc);
             guard.set(Some(moved));

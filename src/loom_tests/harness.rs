@@ -76,7 +76,8 @@ pub(super) fn catch_race(access: impl FnOnce()) {
     }
 }
 
-/// A point where loom may switch threads.
+/// A point where loom may switch threads, dependent on all others of its kind. Between a marker's reads, and in programs: loom
+/// takes a store that follows the same thread's load of an atomic for independent of what others read before that load.
 pub(super) fn switch_point() {
     let point = POINT.with(|p| p.borrow().clone());
     if let Some(point) = point {

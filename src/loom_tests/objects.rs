@@ -28,6 +28,7 @@ unsafe impl<'gc> Trace<'gc> for Node<'gc> {
     const DROP_IS_SEND: bool = true;
 
     fn trace(&self, tracer: &mut Tracer<'gc>) {
+        harness::switch_point();
         self.next.trace(tracer);
     }
 }

@@ -1,11 +1,15 @@
 //! Roots against a cycle: made, cloned and dropped while it runs, also by a thread without a mutator.
 
-use super::harness::{Bound, cycle, heap, holds, is_caught, must_be_freed, must_live, mutator, polls, spawn};
+use super::harness::{
+    Bound, cycle, heap, holds, is_caught, must_be_freed, must_live, mutator, polls, spawn,
+    switch_point,
+};
 use super::objects::Node;
 use crate::sync::twin::Twin;
 use crate::{Barrier, Gc, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
+const THREE_THREADS: Bound = Bound { preemptions: 1 };
 
 type NodeRoot = Root<Rootable![Node<'_>]>;
 
@@ -49,6 +53,7 @@ fn make_root(barrier: Barrier) {
             let holder = holder2.get(mc);
             let target = holder.next.get()?;
             let root = Root::new(mc, target);
+            switch_point();
             holder.next.set(mc, None);
             Some(root)
         });
@@ -74,7 +79,7 @@ fn dropped_roots_stay_for_the_cycle() {
 #[test]
 fn new_roots_keep_their_objects() {
     for barrier in BARRIERS {
-        holds(&format!("root made, {barrier}"), BOUND, move || make_root(barrier));
+        holds(&format!("root made, {barrier}"), THREE_THREADS, move || make_root(barrier));
     }
 }
 
@@ -83,5 +88,5 @@ fn twins() {
     for barrier in [Barrier::Deletion, Barrier::Hybrid] {
         is_caught(&format!("root dropped, {barrier}"), Twin::RootsNotArmed, BOUND, move || drop_root(barrier));
     }
-    is_caught("root made, insertion", Twin::RootNotShaded, BOUND, || make_root(Barrier::Insertion));
+    is_caught("root made, insertion", Twin::RootNotShaded, THREE_THREADS, || make_root(Barrier::Insertion));
 }

@@ -1,12 +1,15 @@
 //! `GcSlot` under the three barriers: the three ways to hide an object from the marker, a straggler that arms late, and
 //! two mutators that write one slot. The models run whole cycles, so the twins of the handshakes are here too.
 
-use super::harness::{Bound, cycle, heap, holds, is_caught, must_be_freed, must_live, mutator, polls};
+use super::harness::{
+    Bound, cycle, heap, holds, is_caught, must_be_freed, must_live, mutator, polls, switch_point,
+};
 use super::objects::Node;
 use crate::sync::twin::Twin;
 use crate::{Barrier, Gc, Mutator, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
+const THREE_THREADS: Bound = Bound { preemptions: 1 };
 
 type NodeRoot = Root<Rootable![Node<'_>]>;
 
@@ -65,6 +68,7 @@ fn hide(barrier: Barrier, hiding: Hiding) {
                 Hiding::Stack => {}
                 Hiding::NewObject => b.next.set(mc, Some(Gc::new(mc, Node::new(4, Some(hidden))))),
             }
+            switch_point();
             a.next.set(mc, None);
             polls(mc);
             must_live(hidden.stamp.0);
@@ -135,14 +139,14 @@ fn hidden_objects_are_found() {
 #[test]
 fn stragglers_lose_nothing() {
     for barrier in BARRIERS {
-        holds(&format!("straggler, {barrier}"), BOUND, move || straggle(barrier));
+        holds(&format!("straggler, {barrier}"), THREE_THREADS, move || straggle(barrier));
     }
 }
 
 #[test]
 fn racing_writers_lose_nothing() {
     for barrier in BARRIERS {
-        holds(&format!("racing writers, {barrier}"), BOUND, move || race(barrier));
+        holds(&format!("racing writers, {barrier}"), THREE_THREADS, move || race(barrier));
     }
 }
 
@@ -182,13 +186,13 @@ fn straggler_twins() {
         (Barrier::Hybrid, Twin::PollCountsAsBoundary),
     ];
     for (barrier, twin) in twins {
-        is_caught(&format!("straggler, {barrier}"), twin, BOUND, move || straggle(barrier));
+        is_caught(&format!("straggler, {barrier}"), twin, THREE_THREADS, move || straggle(barrier));
     }
 }
 
 #[test]
 fn race_twins() {
     for barrier in [Barrier::Deletion, Barrier::Hybrid] {
-        is_caught(&format!("racing writers, {barrier}"), Twin::LoadThenStore, BOUND, move || race(barrier));
+        is_caught(&format!("racing writers, {barrier}"), Twin::LoadThenStore, THREE_THREADS, move || race(barrier));
     }
 }
