@@ -37,7 +37,7 @@ fn drop_root(barrier: Barrier) {
     must_be_freed(1);
 }
 
-/// A mutator takes an object out of a slot and makes it a root; a thread without a mutator drops the root of what held it.
+/// A mutator takes an object out of a slot and makes it a root.
 fn make_root(barrier: Barrier) {
     let heap = heap(barrier);
     let mut main = heap.attach();
@@ -45,28 +45,45 @@ fn make_root(barrier: Barrier) {
         let target = Gc::new(mc, Node::new(1, None));
         Root::new(mc, Gc::new(mc, Node::new(0, Some(target))))
     });
-    let holder2 = holder.clone();
     loom::explore();
-    let dropper = spawn(move || drop(holder));
     let maker = mutator(&heap, move |m| {
-        let made: Option<NodeRoot> = m.enter(|mc| {
-            let holder = holder2.get(mc);
-            let target = holder.next.get()?;
-            let root = Root::new(mc, target);
+        let made: NodeRoot = m.enter(|mc| {
+            let holder = holder.get(mc);
+            let root = Root::new(mc, holder.next.get().unwrap());
             switch_point();
             holder.next.set(mc, None);
-            Some(root)
+            root
         });
-        drop(holder2);
-        m.enter(|mc| made.as_ref().map_or((), |root| must_live(root.get(mc).stamp.0)));
         m.enter(|mc| {
             polls(mc);
-            made.as_ref().map_or((), |root| must_live(root.get(mc).stamp.0));
+            must_live(made.get(mc).stamp.0);
+        });
+    });
+    cycle(&heap);
+    maker.join().unwrap();
+}
+
+/// A mutator reads a root by a shared handle; a thread without a mutator drops the handle.
+fn drop_elsewhere(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let root: NodeRoot = main.enter(|mc| Root::new(mc, Gc::new(mc, Node::new(0, None))));
+    let clone = root.clone();
+    loom::explore();
+    let dropper = spawn(move || drop(clone));
+    let reader = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            let object = root.get(mc);
+            drop(root);
+            polls(mc);
+            must_live(object.stamp.0);
         });
     });
     cycle(&heap);
     dropper.join().unwrap();
-    maker.join().unwrap();
+    reader.join().unwrap();
+    cycle(&heap);
+    must_be_freed(0);
 }
 
 #[test]
@@ -79,7 +96,15 @@ fn dropped_roots_stay_for_the_cycle() {
 #[test]
 fn new_roots_keep_their_objects() {
     for barrier in BARRIERS {
-        holds(&format!("root made, {barrier}"), THREE_THREADS, move || make_root(barrier));
+        holds(&format!("root made, {barrier}"), BOUND, move || make_root(barrier));
+    }
+}
+
+#[test]
+fn the_last_handle_releases() {
+    for barrier in BARRIERS {
+        let name = format!("root dropped elsewhere, {barrier}");
+        holds(&name, THREE_THREADS, move || drop_elsewhere(barrier));
     }
 }
 
@@ -88,5 +113,5 @@ fn twins() {
     for barrier in [Barrier::Deletion, Barrier::Hybrid] {
         is_caught(&format!("root dropped, {barrier}"), Twin::RootsNotArmed, BOUND, move || drop_root(barrier));
     }
-    is_caught("root made, insertion", Twin::RootNotShaded, THREE_THREADS, || make_root(Barrier::Insertion));
+    is_caught("root made, insertion", Twin::RootNotShaded, BOUND, || make_root(Barrier::Insertion));
 }
