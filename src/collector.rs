@@ -88,7 +88,10 @@ impl Heap {
         let core = self.core();
         core.check_not_in_destructor("Heap::attach");
         let state = core.registry.attach(|mut command| {
-            if command.stop {
+            if let Some(inside) = core.command_of_thread() {
+                // The thread is inside through another mutator, at no boundary: the new one is where that one is.
+                command = inside;
+            } else if command.stop {
                 // The stop must find it: an earlier number makes it look before it enters.
                 command.seq = command.seq.wrapping_sub(1);
             }

@@ -3,12 +3,21 @@
 //!
 //! | mode | [slot](MutatorState::slot_written) store | cell access begins | cell access ends |
 //! |---|---|---|---|
-//! | Grey | shade old and new | shade old contents | shade new contents |
+//! | Grey | shade old and new | shared cells: shade old contents | shared cells: shade new contents |
 //! | Black | shade old | unscanned: claim, shade old contents, scanned | – |
 //! | Insertion | shade new | unscanned: hold busy | scanned: shade new contents; held: unscanned |
 //!
 //! To *shade* is to put the object's address in the mutator's buffer, unless its mark says that this cycle has found
 //! it; only markers set marks. Contents are shaded through their own `trace`.
+//!
+//! **Confined cells in Grey mode.** A cell that is not `Sync` is reached by one thread only: an object that holds it is not
+//! `Sync` either, so no other thread has a pointer to it, nor to anything that leads to it. All mutators of a thread turn
+//! Black at boundaries of the *thread* (see `MutatorState::boundary_slow`). So while a mutator is Grey: (1) no Black
+//! mutator can have loaded from the cell, so what is deleted from it is on no Black stack, and the thread's own stack
+//! is empty before it turns Black; (2) no claim has been set on it, and objects of the window are grey, so markers scan
+//! the cell after T2 with all that was stored into it. Neither half of the barrier is needed, and a `Vec` that is pushed to
+//! a thousand times in the window is not traced a thousand times. Under Insertion the end of each access to a scanned
+//! cell does trace its contents.
 //!
 //! Why these keep every object: `claim` for one cell, `cycle` for the whole.
 
@@ -41,10 +50,14 @@ impl MutatorState {
         self.mode.get() != Mode::Off
     }
 
-    /// Whether a write to a cell needs no barrier although one is on: the cell has been scanned and this mutator is Black.
+    /// Whether a write to a cell needs no barrier although one is on.
     #[inline(always)]
-    pub(crate) fn needs_nothing(&self, word: &ScanWord) -> bool {
-        self.mode.get() == Mode::Black && word.is_scanned(self.tracer().scan_id)
+    pub(crate) fn needs_nothing<const CONFINED: bool>(&self, word: &ScanWord) -> bool {
+        match self.mode.get() {
+            Mode::Black => word.is_scanned(self.tracer().scan_id),
+            Mode::Grey => CONFINED,
+            _ => false,
+        }
     }
 
     /// Hands an object to the markers, unless this cycle has found it.

@@ -10,12 +10,14 @@ use crate::trace::Trace;
 
 /// Contents that markers read under a claim and mutators write between [`begin`](Guarded::begin) and
 /// [`end`](Guarded::end).
-pub(crate) struct Guarded<T: ?Sized> {
+///
+/// `CONFINED` cells stay on one thread (they are not `Sync`). In Grey mode they need no barrier, see `barrier`.
+pub(crate) struct Guarded<const CONFINED: bool, T: ?Sized> {
     scan: ScanWord,
     value: UnsafeCell<T>,
 }
 
-impl<T> Guarded<T> {
+impl<const CONFINED: bool, T> Guarded<CONFINED, T> {
     pub(crate) const fn new(value: T) -> Self {
         Guarded {
             scan: ScanWord::new(),
@@ -28,7 +30,7 @@ impl<T> Guarded<T> {
     }
 }
 
-impl<T: ?Sized> Guarded<T> {
+impl<const CONFINED: bool, T: ?Sized> Guarded<CONFINED, T> {
     /// The contents.
     #[inline(always)]
     pub(crate) fn get(&self) -> *mut T {
@@ -41,7 +43,7 @@ impl<T: ?Sized> Guarded<T> {
     }
 }
 
-impl<'gc, T: ?Sized + Trace<'gc>> Guarded<T> {
+impl<'gc, const CONFINED: bool, T: ?Sized + Trace<'gc>> Guarded<CONFINED, T> {
     /// A write access begins. The caller is the only one to access the contents, markers apart, until [`end`](Self::end).
     #[inline(always)]
     pub(crate) fn begin(&self, mc: &Mutation<'gc>) -> AtEnd {
@@ -49,7 +51,7 @@ impl<'gc, T: ?Sized + Trace<'gc>> Guarded<T> {
             return AtEnd::Nothing;
         }
         // Black and scanned already is the case that must be fast while marking.
-        if mc.state().needs_nothing(&self.scan) {
+        if mc.state().needs_nothing::<CONFINED>(&self.scan) {
             return AtEnd::Nothing;
         }
         mc.state()

@@ -27,7 +27,7 @@ use crate::trace::Trace;
 /// ```
 pub struct GcMutex<T: ?Sized> {
     raw: Mutex<()>,
-    inner: Guarded<T>,
+    inner: Guarded<false, T>,
 }
 
 // SAFETY: as for any mutex: the lock gives one thread at a time access to the value.

@@ -21,7 +21,7 @@ use crate::trace::Trace;
 /// });
 /// ```
 pub struct GcOnceCell<T> {
-    inner: Guarded<Option<T>>,
+    inner: Guarded<true, Option<T>>,
     /// A `get_or_init` is running.
     initialising: Cell<bool>,
 }

@@ -24,7 +24,7 @@ use crate::trace::Trace;
 /// });
 /// ```
 pub struct GcCell<T> {
-    inner: Guarded<T>,
+    inner: Guarded<true, T>,
     /// `!Sync`.
     confined: PhantomData<core::cell::Cell<()>>,
 }

@@ -31,7 +31,7 @@ const WRITING: Flag = Flag::MAX;
 /// ```
 pub struct GcRefCell<T: ?Sized> {
     flag: Cell<Flag>,
-    inner: Guarded<T>,
+    inner: Guarded<true, T>,
 }
 
 // SAFETY: moving the cell moves the value; a cell that can be moved is not borrowed.

@@ -25,7 +25,7 @@ use crate::trace::Trace;
 /// ```
 pub struct GcRwLock<T: ?Sized> {
     raw: RwLock<()>,
-    inner: Guarded<T>,
+    inner: Guarded<false, T>,
 }
 
 // SAFETY: as for any lock: moving it moves the value.

@@ -140,7 +140,7 @@ impl Core {
         let allocated = self.counters.allocated.load(Ordering::Relaxed);
         let live = self.counters.live.load(Ordering::Relaxed);
         // Nothing tells when garbage was made; that much has been allocated, or been dropped, can be seen.
-        let changed = allocated > (live / 16).max(KEEP_FREE) || self.roots.dropped_since_look();
+        let changed = allocated > (live / 16).max(KEEP_FREE) || self.roots.dropped_since_cycle();
         if changed && since.elapsed() >= IDLE_CYCLE {
             self.request_cycle();
         }

@@ -303,6 +303,20 @@ impl Core {
         }
     }
 
+    /// The command that a mutator of the current thread which is inside has adopted; `None` if there is none.
+    pub(crate) fn command_of_thread(&self) -> Option<Command> {
+        let me = thread::current().id();
+        let mut found = None;
+        self.registry.all(|state| {
+            if state.thread == me && state.gate.is_inside() {
+                // Inside on this thread: the state is the thread's.
+                found = Some(state.command.get());
+            }
+            found.is_none()
+        });
+        found
+    }
+
     /// Whether another mutator of this heap and of the same thread is inside.
     pub(crate) fn thread_is_inside(&self, me: &MutatorState) -> bool {
         !self.registry.all(|other| {

@@ -144,7 +144,7 @@ pub(crate) struct Driver {
 
 impl Driver {
     pub(crate) fn new(config: &Config) -> Self {
-        let limit = config.memory_limit.min(config.max_heap / 8 * 7);
+        let limit = config.memory_limit.min(config.max_heap / 4 * 3);
         Driver {
             stage: Stage::Idle,
             pacer: Pacer::new(config.growth_percent, limit, config.min_heap),

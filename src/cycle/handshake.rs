@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use super::command::{Colour, Command, Mode};
 use super::core::Core;
-use super::driver::{Advance, Driver};
+use super::driver::{Advance, Driver, Stage};
 use super::mutator::MutatorState;
+use crate::config::Barrier;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 use crate::sync::twin::{self, Twin};
@@ -69,7 +70,9 @@ impl Core {
             if twin::is(Twin::NobodyIsAsked) || state.acked.load(Ordering::Acquire) == seq {
                 return true;
             }
-            if state.gate.hold() {
+            // A boundary is one of the thread: none while it is inside through another mutator.
+            let inside = command.boundary && self.thread_is_inside(state);
+            if !inside && state.gate.hold() {
                 state.adopt(self, command);
                 state.gate.release();
             } else {
@@ -79,6 +82,20 @@ impl Core {
             true
         });
         all
+    }
+
+    /// A mutator has just answered at its boundary. If it was the last, the driver may ask the next thing at once, and the
+    /// mutator can answer that too before it goes on: Hybrid's second handshake, so that a lone mutator is never Grey.
+    /// Whether there is a new command.
+    pub(crate) fn answer_next(&self) -> bool {
+        let seq = self.command_seq();
+        if self.config.barrier == Barrier::Hybrid
+            && let Some(mut driver) = self.driver.try_lock()
+            && matches!(driver.stage, Stage::Arm { .. })
+        {
+            let _ = self.advance(&mut driver, &mut None, 0);
+        }
+        self.command_seq() != seq
     }
 
     /// Goes on with `next` when all mutators are held at once.

@@ -241,12 +241,17 @@ impl MutatorState {
                 self.enter_slow();
                 continue;
             }
-            if command.seq != self.command.get().seq {
-                core.stress_delay(self);
-                self.adopt(core, command);
-                core.wake();
+            let new = command.seq != self.command.get().seq;
+            if !new || (command.boundary && core.thread_is_inside(self)) {
+                // Inside through another mutator, the thread is at no boundary: the command waits until it is.
+                return;
             }
-            return;
+            core.stress_delay(self);
+            self.adopt(core, command);
+            core.wake();
+            if !command.boundary || !core.answer_next() {
+                return;
+            }
         }
     }
 

@@ -75,7 +75,7 @@ struct Segment {
     armed: AtomicBool,
     /// Set by `close`: handles left, plus one while it counts.
     orphans: AtomicUsize,
-    /// A root has been dropped since somebody looked. Relaxed: a hint for the idle heap.
+    /// A root has been dropped since the last cycle began. Relaxed: a hint for the idle heap.
     dropped: AtomicBool,
     /// Slots dropped and not yet reused: a stack, taken whole.
     free: AtomicPtr<Slot>,
@@ -313,7 +313,12 @@ impl RootTable {
     fn set_armed(&self, armed: bool) {
         let mut growth = self.lock.lock();
         growth.armed = armed;
-        self.each(|segment| segment.armed.store(armed, Ordering::Relaxed));
+        self.each(|segment| {
+            segment.armed.store(armed, Ordering::Relaxed);
+            if armed {
+                segment.dropped.store(false, Ordering::Relaxed);
+            }
+        });
         drop(growth);
         self.with_segments(|all| {
             for &segment in all {
@@ -335,15 +340,10 @@ impl RootTable {
         });
     }
 
-    /// Whether a root has been dropped since the last call.
-    pub(crate) fn dropped_since_look(&self) -> bool {
+    /// Whether a root has been dropped since the last cycle began.
+    pub(crate) fn dropped_since_cycle(&self) -> bool {
         let mut dropped = false;
-        self.each(|segment| {
-            if segment.dropped.load(Ordering::Relaxed) {
-                dropped = true;
-                segment.dropped.store(false, Ordering::Relaxed);
-            }
-        });
+        self.each(|segment| dropped |= segment.dropped.load(Ordering::Relaxed));
         dropped
     }
 
