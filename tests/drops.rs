@@ -205,20 +205,17 @@ fn leaves_of_a_thread_that_has_ended_are_leaked_and_counted() {
     for heap in heaps() {
         let dropped = Arc::new(Mutex::new(Vec::new()));
         thread::scope(|scope| {
-            scope.spawn(|| {
+            let thread = scope.spawn(|| {
                 heap.attach().enter(|mc| {
                     for _ in 0..10 {
                         let count = Rc::new(Cell::new(0));
-                        Gc::new(
-                            mc,
-                            AtHome {
-                                seen: dropped.clone(),
-                                count,
-                            },
-                        );
+                        let seen = dropped.clone();
+                        Gc::new(mc, AtHome { seen, count });
                     }
                 });
             });
+            // The scope's end does not wait for thread-local destructors, by which the end of a thread is known.
+            thread.join().unwrap();
         });
         let mut mutator = heap.attach();
         for _ in 0..3 {

@@ -93,6 +93,17 @@ impl Core {
         }
     }
 
+    /// Without marker threads, a mutator that must wait for the cycle takes it to its end, unless it waits for another mutator.
+    pub(crate) fn drive_under_pressure(&self) {
+        let completed = self.status.lock().completed;
+        let busy = || self.phase() != Phase::Idle || self.is_cycle_wanted();
+        while busy() && self.status.lock().completed == completed {
+            if self.drive(u64::MAX) != Some(Advance::Progress) {
+                return;
+            }
+        }
+    }
+
     /// A mutator that waits outside takes the cycle on, if nobody does.
     pub(crate) fn drive_waiting(&self) {
         let _ = self.drive(256 << 10);

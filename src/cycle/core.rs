@@ -362,23 +362,33 @@ impl Core {
     /// marking, which slows its allocation down to the markers' pace; for the end of the cycle, at most a second, if it is
     /// far past it, or near its hard limit.
     pub(crate) fn wait_for_cycle_under_pressure(&self, state: &MutatorState) {
-        if self.config.marker_threads == 0 || self.thread_is_inside(state) || self.in_destructor() {
+        if self.thread_is_inside(state) || self.in_destructor() {
             return;
         }
-        let near_limit = self.is_near_limit();
-        if self.phase() == Phase::Idle && near_limit {
-            // Only if there is something to gain since the last cycle.
-            let allocated = self.counters.allocated.load(Ordering::Relaxed);
-            if allocated < self.config.max_heap / 64 {
-                return;
+        let patience = Duration::from_millis(10);
+        if self.is_near_limit() {
+            // A cycle that is under way keeps what was allocated since it began: only one that begins now sees it all.
+            let running = self.phase() != Phase::Idle;
+            if running {
+                self.wait_for_end_of_cycle(patience, 100);
             }
-            self.request_cycle();
+            let new = self.counters.allocated.load(Ordering::Relaxed);
+            if self.is_near_limit() && (running || new >= self.config.max_heap / 64) {
+                self.request_cycle();
+                self.wait_for_end_of_cycle(patience, 100);
+            }
+        } else if self.heap_now() > self.goal.load(Ordering::Relaxed).saturating_mul(2) {
+            self.wait_for_end_of_cycle(patience, 100);
+        } else {
+            self.wait_for_end_of_cycle(Duration::from_micros(100), 1);
         }
-        let far = self.heap_now() > self.goal.load(Ordering::Relaxed).saturating_mul(2);
-        let (turn, turns) = match near_limit || far {
-            true => (Duration::from_millis(10), 100),
-            false => (Duration::from_micros(100), 1),
-        };
+    }
+
+    /// Waits for the end of the cycle that runs or is wanted, at most `turns` times `turn`.
+    fn wait_for_end_of_cycle(&self, turn: Duration, turns: u32) {
+        if self.config.marker_threads == 0 {
+            return self.drive_under_pressure();
+        }
         let mut status = self.status.lock();
         let before = status.completed;
         for _ in 0..turns {
