@@ -2,8 +2,12 @@
 
 use tricolor_gc::{Barrier, Gc, GcCell, GcRefCell, Heap, Root, Rootable, Trace};
 
-const BARRIERS: [Barrier; 4] =
-    [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid, Barrier::StopTheWorld];
+const BARRIERS: [Barrier; 4] = [
+    Barrier::Insertion,
+    Barrier::Deletion,
+    Barrier::Hybrid,
+    Barrier::StopTheWorld,
+];
 
 #[derive(Trace)]
 struct Node<'gc> {
@@ -14,14 +18,22 @@ struct Node<'gc> {
 
 impl<'gc> Node<'gc> {
     fn new(value: u64) -> Self {
-        Node { value, next: GcCell::new(None), others: GcRefCell::new(Vec::new()) }
+        Node {
+            value,
+            next: GcCell::new(None),
+            others: GcRefCell::new(Vec::new()),
+        }
     }
 }
 
 fn heaps() -> impl Iterator<Item = Heap> {
     BARRIERS.into_iter().flat_map(|barrier| {
         [0, 1, 2].map(|markers| {
-            Heap::builder().barrier(barrier).marker_threads(markers).build().unwrap()
+            Heap::builder()
+                .barrier(barrier)
+                .marker_threads(markers)
+                .build()
+                .unwrap()
         })
     })
 }
@@ -60,7 +72,11 @@ fn what_a_root_reaches_lives() {
         });
         for _ in 0..3 {
             let cycle = mutator.collect();
-            assert_eq!((cycle.objects_freed, cycle.objects_live), (0, 1000), "{cycle}");
+            assert_eq!(
+                (cycle.objects_freed, cycle.objects_live),
+                (0, 1000),
+                "{cycle}"
+            );
         }
         mutator.enter(|mc| {
             let top = root.get(mc);
@@ -73,7 +89,11 @@ fn what_a_root_reaches_lives() {
         });
         drop(root);
         let cycle = mutator.collect();
-        assert_eq!((cycle.objects_freed, cycle.objects_live), (1000, 0), "{cycle}");
+        assert_eq!(
+            (cycle.objects_freed, cycle.objects_live),
+            (1000, 0),
+            "{cycle}"
+        );
     }
 }
 

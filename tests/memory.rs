@@ -23,7 +23,6 @@ fn resident() -> usize {
 
 /// A list of blocks of `u64`s.
 #[derive(Trace)]
-#[expect(dead_code, reason = "it is there to keep memory")]
 struct Block<'gc> {
     next: Option<Gc<'gc, Block<'gc>>>,
     words: Gc<'gc, [u64]>,

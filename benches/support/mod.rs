@@ -8,17 +8,17 @@ use tricolor_gc::{Gc, GcSlot, Heap, Mutation, Mutator, Root, Rootable, StepStatu
 
 /// A node of two pointers and two words.
 #[derive(Trace)]
-pub struct Node<'gc> {
-    pub left: GcSlot<Option<Gc<'gc, Node<'gc>>>>,
-    pub right: GcSlot<Option<Gc<'gc, Node<'gc>>>>,
-    pub value: u64,
-    pub more: u64,
+pub(crate) struct Node<'gc> {
+    pub(crate) left: GcSlot<Option<Gc<'gc, Node<'gc>>>>,
+    pub(crate) right: GcSlot<Option<Gc<'gc, Node<'gc>>>>,
+    pub(crate) value: u64,
+    pub(crate) more: u64,
 }
 
-pub type Nodes = Rootable![Node<'_>];
+pub(crate) type Nodes = Rootable![Node<'_>];
 
 impl<'gc> Node<'gc> {
-    pub fn new(value: u64) -> Self {
+    pub(crate) fn new(value: u64) -> Self {
         Node {
             left: GcSlot::new(None),
             right: GcSlot::new(None),
@@ -28,7 +28,7 @@ impl<'gc> Node<'gc> {
     }
 
     /// A full tree, its nodes in the order in which a depth-first walk meets them.
-    pub fn tree(mc: &Mutation<'gc>, depth: u32) -> Gc<'gc, Node<'gc>> {
+    pub(crate) fn tree(mc: &Mutation<'gc>, depth: u32) -> Gc<'gc, Node<'gc>> {
         let node = Gc::new(mc, Node::new(u64::from(depth)));
         if depth > 0 {
             node.left.set(mc, Some(Node::tree(mc, depth - 1)));
@@ -40,7 +40,7 @@ impl<'gc> Node<'gc> {
 
 /// The time of `iterations` calls of `operation`, leaving `enter` when the collector asks for it: what a program sees in the
 /// long run, boundaries and its part of the cycles included.
-pub fn steady(
+pub(crate) fn steady(
     mutator: &mut Mutator,
     iterations: u64,
     mut operation: impl for<'gc> FnMut(&'gc Mutation<'gc>),
@@ -59,26 +59,22 @@ pub fn steady(
 }
 
 /// A mutator of a heap that stays in the middle of marking for as long as nobody makes a step, and what keeps its objects.
-pub fn marking() -> (Mutator, Root<Nodes>) {
-    let heap = Heap::builder()
-        .marker_threads(0)
-        .build()
-        .expect("settings in range");
-    let mut mutator = heap.attach();
+pub(crate) fn marking() -> (Mutator, Root<Nodes>) {
+    const ROOM: usize = 1 << 30;
+    let builder = Heap::builder().marker_threads(0).min_heap(ROOM);
+    let mut mutator = builder.build().expect("settings in range").attach();
     let root = mutator.enter(|mc| Root::new(mc, Node::tree(mc, 18)));
-    // The tree is larger than the smallest heap: a cycle is due. A few small steps arm the barrier.
-    for _ in 0..8 {
-        assert_ne!(
-            mutator.step(64),
-            StepStatus::Completed,
-            "the steps are too large"
-        );
+    // Now a cycle is due; a few small steps arm the barrier and leave almost all of the tree to mark.
+    mutator.heap().account(ROOM as isize);
+    for _ in 0..16 {
+        mutator.step(64);
     }
+    assert_eq!(mutator.step(64), StepStatus::InProgress, "no cycle marks");
     (mutator, root)
 }
 
 /// A mutator of a heap where no cycle runs.
-pub fn idle() -> Mutator {
+pub(crate) fn idle() -> Mutator {
     Heap::builder()
         .min_heap(1 << 30)
         .build()
