@@ -86,7 +86,7 @@ impl Heap {
     /// If called from the destructor of an object of the same heap.
     pub fn attach(&self) -> Mutator {
         let core = self.core();
-        core.check_not_in_destructor("Heap::attach");
+        core.check_not_in_user_code("Heap::attach");
         let state = core.registry.attach(|mut command| {
             if let Some(inside) = core.command_of_thread() {
                 // The thread is inside through another mutator, at no boundary: the new one is where that one is.

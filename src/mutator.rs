@@ -106,8 +106,8 @@ impl Mutator {
     #[inline]
     pub fn enter<R>(&mut self, f: impl for<'gc> FnOnce(&'gc Mutation<'gc>) -> R) -> R {
         let state: &MutatorState = &self.state;
-        if self.heap.core().in_destructor() {
-            self.heap.core().check_not_in_destructor("enter");
+        if self.heap.core().in_user_code() {
+            self.heap.core().check_not_in_user_code("enter");
         }
         state.enter();
         let inside = Inside(state);

@@ -22,22 +22,22 @@ use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 
 thread_local! {
-    /// The heap whose destructors this thread runs now.
-    static IN_DESTRUCTOR: Cell<u64> = const { Cell::new(0) };
+    /// The heap whose destructors, or `trace` functions, this thread runs now.
+    static IN_USER_CODE: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Marks the thread as running destructors of a heap while it lives.
-struct DestructorScope(u64);
+/// Marks the thread as running destructors or `trace` functions of a heap while it lives.
+pub(crate) struct UserCodeScope(u64);
 
-impl DestructorScope {
-    fn new(heap: u64) -> Self {
-        DestructorScope(IN_DESTRUCTOR.replace(heap))
+impl UserCodeScope {
+    pub(crate) fn new(heap: u64) -> Self {
+        UserCodeScope(IN_USER_CODE.replace(heap))
     }
 }
 
-impl Drop for DestructorScope {
+impl Drop for UserCodeScope {
     fn drop(&mut self) {
-        IN_DESTRUCTOR.set(self.0);
+        IN_USER_CODE.set(self.0);
     }
 }
 
@@ -60,18 +60,18 @@ struct Found {
 }
 
 impl Core {
-    /// Whether the current thread runs a destructor of this heap.
-    pub(crate) fn in_destructor(&self) -> bool {
-        IN_DESTRUCTOR
+    /// Whether the current thread runs a destructor or, as a marker, a `trace` of this heap.
+    pub(crate) fn in_user_code(&self) -> bool {
+        IN_USER_CODE
             .try_with(Cell::get)
             .is_ok_and(|heap| heap == self.id)
     }
 
-    /// Panics if the current thread runs a destructor of this heap.
-    pub(crate) fn check_not_in_destructor(&self, what: &str) {
+    /// Panics if the current thread runs a destructor or, as a marker, a `trace` of this heap.
+    pub(crate) fn check_not_in_user_code(&self, what: &str) {
         assert!(
-            !self.in_destructor(),
-            "{what} called from the destructor of an object of the same heap: destructors may use other heaps only"
+            !self.in_user_code(),
+            "{what} called from the destructor or the trace of an object of the same heap: they may use other heaps only"
         );
     }
 
@@ -126,7 +126,7 @@ impl Core {
         let drop = info.drop.expect("the caller checked");
         let owner = span.owner();
         let mut found = Found::default();
-        let scope = DestructorScope::new(self.id);
+        let scope = UserCodeScope::new(self.id);
         for word in 0..span.slots().div_ceil(64) {
             let taken = span.taken_bits(word);
             let live = span.marked_bits(word, epoch) & taken;
@@ -199,7 +199,7 @@ impl Core {
     /// Runs the destructors that wait for the mutator's thread. The mutator is outside.
     #[cold]
     pub(crate) fn run_mail(&self, state: &MutatorState) {
-        if self.in_destructor() {
+        if self.in_user_code() {
             return;
         }
         state.flags.fetch_and(!MAIL, Ordering::Relaxed);
@@ -209,7 +209,7 @@ impl Core {
     /// Runs the destructors that wait for the current thread, whose token is `owner`.
     pub(crate) fn run_mail_of(&self, owner: u64) {
         let letters = self.mail.take(owner);
-        let _scope = DestructorScope::new(self.id);
+        let _scope = UserCodeScope::new(self.id);
         for letter in letters {
             self.run_drop(letter.object, letter.slot_size, letter.drop);
             if cfg!(feature = "verify") {
@@ -309,7 +309,7 @@ impl Core {
         let info = span.info();
         let Some(drop) = info.drop else { return };
         let here = !info.local_drop || span.owner() == thread;
-        let _scope = DestructorScope::new(self.id);
+        let _scope = UserCodeScope::new(self.id);
         for index in 0..span.slots() {
             let taken = span.taken_bits(index / 64) & 1 << (index % 64) != 0;
             let mark = span.mark(index).load(Ordering::Relaxed);

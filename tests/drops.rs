@@ -290,19 +290,19 @@ fn a_destructor_that_comes_back_to_its_own_heap_panics_with_the_reason() {
     type Call = fn(&Heap);
     let calls: [(&str, Call); 3] = [
         (
-            "Heap::attach called from the destructor of an object of the same heap",
+            "Heap::attach called from the destructor or the trace of an object of the same heap",
             |heap| {
                 drop(heap.attach());
             },
         ),
         (
-            "Heap::collect called from the destructor of an object of the same heap",
+            "Heap::collect called from the destructor or the trace of an object of the same heap",
             |heap| {
                 drop(heap.collect());
             },
         ),
         (
-            "enter called from the destructor of an object of the same heap",
+            "enter called from the destructor or the trace of an object of the same heap",
             |_| {
                 KEPT.with(|kept| kept.borrow_mut().as_mut().unwrap().enter(|_| {}));
             },

@@ -133,7 +133,7 @@ impl Core {
 
     /// Without marker threads: a mutator at its boundary pays for what has been allocated.
     pub(crate) fn step_at_boundary(&self, state: &MutatorState) {
-        if self.in_destructor() || self.thread_is_inside(state) {
+        if self.in_user_code() || self.thread_is_inside(state) {
             return;
         }
         let now = self.counters.allocated.load(Ordering::Relaxed);

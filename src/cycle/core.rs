@@ -326,7 +326,7 @@ impl Core {
 
     /// Panics if the current thread cannot wait for a cycle.
     pub(crate) fn check_can_wait(&self, what: &str) {
-        self.check_not_in_destructor(what);
+        self.check_not_in_user_code(what);
         let me = thread::current().id();
         let inside = !self
             .registry
@@ -362,7 +362,7 @@ impl Core {
     /// marking, which slows its allocation down to the markers' pace; for the end of the cycle, at most a second, if it is
     /// far past it, or near its hard limit.
     pub(crate) fn wait_for_cycle_under_pressure(&self, state: &MutatorState) {
-        if self.thread_is_inside(state) || self.in_destructor() {
+        if self.thread_is_inside(state) || self.in_user_code() {
             return;
         }
         let patience = Duration::from_millis(10);

@@ -8,6 +8,7 @@ use crate::config::Barrier;
 use crate::mark::marker::{Drained, Marker};
 use crate::mark::tracer::Meet;
 use crate::mark::worklist::{Block, Take};
+use crate::sweep::UserCodeScope;
 use crate::sync::atomic::Ordering;
 
 /// Bytes that one assist marks: enough to pay for taking a block, some microseconds of work.
@@ -68,6 +69,7 @@ impl Core {
                 Take::Dry => return Marking::Dry,
             },
         };
+        let _scope = UserCodeScope::new(self.id);
         // SAFETY: edges come from roots, shaded pointers and traced objects of this heap: live objects; the cycle is marking
         // with this epoch.
         let result = catch_unwind(AssertUnwindSafe(|| unsafe {
@@ -133,6 +135,7 @@ impl Core {
             return;
         }
         let mut marker = self.new_marker(meet);
+        let _scope = UserCodeScope::new(self.id);
         // SAFETY: deferred objects are marked, live objects of this cycle; with `Force`, nobody is inside.
         let result = catch_unwind(AssertUnwindSafe(|| unsafe {
             marker.retry_deferred(deferred);
