@@ -124,6 +124,8 @@ def build_java(build):
         if build and not call([str(home / "bin" / "javac"), "-d", str(classes), *sources], quiet=True):
             print(f"Java {version}: left out, it does not build here", file=sys.stderr)
             continue
+        if not classes.exists():
+            continue
         java = str(home / "bin" / "java")
         for name, flags in COLLECTORS.items():
             if call([java, *flags, "-version"], quiet=True):

@@ -60,12 +60,15 @@ pub(crate) fn steady(
 
 /// A mutator of a heap that stays in the middle of marking for as long as nobody makes a step, and what keeps its objects.
 pub(crate) fn marking() -> (Mutator, Root<Nodes>) {
-    const ROOM: usize = 1 << 30;
-    let builder = Heap::builder().marker_threads(0).min_heap(ROOM);
+    let builder = Heap::builder().marker_threads(0).min_heap(1 << 30);
     let mut mutator = builder.build().expect("settings in range").attach();
     let root = mutator.enter(|mc| Root::new(mc, Node::tree(mc, 18)));
-    // Now a cycle is due; a few small steps arm the barrier and leave almost all of the tree to mark.
-    mutator.heap().account(ROOM as isize);
+    // External memory makes a cycle due. The first pays for the tree's allocation and ends at once; of the second, this and
+    // a few small steps arm the barrier and leave almost all of the tree to mark.
+    for _ in 0..2 {
+        let trigger = mutator.heap().stats().trigger;
+        mutator.enter(|mc| mc.account(trigger as isize));
+    }
     for _ in 0..16 {
         mutator.step(64);
     }

@@ -182,11 +182,11 @@ impl MutatorState {
         }
     }
 
-    /// A guard that must shade when it ends begins (`1`) or ends (`-1`): see [`MutatorState::grey_guards`].
+    /// A guard that must shade when it ends begins (`1`) or ends (`-1`): see [`MutatorState::open_guards`].
     pub(crate) fn count_guard(&self, at_end: AtEnd, change: isize) {
-        if at_end == AtEnd::ShadeGrey {
-            self.grey_guards
-                .set(self.grey_guards.get().wrapping_add_signed(change));
+        if matches!(at_end, AtEnd::ShadeGrey | AtEnd::Shade) {
+            self.open_guards
+                .set(self.open_guards.get().wrapping_add_signed(change));
         }
     }
 

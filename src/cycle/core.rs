@@ -8,7 +8,7 @@ use super::mail::Mail;
 use super::mutator::{MutatorState, PRESSURE, STEP, YIELD};
 use super::registry::Registry;
 use crate::cell::claim::ScanId;
-use crate::config::Config;
+use crate::config::{Barrier, Config};
 use crate::heap::Space;
 use crate::heap::span::Epoch;
 use crate::mark::worklist::Worklist;
@@ -295,10 +295,15 @@ impl Core {
         self.abandon.store(true, Ordering::Release);
     }
 
-    /// A mutator is at a boundary, where no guard lives: one that was taken in Grey mode and has not ended has leaked, and has
-    /// not shaded what was written through it.
+    /// A mutator is at a boundary, where no guard lives: one that is still counted has leaked, and has not shaded what was
+    /// written through it. While Hybrid arms, the cycle can arm again by a stop; under Insertion it must free nothing.
     pub(crate) fn note_leaked_guards(&self, state: &MutatorState) {
-        if state.grey_guards.replace(0) != 0 {
+        if state.open_guards.replace(0) == 0 {
+            return;
+        }
+        if self.config.barrier == Barrier::Insertion {
+            self.abandon_cycle(None);
+        } else {
             self.leaked_guards.store(true, Ordering::Relaxed);
         }
     }

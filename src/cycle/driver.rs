@@ -23,6 +23,9 @@
 //! invariant). Only stacks may hold white pointers that nothing else protects; the final stop has no stacks, and if it
 //! finds the worklist and all buffers empty, all that is reachable is marked.
 //!
+//! A guard of a scanned cell shades what was written through it when it ends; if it leaks it cannot, which the count of
+//! open guards shows at the boundary, and the cycle is abandoned: it frees nothing.
+//!
 //! *Deletion.* The stop makes a snapshot: every stack is empty, all barriers go on at once. What was reachable then is
 //! marked: a pointer that is overwritten is shaded (a slot takes the old word by an exchange, so that of two writers each
 //! shades what it overwrote; a cell is traced as a whole before its first write), a root that is dropped stays. New
@@ -196,7 +199,8 @@ impl Core {
             Stage::ArmBlack { seq } => self.when_answered(d, seq, Self::armed_black),
             Stage::ArmStop { since } => self.when_stopped(d, |core, d, held| {
                 let command = core.publish(d, Mode::Black, Colour::Black, false);
-                held.iter().for_each(|state| state.adopt(core, command));
+                held.iter()
+                    .for_each(|state| state.adopt(core, command, true));
                 core.release(d, &held, since);
                 core.start_marking(d)
             }),
@@ -407,6 +411,8 @@ impl Core {
         attempt: u32,
     ) -> Advance {
         for state in &held {
+            // Before marking is called over: what a leaked guard has not shaded would be lost.
+            self.note_leaked_guards(state);
             state.flush(self);
         }
         self.mark_in_stop(attempt);
@@ -422,7 +428,8 @@ impl Core {
             d.stage = Stage::Mark;
             self.publish(d, Mode::Insertion, Colour::White, true)
         };
-        held.iter().for_each(|state| state.adopt(self, command));
+        held.iter()
+            .for_each(|state| state.adopt(self, command, true));
         self.release(d, &held, since);
         Advance::Progress
     }
@@ -468,7 +475,8 @@ impl Core {
         }
         self.verify(d.epoch);
         let command = self.publish(d, Mode::Off, Colour::White, false);
-        held.iter().for_each(|state| state.adopt(self, command));
+        held.iter()
+            .for_each(|state| state.adopt(self, command, true));
         self.release(d, held, since);
         self.barriers_off(d)
     }

@@ -73,7 +73,7 @@ impl Core {
             // A boundary is one of the thread: none while it is inside through another mutator.
             let inside = command.boundary && self.thread_is_inside(state);
             if !inside && state.gate.hold() {
-                state.adopt(self, command);
+                state.adopt(self, command, true);
                 state.gate.release();
             } else {
                 Self::ask_to_yield(state);

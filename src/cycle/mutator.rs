@@ -49,8 +49,8 @@ pub(crate) struct MutatorState {
     pub(crate) acked: AtomicU32,
     /// Traces contents of cells, and holds what barriers shaded until it is handed over.
     pub(crate) tracer: UnsafeCell<Tracer<'static>>,
-    /// Guards taken in Grey mode that must shade when they end. Not zero at the next boundary: one has leaked.
-    pub(crate) grey_guards: Cell<usize>,
+    /// Guards that must shade when they end. Not zero at the next boundary: one has leaked, and has not shaded.
+    pub(crate) open_guards: Cell<usize>,
     /// Objects that are being built in slots for grey ones; see `hold_grey`.
     pub(crate) no_polls: Cell<u32>,
     /// Weak references made since the last flush.
@@ -85,7 +85,7 @@ impl MutatorState {
             command: Cell::new(command),
             acked: AtomicU32::new(command.seq),
             tracer: UnsafeCell::new(Tracer::new()),
-            grey_guards: Cell::new(0),
+            open_guards: Cell::new(0),
             no_polls: Cell::new(0),
             new_weak: UnsafeCell::default(),
             root_slots: UnsafeCell::default(),
@@ -130,9 +130,9 @@ impl MutatorState {
         self.mode.set(command.mode);
     }
 
-    /// Takes over the state that the collector asks for. The caller owns the gate, and if the command says so, is at a
-    /// boundary.
-    pub(crate) fn adopt(&self, core: &Core, command: Command) {
+    /// Takes over the state that the collector asks for. The caller owns the gate; `at_boundary` unless it is at a poll, as
+    /// it must be if the command says so.
+    pub(crate) fn adopt(&self, core: &Core, command: Command, at_boundary: bool) {
         let before = self.command.get();
         if twin::is(Twin::AnswerBeforeFlush) {
             self.acked.store(command.seq, Ordering::Release);
@@ -140,7 +140,9 @@ impl MutatorState {
         if !twin::is(Twin::NoFlush) {
             self.flush(core);
         }
-        core.note_leaked_guards(self);
+        if at_boundary {
+            core.note_leaked_guards(self);
+        }
         let cycle_over = command.mode == Mode::Off
             && (before.mode != Mode::Off || before.epoch != command.epoch);
         if cycle_over {
@@ -199,7 +201,7 @@ impl MutatorState {
         let new = command.seq != self.command.get().seq;
         let boundary = command.boundary && !twin::is(Twin::PollCountsAsBoundary);
         if new && !boundary && !command.stop && self.no_polls.get() == 0 {
-            self.adopt(core, command);
+            self.adopt(core, command, false);
             core.wake();
         }
     }
@@ -247,7 +249,7 @@ impl MutatorState {
                 return;
             }
             core.stress_delay(self);
-            self.adopt(core, command);
+            self.adopt(core, command, true);
             core.wake();
             if !command.boundary || !core.answer_next() {
                 return;

@@ -159,7 +159,7 @@ fn answers_publish_what_was_written() {
 
 #[test]
 fn ordering_twins() {
-    for twin in [Twin::AnswerRelaxed, Twin::CommandRelaxed, Twin::ExitRelaxed] {
+    for twin in [Twin::AnswerRelaxed, Twin::ExitRelaxed] {
         is_caught("cell, rewritten, insertion", twin, BOUND, || rewrite(Barrier::Insertion));
     }
 }

@@ -199,8 +199,3 @@ fn straggler_twins() {
         is_caught(&format!("straggler, {barrier}"), twin, THREE_THREADS, move || straggle(barrier));
     }
 }
-
-#[test]
-fn race_twins() {
-    is_caught("racing writers, hybrid", Twin::LoadThenStore, BOUND, || race(Barrier::Hybrid));
-}
