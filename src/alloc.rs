@@ -436,7 +436,7 @@ impl MutatorState {
         self.flags.fetch_or(PRESSURE, Ordering::Relaxed);
         AllocError {
             requested,
-            used: core.space.in_use() + core.external(),
+            used: core.space.in_use().saturating_add(core.external()),
             limit: (why == NoPages::Limit).then_some(core.config.max_heap),
         }
     }

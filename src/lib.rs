@@ -80,8 +80,6 @@ pub use weak::GcWeak;
 #[doc(hidden)]
 pub use root::__DynRootable;
 #[doc(hidden)]
-pub use trace::derive_support as __private;
-#[doc(hidden)]
 pub use tricolor_gc_derive::__unelide_lifetimes;
 
 /// The README's example is compiled and run with the documentation's.

@@ -147,6 +147,8 @@ impl Core {
                 // Acquire: pairs with the store after a destructor that ran at home.
                 if span.mark(index).load(Ordering::Acquire) == NEVER_MADE {
                     found.freed -= 1;
+                    // The next object in the slot is another.
+                    span.mark(index).store(0, Ordering::Relaxed);
                     continue;
                 }
                 if info.local_drop {
@@ -355,7 +357,8 @@ fn poison_freed(span: Span, index: usize) {
 fn zero_old_marks(span: Span, epoch: Epoch) {
     span.each_mark_byte(|mark| {
         let m = mark.load(Ordering::Relaxed);
-        if m != epoch && m != ZOMBIE {
+        // ZOMBIE and NEVER_MADE are no epochs and do not come round.
+        if m != epoch && m <= LAST_EPOCH {
             mark.store(0, Ordering::Relaxed);
         }
     });

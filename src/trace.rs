@@ -1,7 +1,5 @@
 //! The `Trace` trait: how the collector finds the pointers inside a value.
 
-#[doc(hidden)]
-pub mod derive_support;
 mod impls;
 
 pub use crate::mark::tracer::Tracer;

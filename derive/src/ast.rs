@@ -43,9 +43,6 @@ pub(crate) struct Field<'a> {
 pub(crate) enum Kind {
     /// Traced; its constants are those of its own implementation.
     Traced,
-    /// Traced; it mentions the type being derived. The constants are those of this type, where a neutral stand-in
-    /// takes the place of the mention.
-    Neutralised(Box<Type>),
     /// Traced; its constants cannot be asked for without a cycle.
     Recursive,
     /// Not traced; proven to be `'static`.

@@ -15,7 +15,7 @@
 //! program can call its own things what it likes.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
@@ -72,15 +72,6 @@ impl<'a> Expansion<'a> {
         quote!(#trace_impl #assertion #no_drop)
     }
 
-    /// The path of the crate as if it were written at `span`, so that an error in what follows it points there.
-    fn krate_at(&self, span: Span) -> TokenStream {
-        let located = self.krate.to_token_stream().into_iter().map(|mut token| {
-            token.set_span(token.span().located_at(span));
-            token
-        });
-        located.collect()
-    }
-
     fn trace_impl(&self) -> TokenStream {
         let (krate, gc, ident) = (&self.krate, &self.gc, self.input.ident);
         let (impl_generics, _, where_clause) = self.generics.split_for_impl();
@@ -108,7 +99,6 @@ impl<'a> Expansion<'a> {
             |ty: &Type, span| quote_spanned!(span=> || <#ty as #krate::Trace<#gc>>::NEEDS_TRACE);
         let fields = self.traced_fields().map(|field| match &field.kind {
             Kind::Traced => ask(field.ty, at(field.ty)),
-            Kind::Neutralised(stand_in) => ask(stand_in, at(field.ty)),
             Kind::Recursive => quote!(|| true),
             Kind::Skipped | Kind::Code => TokenStream::new(),
         });
@@ -119,22 +109,21 @@ impl<'a> Expansion<'a> {
     /// says so or if the field can be sent away and dropped there.
     fn drop_is_send(&self) -> TokenStream {
         let (krate, gc) = (&self.krate, &self.gc);
-        let ask = |ty: &Type, field: &Type| {
-            quote_spanned! {at(field)=>
-                && (<#ty as #krate::Trace<#gc>>::DROP_IS_SEND || #krate::__private::SendProbe::<#field>::IS_SEND)
+        let ask = |ty: &Type| {
+            quote_spanned! {at(ty)=>
+                && (<#ty as #krate::Trace<#gc>>::DROP_IS_SEND || __SendProbe::<#ty>::IS_SEND)
             }
         };
         let probe = |ty: &Type| {
             quote! {
-                && (!::core::mem::needs_drop::<#ty>() || #krate::__private::SendProbe::<#ty>::IS_SEND)
+                && (!::core::mem::needs_drop::<#ty>() || __SendProbe::<#ty>::IS_SEND)
             }
         };
         let fields: Vec<TokenStream> = if self.input.attrs.skip.is_some() {
             vec![probe(&parse_quote!(Self))]
         } else {
             let answer = |field: &Field<'_>| match &field.kind {
-                Kind::Traced => Some(ask(field.ty, field.ty)),
-                Kind::Neutralised(stand_in) => Some(ask(stand_in, field.ty)),
+                Kind::Traced => Some(ask(field.ty)),
                 Kind::Recursive | Kind::Skipped => Some(probe(field.ty)),
                 Kind::Code => None,
             };
@@ -143,9 +132,19 @@ impl<'a> Expansion<'a> {
         if fields.is_empty() {
             return quote!(true);
         }
+        // An inherent constant is preferred to a trait's, so the probe answers with the inherent `true` if its bound is known
+        // to hold. Printed here, not imported: the path of the crate is the user's to say.
         quote!({
-            #[allow(unused_imports)]
-            use #krate::__private::NotSend as _;
+            struct __SendProbe<__T: ?::core::marker::Sized>(::core::marker::PhantomData<__T>);
+            #[allow(dead_code)]
+            impl<__T: ?::core::marker::Sized + ::core::marker::Send> __SendProbe<__T> {
+                const IS_SEND: ::core::primitive::bool = true;
+            }
+            #[allow(dead_code)]
+            trait __NotSend {
+                const IS_SEND: ::core::primitive::bool = false;
+            }
+            impl<__T: ?::core::marker::Sized> __NotSend for __SendProbe<__T> {}
             !::core::mem::needs_drop::<Self>() || true #(#fields)*
         })
     }
@@ -209,12 +208,13 @@ impl<'a> Expansion<'a> {
         name_self.visit_generics_mut(&mut generics);
         let assertions = skipped.iter_mut().map(|ty| {
             name_self.visit_type_mut(ty);
-            let krate = self.krate_at(at(ty));
-            quote_spanned!(at(ty)=> #krate::__private::assert_static::<#ty>();)
+            quote_spanned!(at(ty)=> __assert_static::<#ty>();)
         });
         let (impl_generics, _, where_clause) = generics.split_for_impl();
         quote! {
             const _: () = {
+                #[allow(dead_code)]
+                fn __assert_static<__T: ?::core::marker::Sized + 'static>() {}
                 #[allow(dead_code, deprecated, clippy::multiple_bound_locations)]
                 fn skipped_data_is_static #impl_generics () #where_clause { #(#assertions)* }
             };

@@ -116,6 +116,11 @@ impl ScanWord {
         self.0.store(id.0, Ordering::Release);
     }
 
+    /// Forgets what is known of the contents, which the caller has to itself and is about to change without a barrier.
+    pub(crate) fn reset(&mut self) {
+        self.0 = AtomicU32::new(0);
+    }
+
     /// The owner leaves the contents to the next marker.
     pub(crate) fn unscanned(&self) {
         self.0.store(0, Ordering::Release);

@@ -37,8 +37,10 @@ impl<const CONFINED: bool, T: ?Sized> Guarded<CONFINED, T> {
         self.value.get()
     }
 
-    /// The contents of a cell that nobody else has.
+    /// The contents of a cell that nobody else has. It may have been scanned in this cycle and been taken out of the heap since;
+    /// what is written now must be seen when it goes back.
     pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.scan.reset();
         self.value.get_mut()
     }
 }

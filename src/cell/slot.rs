@@ -96,6 +96,8 @@ pub struct GcSlot<P> {
     word: AtomicPtr<()>,
     /// Auto traits of the values.
     value: PhantomData<P>,
+    /// Invariant in them: what is written through one view of the slot is read through another.
+    invariant: PhantomData<fn(P) -> P>,
 }
 
 impl<P> GcSlot<P> {
@@ -108,6 +110,7 @@ impl<P> GcSlot<P> {
         GcSlot {
             word: AtomicPtr::new(value.into_word()),
             value: PhantomData,
+            invariant: PhantomData,
         }
     }
 

@@ -220,9 +220,8 @@ impl Core {
     /// Bytes that count for pacing.
     pub(crate) fn heap_now(&self) -> usize {
         let c = &self.counters;
-        c.live.load(Ordering::Relaxed)
-            + c.allocated.load(Ordering::Relaxed)
-            + c.external.load(Ordering::Relaxed)
+        let own = c.live.load(Ordering::Relaxed) + c.allocated.load(Ordering::Relaxed);
+        own.saturating_add(c.external.load(Ordering::Relaxed))
     }
 
     /// A mutator took `bytes` for objects.
@@ -407,7 +406,7 @@ impl Core {
 
     /// Whether the heap is within about a ninth of its hard limit.
     fn is_near_limit(&self) -> bool {
-        (self.space.in_use() + self.external()) / 8 >= self.config.max_heap / 9
+        self.space.in_use().saturating_add(self.external()) / 8 >= self.config.max_heap / 9
     }
 
     /// The collector wants this mutator at its boundary.

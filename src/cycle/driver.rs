@@ -139,6 +139,8 @@ pub(crate) struct Driver {
     pub(super) asked: Instant,
     /// Pointers shaded by all mutators when the cycle began.
     pub(super) shaded_before: u64,
+    /// The root table has not been scanned in this cycle.
+    roots_unseen: bool,
     failed_stops: u32,
     failed_rounds: u32,
     /// The objects set aside have been looked at again since the worklist last went dry.
@@ -157,6 +159,7 @@ impl Driver {
             phase_began: Instant::now(),
             asked: Instant::now(),
             shaded_before: 0,
+            roots_unseen: false,
             failed_stops: 0,
             failed_rounds: 0,
             retried: false,
@@ -306,7 +309,7 @@ impl Core {
 
     fn start_marking(&self, d: &mut Driver) -> Advance {
         d.cycle.arming = d.lap();
-        self.push_roots();
+        d.roots_unseen = true;
         let live = self.counters.live.load(Ordering::Relaxed);
         let ratio = pacer::assist_ratio(live, self.heap_now(), d.cycle.goal);
         self.assist_ratio.store(ratio, Ordering::Relaxed);
@@ -331,6 +334,10 @@ impl Core {
     fn mark_stage(&self, d: &mut Driver, marker: &mut Option<Marker>, budget: u64) -> Advance {
         if self.abandon.load(Ordering::Acquire) {
             return self.give_up_marking(d, marker);
+        }
+        if core::mem::take(&mut d.roots_unseen) {
+            // Here and not at the end of arming, which may run on a mutator.
+            self.push_roots();
         }
         let (outcome, marked) = self.mark_counted(marker, budget);
         d.work += marked;

@@ -91,7 +91,7 @@ impl Core {
         let live = c.swept.bytes_live.load(Ordering::Relaxed);
         c.live.store(live, Ordering::Relaxed);
         let external = c.external.load(Ordering::Relaxed);
-        cycle.heap_live = live + external;
+        cycle.heap_live = live.saturating_add(external);
         let shaded = c.shaded.load(Ordering::Relaxed);
         d.cycle.objects_shaded = shaded - d.shaded_before;
         let plan = {
@@ -101,7 +101,7 @@ impl Core {
                 marked,
                 assisted,
             };
-            d.pacer.cycle_ended(work, live + external)
+            d.pacer.cycle_ended(work, live.saturating_add(external))
         };
         self.goal.store(plan.goal, Ordering::Relaxed);
         self.trigger.store(plan.trigger, Ordering::Relaxed);

@@ -85,13 +85,13 @@ impl Core {
     }
 
     /// A mutator has just answered at its boundary. If it was the last, the driver may ask the next thing at once, and the
-    /// mutator can answer that too before it goes on: Hybrid's second handshake, so that a lone mutator is never Grey.
-    /// Whether there is a new command.
+    /// mutator can answer that too before it goes on: Hybrid's second handshake, and the end of grey allocation. So a lone
+    /// mutator is never Grey and never allocates grey. Whether there is a new command.
     pub(crate) fn answer_next(&self) -> bool {
         let seq = self.command_seq();
         if self.config.barrier == Barrier::Hybrid
             && let Some(mut driver) = self.driver.try_lock()
-            && matches!(driver.stage, Stage::Arm { .. })
+            && matches!(driver.stage, Stage::Arm { .. } | Stage::ArmBlack { .. })
         {
             let _ = self.advance(&mut driver, &mut None, 0);
         }

@@ -90,6 +90,7 @@ thread_local! {
 
 /// A number for the current thread that no other thread of the process gets.
 pub(crate) fn thread_token() -> u64 {
-    // In a thread-local destructor that runs after ours: a token that is nobody's.
-    OWN.try_with(|own| own.token).unwrap_or(0)
+    // In a thread-local destructor that runs after ours: a token that nobody else has, nor this thread again.
+    OWN.try_with(|own| own.token)
+        .unwrap_or_else(|_| NEXT_TOKEN.fetch_add(1, Ordering::Relaxed))
 }

@@ -251,7 +251,7 @@ impl MutatorState {
             core.stress_delay(self);
             self.adopt(core, command, true);
             core.wake();
-            if !command.boundary || !core.answer_next() {
+            if !core.answer_next() {
                 return;
             }
         }

@@ -87,7 +87,7 @@ impl Pacer {
         let runway = *self.runways.iter().max().unwrap_or(&0);
         let runway = runway.saturating_add(runway / 10);
         let lowest = live.saturating_add(headroom / 10 * 7);
-        let highest = live.saturating_add(headroom / 20 * 19);
+        let highest = live.saturating_add(headroom / 20 * 19).max(lowest);
         let trigger = goal.saturating_sub(runway).clamp(lowest, highest);
         Plan { goal, trigger }
     }
@@ -150,6 +150,14 @@ mod tests {
         let plan = Pacer::new(100_000, usize::MAX, 4 * MB).plan(usize::MAX / 2);
         assert!(plan.trigger <= plan.goal);
         assert!(assist_ratio(usize::MAX, 0, 0) > 0);
+    }
+
+    #[test]
+    fn any_headroom_leaves_room_for_a_trigger() {
+        for min_heap in 0..200 {
+            let plan = Pacer::new(100, usize::MAX, min_heap).plan(16);
+            assert!(plan.trigger >= 16 && plan.trigger <= plan.goal.max(16));
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub(crate) mod page_heap;
 pub(crate) mod size_class;
 pub(crate) mod span;
 pub(crate) mod type_info;
+mod vector;
 
 use self::class::{Class, ClassKey, Classes};
 use self::layout::{DATA_PAGES, MAX_SLOTS, PAGE};

@@ -36,6 +36,7 @@ use super::layout::{
     free_bits_address, mark_address,
 };
 use super::type_info::{TraceFn, TypeInfo};
+use super::vector;
 use crate::sync::atomic::Ordering;
 use crate::sync::plain::AtomicU8;
 
@@ -214,6 +215,9 @@ impl Span {
         let count = (self.slots() - word * 64).min(64);
         let stride = self.slot_size() / GRANULE;
         let first = mark_address(self.slot(word * 64));
+        if let Some(bits) = vector::marked_bits(first, stride, count, mark) {
+            return bits;
+        }
         let mut bits = 0;
         for index in 0..count {
             let raw = core::ptr::with_exposed_provenance::<AtomicU8>(first + index * stride);
