@@ -4,13 +4,13 @@
 //! it off its class's `unswept` list first: a mutator that wants a span, or the background sweeper. Sweeping a span of
 //! a type without drop glue reads its mark bytes and writes its free bits; it never touches the objects.
 //!
-//! Destructors run here, in address order, with no lock held (I8), each guarded: a panic is counted and the sweep
+//! Destructors run here, in address order, under no lock but perhaps the driver's (I8), each guarded: a panic is counted and the sweep
 //! goes on. They cannot reach other objects: a type that holds a `Gc` has no destructor of its own.
 //!
 //! In the last and the first epoch the sweep also zeroes every byte that is not of its epoch, so that no byte
 //! written before the last round of epochs is left when its number comes again.
 
-use core::cell::Cell;
+use core::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::cycle::core::Core;
@@ -22,22 +22,24 @@ use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 
 thread_local! {
-    /// The heap whose destructors, or `trace` functions, this thread runs now.
-    static IN_USER_CODE: Cell<u64> = const { Cell::new(0) };
+    /// The heaps whose destructors, or `trace` functions, this thread runs now, the innermost last.
+    static IN_USER_CODE: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Marks the thread as running destructors or `trace` functions of a heap while it lives.
-pub(crate) struct UserCodeScope(u64);
+/// Marks the thread as running destructors or `trace` functions of a heap while it lives. Scopes nest.
+pub(crate) struct UserCodeScope(());
 
 impl UserCodeScope {
     pub(crate) fn new(heap: u64) -> Self {
-        UserCodeScope(IN_USER_CODE.replace(heap))
+        // In a thread-local destructor that runs after ours there is no mark, and no check.
+        let _ = IN_USER_CODE.try_with(|heaps| heaps.borrow_mut().push(heap));
+        UserCodeScope(())
     }
 }
 
 impl Drop for UserCodeScope {
     fn drop(&mut self) {
-        IN_USER_CODE.set(self.0);
+        let _ = IN_USER_CODE.try_with(|heaps| heaps.borrow_mut().pop());
     }
 }
 
@@ -63,8 +65,8 @@ impl Core {
     /// Whether the current thread runs a destructor or, as a marker, a `trace` of this heap.
     pub(crate) fn in_user_code(&self) -> bool {
         IN_USER_CODE
-            .try_with(Cell::get)
-            .is_ok_and(|heap| heap == self.id)
+            .try_with(|heaps| heaps.borrow().contains(&self.id))
+            .unwrap_or(false)
     }
 
     /// Panics if the current thread runs a destructor or, as a marker, a `trace` of this heap.

@@ -33,7 +33,7 @@ use crate::trace::{Trace, Tracer};
 
 /// A weak pointer to an object: does not keep it alive.
 ///
-/// `Copy`, two words. Made by [`Gc::downgrade`], or by [`Gc::new_cyclic`] for an object that points weakly at
+/// `Copy`, two words (three for unsized targets). Made by [`Gc::downgrade`], or by [`Gc::new_cyclic`] for an object that points weakly at
 /// itself. Each `downgrade` makes a small object of its own (16 bytes); copies share it.
 ///
 /// ```

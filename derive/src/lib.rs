@@ -11,7 +11,8 @@
 //! trait's contract because
 //! 1. every field is either traced through its own `Trace` implementation, or proven to be `'static` and therefore
 //!    free of `Gc`, or written as `fn(…)`, which is an address of code;
-//! 2. `NEEDS_TRACE` is the disjunction over the fields, `DROP_IS_SEND` the conjunction;
+//! 2. `NEEDS_TRACE` is the disjunction over the fields, `DROP_IS_SEND` the conjunction, each field's part being the
+//!    answer of its implementation or a cautious one;
 //! 3. the type cannot implement `Drop`, so no code of its own sees a dangling `Gc` while it is dropped.
 
 mod ast;
@@ -63,14 +64,14 @@ use proc_macro::TokenStream;
 /// be of types that do, as long as these implement `Trace`, or are skipped and `'static`.
 ///
 /// # Recursive types
-/// A type may contain itself, as in `enum Expr { Add(Box<Expr>, Box<Expr>), Name(String) }`. Inside the usual
-/// containers of std and of tricolor-gc this costs nothing: the constants of `Expr` are those of its other fields.
-/// Inside any other type the field counts as one that needs tracing.
+/// A type may contain itself, as in `enum Expr { Add(Box<Expr>, Box<Expr>), Name(String) }`. A field whose type
+/// mentions the type outside `Gc` and `GcWeak` counts as one that needs tracing, and as droppable on any thread exactly
+/// if it is `Send`. So an `Expr` is visited though it holds no `Gc`; `#[trace(skip)]` on the field, or on the whole
+/// type, spares the marker that.
 ///
 /// Two types that contain each other, without a `Gc` between them, would each need the other's constants to compute
 /// their own, and the compiler reports a cycle (E0391). `#[trace(recursive)]` on one of the fields breaks it: that
-/// field counts as one that needs tracing, and as droppable on any thread exactly if it is `Send`. Where the field
-/// holds no `Gc`, `#[trace(skip)]` is better still.
+/// field is treated as one that mentions the type. Where it holds no `Gc`, `#[trace(skip)]` is better still.
 #[proc_macro_derive(Trace, attributes(trace))]
 pub fn derive_trace(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);

@@ -41,12 +41,13 @@ impl Core {
         status.poked = true;
         let start = status.threads == 0 && !status.shutdown;
         if start && let Some(core) = self.this.upgrade() {
-            status.threads = self.config.marker_threads;
-            let handles = (0..self.config.marker_threads)
-                .map(|index| spawn(&core, index))
+            // Handles of threads that have ended by themselves need no joining. If the system starts none, those who wait for a
+            // cycle drive it.
+            let markers = 0..self.config.marker_threads;
+            status.handles = markers
+                .filter_map(|index| spawn(&core, index).ok())
                 .collect();
-            // Handles of threads that have ended by themselves need no joining.
-            status.handles = handles;
+            status.threads = status.handles.len();
         }
         drop(status);
         self.work.notify_all();
@@ -66,7 +67,7 @@ impl Core {
                 }
                 return status.last.clone();
             }
-            if self.config.marker_threads > 0 {
+            if status.threads > 0 {
                 self.changed
                     .wait_for(&mut status, Duration::from_millis(100));
                 continue;
@@ -159,7 +160,7 @@ impl Core {
     }
 }
 
-fn spawn(core: &SharedCore, index: usize) -> thread::JoinHandle<()> {
+fn spawn(core: &SharedCore, index: usize) -> std::io::Result<thread::JoinHandle<()>> {
     let core = core.clone();
     let name = format!("tricolor-gc {}.{index}", core.id);
     let run = move || {
@@ -167,10 +168,7 @@ fn spawn(core: &SharedCore, index: usize) -> thread::JoinHandle<()> {
         run(&core);
         core::mem::forget(bug);
     };
-    thread::Builder::new()
-        .name(name)
-        .spawn(run)
-        .expect("the system starts a marker thread")
+    thread::Builder::new().name(name).spawn(run)
 }
 
 /// The collector's own code does not panic; if it did, everybody who waits for a cycle would wait for ever.

@@ -288,8 +288,16 @@ impl Core {
 
     /// The cycle in progress must free nothing; `panic` is why.
     pub(crate) fn abandon_cycle(&self, panic: Option<Box<dyn std::any::Any + Send>>) {
-        if panic.is_some() {
-            self.status.lock().panic = panic;
+        if let Some(panic) = panic {
+            let mut status = self.status.lock();
+            let kept = status.panic.is_none();
+            if kept {
+                status.panic = Some(panic);
+            } else {
+                drop(status);
+                // The first is kept. A payload's destructor is user code, which may panic in turn.
+                core::mem::forget(panic);
+            }
         }
         self.abandon.store(true, Ordering::Release);
     }

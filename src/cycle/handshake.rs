@@ -70,17 +70,39 @@ impl Core {
             if twin::is(Twin::NobodyIsAsked) || state.acked.load(Ordering::Acquire) == seq {
                 return true;
             }
-            // A boundary is one of the thread: none while it is inside through another mutator.
-            let inside = command.boundary && self.thread_is_inside(state);
-            if !inside && state.gate.hold() {
-                state.adopt(self, command, true);
-                state.gate.release();
-            } else {
+            if !self.adopt_for(state, command) {
                 Self::ask_to_yield(state);
                 all = false;
             }
             true
         });
+        all
+    }
+
+    /// Adopts the command for a mutator that is outside; `false` if it is not. A boundary is one of the thread: where a thread has
+    /// several mutators, all of them are held before one turns.
+    fn adopt_for(&self, state: &MutatorState, command: Command) -> bool {
+        let alone = self
+            .registry
+            .all(|mate| core::ptr::eq(mate, state) || mate.thread != state.thread);
+        if alone || !command.boundary {
+            let held = state.gate.hold();
+            if held {
+                state.adopt(self, command, true);
+                state.gate.release();
+            }
+            return held;
+        }
+        let mut mates = self.registry.snapshot();
+        mates.retain(|mate| mate.thread == state.thread);
+        let held = mates.iter().take_while(|mate| mate.gate.hold()).count();
+        let all = held == mates.len();
+        for mate in &mates[..held] {
+            if all && mate.acked.load(Ordering::Relaxed) != command.seq {
+                mate.adopt(self, command, true);
+            }
+            mate.gate.release();
+        }
         all
     }
 

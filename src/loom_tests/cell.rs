@@ -6,8 +6,8 @@ use super::harness::{
 };
 use super::objects::{Node, Shared};
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{Arc, thread};
 use crate::sync::twin::Twin;
+use crate::sync::{Arc, thread};
 use crate::{Barrier, Gc, Mutator, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
@@ -25,7 +25,10 @@ fn graph(main: &mut Mutator) -> (SharedRoot, NodeRoot) {
         let moved = Gc::new(mc, Node::new(3, None));
         Gc::new(mc, Node::new(4, None));
         let holder = Root::new(mc, Gc::new(mc, Shared::new(0, Some(old))));
-        (holder, Root::new(mc, Gc::new(mc, Node::new(1, Some(moved)))))
+        (
+            holder,
+            Root::new(mc, Gc::new(mc, Node::new(1, Some(moved)))),
+        )
     })
 }
 
@@ -98,7 +101,9 @@ fn straggle(leak: bool) {
     });
     let grey = mutator(&heap, move |m| {
         m.enter(|mc| {
-            let Some(moved) = node3.get(mc).next.get() else { return };
+            let Some(moved) = node3.get(mc).next.get() else {
+                return;
+            };
             thread::yield_now();
             thread::yield_now();
             if leak && !locked.load(Ordering::Acquire) {
@@ -153,14 +158,18 @@ fn rewrite(barrier: Barrier) {
 #[test]
 fn answers_publish_what_was_written() {
     for barrier in BARRIERS {
-        holds(&format!("cell, rewritten, {barrier}"), BOUND, move || rewrite(barrier));
+        holds(&format!("cell, rewritten, {barrier}"), BOUND, move || {
+            rewrite(barrier)
+        });
     }
 }
 
 #[test]
 fn ordering_twins() {
     for twin in [Twin::AnswerRelaxed, Twin::ExitRelaxed] {
-        is_caught("cell, rewritten, insertion", twin, BOUND, || rewrite(Barrier::Insertion));
+        is_caught("cell, rewritten, insertion", twin, BOUND, || {
+            rewrite(Barrier::Insertion)
+        });
     }
 }
 
@@ -177,7 +186,11 @@ fn writers_and_markers_stay_apart() {
 #[test]
 fn grey_writers_lose_nothing() {
     for leak in [false, true] {
-        holds(&format!("cell, grey straggler, leak {leak}"), WIDE, move || straggle(leak));
+        holds(
+            &format!("cell, grey straggler, leak {leak}"),
+            WIDE,
+            move || straggle(leak),
+        );
     }
 }
 
@@ -195,16 +208,30 @@ fn twins() {
         (Barrier::Hybrid, Twin::ExitRelaxed),
     ];
     for (barrier, twin) in twins {
-        is_caught(&format!("cell, {barrier}"), twin, BOUND, move || replace(barrier, false));
+        is_caught(&format!("cell, {barrier}"), twin, BOUND, move || {
+            replace(barrier, false)
+        });
     }
-    is_caught("cell, insertion, leak", Twin::BusyNotSetAside, BOUND, || replace(Barrier::Insertion, true));
+    is_caught(
+        "cell, insertion, leak",
+        Twin::BusyNotSetAside,
+        BOUND,
+        || replace(Barrier::Insertion, true),
+    );
 }
 
 #[test]
 fn grey_twins() {
-    for (twin, leak) in
-        [(Twin::EndNotShaded, false), (Twin::GreyClaims, false), (Twin::LeakIgnored, true)]
-    {
-        is_caught(&format!("cell, grey straggler, leak {leak}"), twin, WIDE, move || straggle(leak));
+    for (twin, leak) in [
+        (Twin::EndNotShaded, false),
+        (Twin::GreyClaims, false),
+        (Twin::LeakIgnored, true),
+    ] {
+        is_caught(
+            &format!("cell, grey straggler, leak {leak}"),
+            twin,
+            WIDE,
+            move || straggle(leak),
+        );
     }
 }

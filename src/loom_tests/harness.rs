@@ -45,7 +45,9 @@ pub(super) fn violation(what: String) {
 /// The program holds a pointer to this object.
 pub(super) fn must_live(number: usize) {
     if is_freed(number) {
-        violation(format!("object {number} was freed while a pointer to it was in use"));
+        violation(format!(
+            "object {number} was freed while a pointer to it was in use"
+        ));
     }
 }
 
@@ -71,7 +73,9 @@ pub(super) fn stored_must_live(number: usize) {
 /// Runs an access that loom watches and notes a race.
 pub(super) fn catch_race(access: impl FnOnce()) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(access)) {
-        let text = panic.downcast_ref::<String>().map_or("a race", String::as_str);
+        let text = panic
+            .downcast_ref::<String>()
+            .map_or("a race", String::as_str);
         violation(text.to_owned());
     }
 }
@@ -109,7 +113,9 @@ fn explore(bound: Bound, model: impl Fn() + Send + Sync + 'static) {
         FREED.set([false; OBJECTS]);
         VIOLATION.set(None);
         STORED.set(None);
-        POINT.set(Some(std::rc::Rc::new(loom::sync::atomic::AtomicBool::new(false))));
+        POINT.set(Some(std::rc::Rc::new(loom::sync::atomic::AtomicBool::new(
+            false,
+        ))));
         crate::sync::prepare();
         model();
         loom::stop_exploring();
@@ -124,7 +130,11 @@ fn explore(bound: Bound, model: impl Fn() + Send + Sync + 'static) {
 pub(super) fn holds(name: &str, bound: Bound, model: impl Fn() + Send + Sync + 'static) {
     let began = std::time::Instant::now();
     twin::with(None, || explore(bound, model));
-    println!("LOOM {name} | safe | {} executions | {:.1?}", EXECUTIONS.get(), began.elapsed());
+    println!(
+        "LOOM {name} | safe | {} executions | {:.1?}",
+        EXECUTIONS.get(),
+        began.elapsed()
+    );
 }
 
 /// loom finds a violation in the twin.
@@ -139,9 +149,18 @@ pub(super) fn is_caught(
         catch_unwind(AssertUnwindSafe(|| explore(bound, model)))
     });
     let Err(panic) = result else {
-        println!("LOOM {name} | {twin:?} MISSED | {} executions | {:.1?}", EXECUTIONS.get(), began.elapsed());
-        if std::env::var("LOOM_SURVEY").is_ok() { return; }
-        panic!("{name}: {twin:?} was not caught in {} executions", EXECUTIONS.get());
+        println!(
+            "LOOM {name} | {twin:?} MISSED | {} executions | {:.1?}",
+            EXECUTIONS.get(),
+            began.elapsed()
+        );
+        if std::env::var("LOOM_SURVEY").is_ok() {
+            return;
+        }
+        panic!(
+            "{name}: {twin:?} was not caught in {} executions",
+            EXECUTIONS.get()
+        );
     };
     let text = panic
         .downcast_ref::<String>()
@@ -158,7 +177,12 @@ pub(super) fn is_caught(
 
 /// A heap whose cycles are driven by [`cycle`] only.
 pub(super) fn heap(barrier: Barrier) -> Heap {
-    let heap = Heap::builder().barrier(barrier).marker_threads(1).trace(false).build().unwrap();
+    let heap = Heap::builder()
+        .barrier(barrier)
+        .marker_threads(1)
+        .trace(false)
+        .build()
+        .unwrap();
     // As if its background thread ran: nobody starts another. The model is that thread.
     heap.core().status.lock().threads = 1;
     heap
@@ -203,7 +227,10 @@ pub(super) fn mutator(
 
 /// Starts a thread of the model.
 pub(super) fn spawn(program: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
-    thread::Builder::new().stack_size(1 << 16).spawn(program).unwrap()
+    thread::Builder::new()
+        .stack_size(1 << 16)
+        .spawn(program)
+        .unwrap()
 }
 
 /// What an `enter` that goes on for long does: polls, as the allocation slow path does, while others run.

@@ -35,7 +35,10 @@ unsafe impl<'gc> Trace<'gc> for Node<'gc> {
 
 impl<'gc> Node<'gc> {
     pub(super) fn new(number: usize, next: Link<'gc>) -> Self {
-        Node { stamp: Stamp(number), next: GcSlot::new(next) }
+        Node {
+            stamp: Stamp(number),
+            next: GcSlot::new(next),
+        }
     }
 }
 
@@ -58,7 +61,10 @@ unsafe impl<'gc> Trace<'gc> for Contents<'gc> {
 
 impl<'gc> Contents<'gc> {
     pub(super) fn new(link: Link<'gc>) -> Self {
-        Contents { watched: loom::cell::UnsafeCell::new(()), link: Cell::new(link) }
+        Contents {
+            watched: loom::cell::UnsafeCell::new(()),
+            link: Cell::new(link),
+        }
     }
 
     pub(super) fn get(&self) -> Link<'gc> {
@@ -93,7 +99,10 @@ unsafe impl Send for Contents<'_> {}
 
 impl<'gc> Shared<'gc> {
     pub(super) fn new(number: usize, link: Link<'gc>) -> Self {
-        Shared { stamp: Stamp(number), cell: GcMutex::new(Contents::new(link)) }
+        Shared {
+            stamp: Stamp(number),
+            cell: GcMutex::new(Contents::new(link)),
+        }
     }
 }
 
@@ -114,6 +123,9 @@ unsafe impl<'gc> Trace<'gc> for Weak<'gc> {
 
 impl<'gc> Weak<'gc> {
     pub(super) fn new(number: usize, target: GcWeak<'gc, Node<'gc>>) -> Self {
-        Weak { _stamp: Stamp(number), target }
+        Weak {
+            _stamp: Stamp(number),
+            target,
+        }
     }
 }

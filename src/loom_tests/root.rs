@@ -89,14 +89,18 @@ fn drop_elsewhere(barrier: Barrier) {
 #[test]
 fn dropped_roots_stay_for_the_cycle() {
     for barrier in BARRIERS {
-        holds(&format!("root dropped, {barrier}"), BOUND, move || drop_root(barrier));
+        holds(&format!("root dropped, {barrier}"), BOUND, move || {
+            drop_root(barrier)
+        });
     }
 }
 
 #[test]
 fn new_roots_keep_their_objects() {
     for barrier in BARRIERS {
-        holds(&format!("root made, {barrier}"), BOUND, move || make_root(barrier));
+        holds(&format!("root made, {barrier}"), BOUND, move || {
+            make_root(barrier)
+        });
     }
 }
 
@@ -111,7 +115,14 @@ fn the_last_handle_releases() {
 #[test]
 fn twins() {
     for barrier in [Barrier::Deletion, Barrier::Hybrid] {
-        is_caught(&format!("root dropped, {barrier}"), Twin::RootsNotArmed, BOUND, move || drop_root(barrier));
+        is_caught(
+            &format!("root dropped, {barrier}"),
+            Twin::RootsNotArmed,
+            BOUND,
+            move || drop_root(barrier),
+        );
     }
-    is_caught("root made, insertion", Twin::RootNotShaded, BOUND, || make_root(Barrier::Insertion));
+    is_caught("root made, insertion", Twin::RootNotShaded, BOUND, || {
+        make_root(Barrier::Insertion)
+    });
 }

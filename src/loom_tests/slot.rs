@@ -67,7 +67,9 @@ fn hide(barrier: Barrier, hiding: Hiding) {
             match hiding {
                 Hiding::Delete => b.next.set(mc, Some(hidden)),
                 Hiding::Stack => {}
-                Hiding::NewObject => b.next.set(mc, Some(Gc::new(mc, Node::new(4, Some(hidden))))),
+                Hiding::NewObject => b
+                    .next
+                    .set(mc, Some(Gc::new(mc, Node::new(4, Some(hidden))))),
             }
             switch_point();
             a.next.set(mc, None);
@@ -97,7 +99,9 @@ fn straggle(barrier: Barrier) {
     });
     let keeps = mutator(&heap, move |m| {
         m.enter(|mc| {
-            let Some(hidden) = a3.get(mc).next.get() else { return };
+            let Some(hidden) = a3.get(mc).next.get() else {
+                return;
+            };
             polls(mc);
             must_live(hidden.stamp.0);
             b2.get(mc).next.set(mc, Some(hidden));
@@ -120,11 +124,15 @@ fn race(barrier: Barrier) {
     let first = mutator(&heap, move |m| {
         m.enter(|mc| {
             thread::yield_now();
-            a2.get(mc).next.set(mc, Some(Gc::new(mc, Node::new(4, None))));
+            a2.get(mc)
+                .next
+                .set(mc, Some(Gc::new(mc, Node::new(4, None))));
         });
         thread::yield_now();
         m.enter(|mc| {
-            let Some(taken) = a2.get(mc).next.get() else { return };
+            let Some(taken) = a2.get(mc).next.get() else {
+                return;
+            };
             polls(mc);
             must_live(taken.stamp.0);
         });
@@ -141,7 +149,9 @@ fn race(barrier: Barrier) {
 fn hidden_objects_are_found() {
     for barrier in BARRIERS {
         for hiding in [Hiding::Delete, Hiding::Stack, Hiding::NewObject] {
-            holds(&format!("hide: {hiding:?}, {barrier}"), BOUND, move || hide(barrier, hiding));
+            holds(&format!("hide: {hiding:?}, {barrier}"), BOUND, move || {
+                hide(barrier, hiding)
+            });
         }
     }
 }
@@ -149,14 +159,20 @@ fn hidden_objects_are_found() {
 #[test]
 fn stragglers_lose_nothing() {
     for barrier in BARRIERS {
-        holds(&format!("straggler, {barrier}"), THREE_THREADS, move || straggle(barrier));
+        holds(&format!("straggler, {barrier}"), THREE_THREADS, move || {
+            straggle(barrier)
+        });
     }
 }
 
 #[test]
 fn racing_writers_lose_nothing() {
     for barrier in BARRIERS {
-        holds(&format!("racing writers, {barrier}"), THREE_THREADS, move || race(barrier));
+        holds(
+            &format!("racing writers, {barrier}"),
+            THREE_THREADS,
+            move || race(barrier),
+        );
     }
 }
 
@@ -183,7 +199,12 @@ fn hide_twins() {
         (Insertion, Hiding::Delete, Twin::HoldDoesNotTake),
     ];
     for (barrier, hiding, twin) in twins {
-        is_caught(&format!("hide: {hiding:?}, {barrier}"), twin, BOUND, move || hide(barrier, hiding));
+        is_caught(
+            &format!("hide: {hiding:?}, {barrier}"),
+            twin,
+            BOUND,
+            move || hide(barrier, hiding),
+        );
     }
 }
 
@@ -196,6 +217,11 @@ fn straggler_twins() {
         (Barrier::Hybrid, Twin::PollCountsAsBoundary),
     ];
     for (barrier, twin) in twins {
-        is_caught(&format!("straggler, {barrier}"), twin, THREE_THREADS, move || straggle(barrier));
+        is_caught(
+            &format!("straggler, {barrier}"),
+            twin,
+            THREE_THREADS,
+            move || straggle(barrier),
+        );
     }
 }

@@ -21,7 +21,9 @@ fn upgrade(barrier: Barrier) {
     let root2 = root.clone();
     let thread = mutator(&heap, move |m| {
         m.enter(|mc| {
-            let Some(target) = root2.get(mc).target.upgrade(mc) else { return };
+            let Some(target) = root2.get(mc).target.upgrade(mc) else {
+                return;
+            };
             must_live(target.stamp.0);
             polls(mc);
             must_live(target.stamp.0);
@@ -30,20 +32,31 @@ fn upgrade(barrier: Barrier) {
     cycle(&heap);
     thread.join().unwrap();
     main.enter(|mc| {
-        root.get(mc).target.upgrade(mc).map_or((), |target| must_live(target.stamp.0));
+        root.get(mc)
+            .target
+            .upgrade(mc)
+            .map_or((), |target| must_live(target.stamp.0));
     });
 }
 
 #[test]
 fn upgraded_objects_live() {
     for barrier in [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid] {
-        holds(&format!("weak upgrade, {barrier}"), BOUND, move || upgrade(barrier));
+        holds(&format!("weak upgrade, {barrier}"), BOUND, move || {
+            upgrade(barrier)
+        });
     }
 }
 
 #[test]
 fn twins() {
-    for twin in [Twin::UpgradeNotShaded, Twin::UpgradeShadedAtHome, Twin::UpgradeNotSeen] {
-        is_caught("weak upgrade, hybrid", twin, BOUND, || upgrade(Barrier::Hybrid));
+    for twin in [
+        Twin::UpgradeNotShaded,
+        Twin::UpgradeShadedAtHome,
+        Twin::UpgradeNotSeen,
+    ] {
+        is_caught("weak upgrade, hybrid", twin, BOUND, || {
+            upgrade(Barrier::Hybrid)
+        });
     }
 }

@@ -120,7 +120,8 @@ impl SlotRef {
     /// Makes a free slot a root with one handle.
     pub(crate) fn fill(&self, object: usize) {
         let slot = self.get();
-        slot.object.store(object, Ordering::Relaxed);
+        // Release: a marker that has seen the count of the handle before may read this address already.
+        slot.object.store(object, Ordering::Release);
         // Release: pairs with the markers' Acquire in `scan`.
         slot.state.store(1, Ordering::Release);
     }
@@ -334,7 +335,7 @@ impl RootTable {
                 // Acquire: pairs with `fill`.
                 let state = slot.state.load(Ordering::Acquire);
                 if state & (COUNT | ZOMBIE) != 0 {
-                    f(slot.object.load(Ordering::Relaxed));
+                    f(slot.object.load(Ordering::Acquire));
                 }
             }
         });

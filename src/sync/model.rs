@@ -33,7 +33,9 @@ std::thread_local! {
 /// Makes what [`LazyAtomicU32`]s of this execution are made of. Called when there is one thread: whoever uses an atomic
 /// first, and however little it has to do with other users, it comes after this.
 pub(crate) fn prepare() {
-    let pool = (0..24).map(|_| loom::sync::atomic::AtomicU32::new(0)).collect();
+    let pool = (0..24)
+        .map(|_| loom::sync::atomic::AtomicU32::new(0))
+        .collect();
     POOL.set(pool);
 }
 
@@ -50,11 +52,17 @@ unsafe impl Sync for LazyAtomicU32 {}
 
 impl LazyAtomicU32 {
     pub(crate) const fn new(initial: u32) -> Self {
-        LazyAtomicU32 { initial, model: OnceCell::new() }
+        LazyAtomicU32 {
+            initial,
+            model: OnceCell::new(),
+        }
     }
 
     fn get(&self) -> &loom::sync::atomic::AtomicU32 {
-        self.model.get_or_init(|| POOL.with_borrow_mut(Vec::pop).expect("the pool is large enough"))
+        self.model.get_or_init(|| {
+            POOL.with_borrow_mut(Vec::pop)
+                .expect("the pool is large enough")
+        })
     }
 
     #[track_caller]
@@ -76,8 +84,12 @@ impl LazyAtomicU32 {
         failure: Ordering,
     ) -> Result<u32, u32> {
         let initial = self.initial;
-        let result = self.get().compare_exchange(current ^ initial, new ^ initial, success, failure);
-        result.map(|old| old ^ initial).map_err(|found| found ^ initial)
+        let result =
+            self.get()
+                .compare_exchange(current ^ initial, new ^ initial, success, failure);
+        result
+            .map(|old| old ^ initial)
+            .map_err(|found| found ^ initial)
     }
 
     #[track_caller]
@@ -111,7 +123,10 @@ pub(crate) struct MutexGuard<'a, T> {
 
 impl<T> Mutex<T> {
     pub(crate) const fn new(value: T) -> Self {
-        Mutex { lock: OnceCell::new(), value: UnsafeCell::new(value) }
+        Mutex {
+            lock: OnceCell::new(),
+            value: UnsafeCell::new(value),
+        }
     }
 
     fn get(&self) -> &loom::sync::Mutex<()> {
@@ -120,13 +135,19 @@ impl<T> Mutex<T> {
 
     #[track_caller]
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-        MutexGuard { mutex: self, lock: Some(self.get().lock().unwrap()) }
+        MutexGuard {
+            mutex: self,
+            lock: Some(self.get().lock().unwrap()),
+        }
     }
 
     #[track_caller]
     pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         let lock = self.get().try_lock().ok()?;
-        Some(MutexGuard { mutex: self, lock: Some(lock) })
+        Some(MutexGuard {
+            mutex: self,
+            lock: Some(lock),
+        })
     }
 
     pub(crate) fn is_locked(&self) -> bool {
@@ -190,7 +211,10 @@ pub(crate) struct RwLockWriteGuard<'a, T> {
 
 impl<T> RwLock<T> {
     pub(crate) const fn new(value: T) -> Self {
-        RwLock { lock: OnceCell::new(), value: UnsafeCell::new(value) }
+        RwLock {
+            lock: OnceCell::new(),
+            value: UnsafeCell::new(value),
+        }
     }
 
     fn get(&self) -> &loom::sync::RwLock<()> {
@@ -198,21 +222,33 @@ impl<T> RwLock<T> {
     }
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
-        RwLockReadGuard { _lock: self.get().read().unwrap(), _value: &self.value }
+        RwLockReadGuard {
+            _lock: self.get().read().unwrap(),
+            _value: &self.value,
+        }
     }
 
     pub(crate) fn try_read(&self) -> Option<RwLockReadGuard<'_, T>> {
         let lock = self.get().try_read().ok()?;
-        Some(RwLockReadGuard { _lock: lock, _value: &self.value })
+        Some(RwLockReadGuard {
+            _lock: lock,
+            _value: &self.value,
+        })
     }
 
     pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
-        RwLockWriteGuard { _lock: self.get().write().unwrap(), _value: &self.value }
+        RwLockWriteGuard {
+            _lock: self.get().write().unwrap(),
+            _value: &self.value,
+        }
     }
 
     pub(crate) fn try_write(&self) -> Option<RwLockWriteGuard<'_, T>> {
         let lock = self.get().try_write().ok()?;
-        Some(RwLockWriteGuard { _lock: lock, _value: &self.value })
+        Some(RwLockWriteGuard {
+            _lock: lock,
+            _value: &self.value,
+        })
     }
 
     pub(crate) fn is_locked(&self) -> bool {
