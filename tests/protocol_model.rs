@@ -1,0 +1,278 @@
+//! The whole cycle as a state machine, explored exhaustively within stated budgets: two mutators, one marker, four objects
+//! of one field, two roots for good and one that somebody drops, allocation, a weak reference, leaked guards, and a second
+//! cycle.
+//!
+//! It is the cycle as shipped, barrier by barrier (`src/cycle/driver.rs`, `src/barrier`, `src/weak.rs`), written a second
+//! time in words small enough to read in one sitting. Steps interleave sequentially: of weak memory, and of the code itself,
+//! it says nothing; that is what the loom models in `src/loom_tests` are for. Those in turn cannot hold two mutators, a marker
+//! and two cycles at once.
+//!
+//! What must hold: a reachable object is marked when marking is over and is not freed; what was garbage when the cycle
+//! began is gone when it ends; no mutator writes a cell while a marker reads it. What must not: each *twin* leaves something
+//! out, and the search must find what that breaks; it prints the shortest way there.
+//!
+//! Without optimisation only one shape of the heap is tried at the start, for time's sake.
+//! `TRICOLOR_MODEL=deep cargo test --release --test protocol_model` raises the budgets (some gigabytes, many minutes).
+
+#[path = "protocol_model/collector.rs"]
+mod collector;
+#[path = "protocol_model/mutator.rs"]
+mod mutator;
+#[path = "protocol_model/search.rs"]
+mod search;
+#[path = "protocol_model/state.rs"]
+mod state;
+
+use search::{explore, report};
+use state::{Barrier, Config, Twin};
+
+/// States of one search at most, in a twin: its counterexample is found long before.
+const LIMIT: usize = 20_000_000;
+
+fn is_deep() -> bool {
+    std::env::var("TRICOLOR_MODEL").is_ok_and(|v| v == "deep")
+}
+
+fn base(barrier: Barrier, cells: bool) -> Config {
+    let deep = u8::from(is_deep());
+    Config {
+        barrier,
+        twin: None,
+        cells,
+        enters: [2, 1 + deep],
+        stores: [1, 1],
+        allocs: [0, 0],
+        upgrades: [0, 0],
+        leaks: [0, 0],
+        drops: false,
+        cycles: 1,
+        one_start: cfg!(debug_assertions) && !is_deep(),
+    }
+}
+
+#[track_caller]
+fn is_safe(name: &str, config: Config) {
+    let found = explore(&config, usize::MAX);
+    report(name, &config, &found);
+    assert!(
+        found.wrong.is_none(),
+        "{name}: the protocol as shipped is not safe"
+    );
+    assert!(found.complete);
+}
+
+#[track_caller]
+fn is_caught(name: &str, config: Config, twin: Twin) {
+    let config = Config {
+        twin: Some(twin),
+        ..config
+    };
+    let found = explore(&config, LIMIT);
+    report(name, &config, &found);
+    assert!(
+        found.wrong.is_some(),
+        "{name}: nothing shows that {twin:?} is broken"
+    );
+}
+
+const BARRIERS: [Barrier; 3] = [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid];
+
+#[test]
+fn stores_to_slots_are_safe() {
+    for barrier in BARRIERS {
+        is_safe("stores", base(barrier, false));
+    }
+}
+
+#[test]
+fn stores_to_cells_are_safe() {
+    for barrier in BARRIERS {
+        is_safe("stores", base(barrier, true));
+    }
+}
+
+#[test]
+fn allocation_is_safe() {
+    for barrier in BARRIERS {
+        let base = base(barrier, false);
+        is_safe(
+            "allocation",
+            Config {
+                allocs: [1, 0],
+                stores: [1, 0],
+                ..base
+            },
+        );
+        is_safe(
+            "allocation",
+            Config {
+                allocs: [1, 0],
+                stores: [0, 1],
+                enters: [1, 1],
+                ..base
+            },
+        );
+    }
+}
+
+#[test]
+fn dropping_a_root_is_safe() {
+    for barrier in BARRIERS {
+        is_safe(
+            "root",
+            Config {
+                drops: true,
+                stores: [1, 0],
+                ..base(barrier, false)
+            },
+        );
+    }
+}
+
+#[test]
+fn weak_upgrades_are_safe() {
+    for barrier in BARRIERS {
+        is_safe(
+            "weak",
+            Config {
+                upgrades: [1, 0],
+                stores: [1, 0],
+                ..base(barrier, false)
+            },
+        );
+    }
+}
+
+#[test]
+fn leaked_guards_are_safe() {
+    for barrier in BARRIERS {
+        is_safe(
+            "leak",
+            Config {
+                leaks: [1, 0],
+                ..base(barrier, true)
+            },
+        );
+    }
+}
+
+#[test]
+fn two_cycles_are_safe() {
+    for barrier in BARRIERS {
+        let config = Config {
+            cycles: 2,
+            stores: [1, 0],
+            upgrades: [0, 1],
+            ..base(barrier, false)
+        };
+        is_safe("two cycles", config);
+    }
+}
+
+#[test]
+fn twins_of_the_handshakes_are_caught() {
+    use Barrier::{Deletion, Hybrid, Insertion};
+    for (barrier, twin) in [
+        (Hybrid, Twin::NobodyIsAsked),
+        (Hybrid, Twin::OneHandshake),
+        (Hybrid, Twin::MarksAtT1),
+        (Hybrid, Twin::PollCountsAsBoundary),
+        (Deletion, Twin::DeletionWithoutStop),
+        (Insertion, Twin::InsertionWithoutStop),
+        (Insertion, Twin::NobodyIsAsked),
+        (Hybrid, Twin::NoRound),
+        (Hybrid, Twin::NoFlush),
+        (Deletion, Twin::NoFlush),
+        (Insertion, Twin::NoFlush),
+    ] {
+        is_caught("handshakes", base(barrier, false), twin);
+    }
+}
+
+#[test]
+fn twins_of_the_slot_barrier_are_caught() {
+    use Barrier::{Deletion, Hybrid, Insertion};
+    for (barrier, twin) in [
+        (Insertion, Twin::NewNotShaded),
+        (Deletion, Twin::OldNotShaded),
+        (Hybrid, Twin::OldNotShaded),
+    ] {
+        is_caught("slots", base(barrier, false), twin);
+    }
+    let races = Config {
+        stores: [2, 1],
+        enters: [2, 1],
+        one_start: true,
+        ..base(Hybrid, false)
+    };
+    is_caught("slots", races, Twin::LoadThenStore);
+    let allocates = Config {
+        allocs: [1, 0],
+        stores: [1, 0],
+        ..base(Hybrid, false)
+    };
+    is_caught("allocation", allocates, Twin::WhiteWhenBlack);
+    is_caught(
+        "allocation",
+        Config {
+            stores: [1, 1],
+            enters: [1, 1],
+            ..allocates
+        },
+        Twin::BlackWhenGrey,
+    );
+}
+
+#[test]
+fn twins_of_the_claim_are_caught() {
+    use Barrier::{Deletion, Hybrid, Insertion};
+    for (barrier, twin) in [
+        (Hybrid, Twin::GreyClaims),
+        (Hybrid, Twin::WriterDoesNotWait),
+        (Hybrid, Twin::ClaimNotTraced),
+        (Deletion, Twin::ClaimNotTraced),
+        (Insertion, Twin::EndNotShaded),
+        (Insertion, Twin::BusyNotSetAside),
+    ] {
+        is_caught("cells", base(barrier, true), twin);
+    }
+    let straggles = Config {
+        stores: [1, 2],
+        enters: [1, 2],
+        one_start: true,
+        ..base(Hybrid, true)
+    };
+    is_caught("straggler", straggles, Twin::EndNotShaded);
+    is_caught(
+        "straggler",
+        Config {
+            leaks: [1, 0],
+            ..straggles
+        },
+        Twin::LeakIgnored,
+    );
+}
+
+#[test]
+fn twins_of_roots_and_weak_references_are_caught() {
+    use Barrier::{Deletion, Hybrid};
+    for barrier in [Deletion, Hybrid] {
+        is_caught(
+            "root",
+            Config {
+                drops: true,
+                ..base(barrier, false)
+            },
+            Twin::RootsNotArmed,
+        );
+    }
+    let weak = Config {
+        upgrades: [1, 0],
+        stores: [0, 0],
+        ..base(Hybrid, false)
+    };
+    is_caught("weak", weak, Twin::UpgradeNotShaded);
+    is_caught("weak", weak, Twin::UpgradeShadedAtHome);
+    is_caught("weak", weak, Twin::UpgradeNotSeen);
+    is_caught("weak", weak, Twin::SweepBeforeOff);
+}

@@ -1,0 +1,309 @@
+//! What the collector can do next: the driver of `src/cycle/driver.rs`, stage by stage, with one marker.
+
+use crate::search::Next;
+use crate::state::{
+    Barrier, Colour, Command, Config, Mode, OBJECTS, Root, Scan, Stage, State, TARGET, Twin, bit,
+};
+
+/// The collector, in a counterexample.
+const GC: usize = 2;
+
+pub(crate) fn steps(config: &Config, s: &State, next: &mut Vec<Next>) {
+    match s.stage {
+        Stage::Idle => begin(config, s, next),
+        Stage::Arm => handshake(config, s, next, armed),
+        Stage::ArmBlack => handshake(config, s, next, armed_black),
+        Stage::ArmStop => stop(s, next, |n| {
+            n.leaked = false;
+            ask(n, Mode::Black, Colour::Black, false);
+            (0..2).for_each(|i| n.adopt(config, i));
+            n.stage = Stage::Roots(1);
+        }),
+        Stage::Roots(index) => read_root(s, index, next),
+        Stage::Mark => mark(config, s, next),
+        Stage::At(object) => scan(s, object, next),
+        Stage::Round => round(config, s, next),
+        Stage::FinalStop => stop(s, next, |n| final_stop(config, n)),
+        Stage::Clear => clear(config, s, next),
+        Stage::Off => handshake(config, s, next, |_, n| n.stage = Stage::Sweep(1)),
+        Stage::Sweep(object) => sweep(s, object, next),
+    }
+    if s.root == Root::Held && config.drops {
+        let mut n = *s;
+        n.root = if s.armed { Root::Zombie } else { Root::Free };
+        next.push((n, GC + 1, "drops the root", s.root_object, 0));
+    }
+}
+
+fn push(n: State, what: &'static str, object: u8, next: &mut Vec<Next>) {
+    next.push((n, GC, what, object, 0));
+}
+
+/// Publishes a command.
+fn ask(n: &mut State, mode: Mode, colour: Colour, boundary: bool) {
+    n.command = Command {
+        mode,
+        colour,
+        boundary,
+        stop: false,
+    };
+    n.m.iter_mut().for_each(|m| m.acked = false);
+}
+
+fn ask_stop(n: &mut State, stage: Stage) {
+    n.command = Command {
+        boundary: true,
+        stop: true,
+        ..n.command
+    };
+    n.m.iter_mut().for_each(|m| m.acked = false);
+    n.stage = stage;
+}
+
+/// Goes on when every mutator has answered; answers for those who are outside.
+fn handshake(config: &Config, s: &State, next: &mut Vec<Next>, done: fn(&Config, &mut State)) {
+    if s.m.iter().all(|m| m.acked) || config.is(Twin::NobodyIsAsked) {
+        let mut n = *s;
+        done(config, &mut n);
+        return push(n, "has all answers", 0, next);
+    }
+    for i in 0..2 {
+        if !s.m[i].acked && !s.m[i].inside {
+            let mut n = *s;
+            n.adopt(config, i);
+            push(n, "answers for mutator", i as u8 + 1, next);
+        }
+    }
+}
+
+/// Goes on when all mutators are outside at once.
+fn stop(s: &State, next: &mut Vec<Next>, then: impl FnOnce(&mut State)) {
+    if s.m.iter().all(|m| !m.inside) {
+        let mut n = *s;
+        then(&mut n);
+        push(n, "has stopped everybody", 0, next);
+    }
+}
+
+fn begin(config: &Config, s: &State, next: &mut Vec<Next>) {
+    if s.cycles == config.cycles {
+        return;
+    }
+    let mut n = *s;
+    n.cycles += 1;
+    n.armed = !config.is(Twin::RootsNotArmed);
+    n.garbage = s.live & !s.reachable();
+    n.marks = 0;
+    n.scan = Default::default();
+    (n.leaked, n.abandoned, n.retried, n.pushed) = (false, false, false, false);
+    match config.barrier {
+        Barrier::Deletion if config.is(Twin::DeletionWithoutStop) => {
+            ask(&mut n, Mode::Black, Colour::Black, true);
+            n.stage = Stage::Arm;
+        }
+        Barrier::Hybrid if config.is(Twin::OneHandshake) => {
+            ask(&mut n, Mode::Black, Colour::Black, true);
+            n.stage = Stage::Arm;
+        }
+        Barrier::Hybrid => {
+            ask(&mut n, Mode::Grey, Colour::Grey, true);
+            n.stage = Stage::Arm;
+        }
+        Barrier::Insertion => {
+            ask(&mut n, Mode::Insertion, Colour::White, true);
+            n.stage = Stage::Arm;
+        }
+        Barrier::Deletion => ask_stop(&mut n, Stage::ArmStop),
+    }
+    push(n, "begins a cycle", 0, next);
+}
+
+fn armed(config: &Config, n: &mut State) {
+    let at_once = config.is(Twin::OneHandshake) || config.is(Twin::DeletionWithoutStop);
+    if config.barrier == Barrier::Insertion || at_once {
+        n.stage = Stage::Roots(1);
+        return;
+    }
+    ask(n, Mode::Black, Colour::Grey, true);
+    n.stage = if config.is(Twin::MarksAtT1) {
+        Stage::Roots(1)
+    } else {
+        Stage::ArmBlack
+    };
+}
+
+fn armed_black(config: &Config, n: &mut State) {
+    if n.leaked && !config.is(Twin::LeakIgnored) {
+        n.scan = Default::default();
+        return ask_stop(n, Stage::ArmStop);
+    }
+    // Not waited for.
+    ask(n, Mode::Black, Colour::Black, false);
+    n.stage = Stage::Roots(1);
+}
+
+/// Roots 1 and 2 are for good, the third is held, a zombie, or free.
+fn read_root(s: &State, index: u8, next: &mut Vec<Next>) {
+    let mut n = *s;
+    n.stage = if index < 3 {
+        Stage::Roots(index + 1)
+    } else {
+        Stage::Mark
+    };
+    let object = match index {
+        3 if s.root == Root::Free => 0,
+        3 => s.root_object,
+        _ => index,
+    };
+    n.work |= bit(object);
+    push(n, "reads root", object, next);
+}
+
+fn mark(config: &Config, s: &State, next: &mut Vec<Next>) {
+    for object in (1..=OBJECTS).filter(|&o| s.work & bit(o) != 0) {
+        let mut n = *s;
+        n.work &= !bit(object);
+        let mut what = "has marked before";
+        if !s.is_marked(object) {
+            n.marks |= bit(object);
+            what = "marks";
+            reach(config, &mut n, object);
+        }
+        push(n, what, object, next);
+    }
+    if s.work != 0 {
+        return;
+    }
+    let mut n = *s;
+    if s.deferred != 0 && !s.retried {
+        n.retried = true;
+        n.deferred = 0;
+        let object = s.deferred.trailing_zeros() as u8 + 1;
+        n.deferred = s.deferred & !bit(object);
+        reach(config, &mut n, object);
+        return push(n, "looks again at", object, next);
+    }
+    n.retried = false;
+    if config.is(Twin::NoRound) {
+        over(&mut n);
+    } else {
+        // Whoever has not been black yet must first pass a boundary (only in twins is that not so already).
+        let (mode, colour) = (s.command.mode, s.command.colour);
+        ask(&mut n, mode, colour, false);
+        n.pushed = false;
+        n.stage = Stage::Round;
+    }
+    push(n, "finds no work", 0, next);
+}
+
+/// The marker has come to a marked object.
+fn reach(config: &Config, n: &mut State, object: u8) {
+    match n.scan(object) {
+        _ if !config.cells => n.stage = Stage::At(object),
+        Scan::Unscanned => {
+            n.set_scan(object, Scan::Marker);
+            n.stage = Stage::At(object);
+        }
+        Scan::Mutator if config.barrier == Barrier::Insertion => {
+            if !config.is(Twin::BusyNotSetAside) {
+                n.deferred |= bit(object);
+            }
+        }
+        Scan::Scanned | Scan::Mutator => {}
+        Scan::Marker => unreachable!("there is one marker"),
+    }
+}
+
+fn scan(s: &State, object: u8, next: &mut Vec<Next>) {
+    let mut n = *s;
+    n.work |= bit(s.field(object));
+    if s.scan(object) == Scan::Marker {
+        n.set_scan(object, Scan::Scanned);
+    }
+    n.stage = Stage::Mark;
+    push(n, "scans", object, next);
+}
+
+fn round(config: &Config, s: &State, next: &mut Vec<Next>) {
+    let mut n = *s;
+    let clean = s.work == 0 && !s.pushed;
+    if !clean && !(config.is(Twin::UpgradeNotSeen) && s.m.iter().all(|m| m.acked)) {
+        n.stage = Stage::Mark;
+        return push(n, "has found work in the round", 0, next);
+    }
+    handshake(config, s, next, |config, n| {
+        if config.barrier == Barrier::Insertion && !config.is(Twin::InsertionWithoutStop) {
+            return ask_stop(n, Stage::FinalStop);
+        }
+        over(n);
+    });
+}
+
+fn final_stop(config: &Config, n: &mut State) {
+    for i in 0..2 {
+        n.flush(config, i);
+        n.note_leak(i);
+    }
+    // Nobody writes: a busy cell was left behind by a leaked guard.
+    let deferred = n.deferred;
+    for object in (1..=OBJECTS).filter(|&o| deferred & bit(o) != 0) {
+        n.work |= bit(n.field(object));
+        n.set_scan(object, Scan::Scanned);
+    }
+    n.deferred = 0;
+    let dry = n.work & !n.marks == 0;
+    ask(
+        n,
+        Mode::Insertion,
+        if dry { Colour::Black } else { Colour::White },
+        true,
+    );
+    (0..2).for_each(|i| n.adopt(config, i));
+    if dry { over(n) } else { n.stage = Stage::Mark }
+}
+
+/// What is not marked is dead from here on.
+fn over(n: &mut State) {
+    n.stage = Stage::Clear;
+    if !n.abandoned && n.reachable() & n.live & !n.marks != 0 {
+        n.wrong = Some("marking is over and a reachable object is not marked");
+    }
+}
+
+fn clear(config: &Config, s: &State, next: &mut Vec<Next>) {
+    let mut n = *s;
+    n.weak_cleared |= !s.abandoned && !s.is_marked(TARGET);
+    ask(&mut n, Mode::Off, Colour::White, false);
+    n.stage = if config.is(Twin::SweepBeforeOff) {
+        Stage::Sweep(1)
+    } else {
+        Stage::Off
+    };
+    push(n, "clears weak references", 0, next);
+}
+
+fn sweep(s: &State, object: u8, next: &mut Vec<Next>) {
+    let mut n = *s;
+    if object == 1 {
+        (n.work, n.armed) = (0, false);
+        if s.root == Root::Zombie {
+            n.root = Root::Free;
+        }
+    }
+    if object > OBJECTS {
+        if s.garbage & n.live != 0 && !s.abandoned {
+            n.wrong = Some("what was garbage before the cycle is still there after it");
+        }
+        n.stage = Stage::Idle;
+        return push(n, "ends the cycle", 0, next);
+    }
+    n.stage = Stage::Sweep(object + 1);
+    if s.live & bit(object) != 0 && !s.is_marked(object) && !s.abandoned {
+        n.live &= !bit(object);
+        if s.reachable() & bit(object) != 0 {
+            n.wrong = Some("a reachable object is freed");
+        }
+        n.set_field(object, 0);
+    }
+    push(n, "sweeps", object, next);
+}

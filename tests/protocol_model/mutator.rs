@@ -1,0 +1,304 @@
+//! What a mutator can do next. `Mutation`, the cells and the barriers, one atomic step at a time.
+
+use crate::search::Next;
+use crate::state::{
+    AtEnd, Colour, Config, FRESH, Mode, Op, Root, Scan, Stage, State, TARGET, Twin, bit,
+};
+
+pub(crate) fn steps(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
+    let m = s.m[i];
+    if !m.inside {
+        if m.enters > 0 && !s.command.stop {
+            let mut n = *s;
+            n.m[i].inside = true;
+            n.m[i].enters -= 1;
+            if !n.m[i].acked {
+                n.adopt(config, i);
+            }
+            next.push((n, i, "enters", 0, 0));
+        }
+        return;
+    }
+    poll(config, s, i, next);
+    if m.op != Op::None {
+        return store(config, s, i, next);
+    }
+    leave(s, i, next);
+    loads(s, i, next);
+    begin_store(config, s, i, next);
+    if m.allocs > 0 && s.live & bit(FRESH) == 0 {
+        allocate(config, s, i, next);
+    }
+    if m.upgrades > 0 {
+        read_weak(s, i, next);
+    }
+}
+
+/// The allocation slow path: adopts what needs no boundary; never between a barrier and its store.
+fn poll(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
+    let m = s.m[i];
+    let in_guard = matches!(m.op, Op::Write | Op::End);
+    let boundary = s.command.boundary && !config.is(Twin::PollCountsAsBoundary);
+    if !m.acked && !boundary && !s.command.stop && (m.op == Op::None || in_guard) {
+        let mut n = *s;
+        n.flush(config, i);
+        n.m[i].command = n.command;
+        n.m[i].acked = true;
+        next.push((n, i, "polls", 0, 0));
+    }
+}
+
+fn leave(s: &State, i: usize, next: &mut Vec<Next>) {
+    let mut n = *s;
+    n.m[i].inside = false;
+    n.m[i].reg = 0;
+    next.push((n, i, "leaves", 0, 0));
+}
+
+fn loads(s: &State, i: usize, next: &mut Vec<Next>) {
+    let m = s.m[i];
+    for from in [1, 2, m.reg] {
+        if from != 0 && s.field(from) != 0 && s.field(from) != m.reg && !is_held(s, from) {
+            let mut n = *s;
+            n.m[i].reg = s.field(from);
+            next.push((n, i, "loads", from, s.field(from)));
+        }
+    }
+    if s.root == Root::Held && m.reg != s.root_object {
+        let mut n = *s;
+        n.m[i].reg = s.root_object;
+        next.push((n, i, "reads the root", s.root_object, 0));
+    }
+}
+
+/// Whether somebody has a guard of this object's cell.
+fn is_held(s: &State, object: u8) -> bool {
+    s.locked & bit(object) != 0
+        || s.m
+            .iter()
+            .any(|m| m.x == object && matches!(m.op, Op::Begin | Op::Trace | Op::Write | Op::End))
+}
+
+fn begin_store(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
+    let m = s.m[i];
+    if m.stores == 0 {
+        return;
+    }
+    for x in [1, 2, m.reg] {
+        for v in [0, m.reg] {
+            // A cell is claimed whatever is written; a slot may change between a load and a store.
+            let pointless =
+                s.field(x.max(1)) == v && !config.cells && !config.is(Twin::LoadThenStore);
+            if x == 0 || pointless || (x == m.reg && x <= 2) || (config.cells && is_held(s, x)) {
+                continue;
+            }
+            let mut n = *s;
+            let op = if config.cells {
+                Op::Begin
+            } else {
+                Op::Exchange
+            };
+            let mine = &mut n.m[i];
+            (mine.x, mine.v, mine.op, mine.stores) = (x, v, op, m.stores - 1);
+            next.push((n, i, "begins to store", x, v));
+            if m.reg == 0 {
+                break;
+            }
+        }
+    }
+}
+
+fn done(s: &mut State, i: usize) {
+    let m = &mut s.m[i];
+    (m.op, m.x, m.v, m.old, m.at_end) = (Op::None, 0, 0, 0, AtEnd::Nothing);
+}
+
+fn store(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
+    let mut n = *s;
+    let m = s.m[i];
+    let mode = m.command.mode;
+    match m.op {
+        Op::Exchange if config.is(Twin::LoadThenStore) && mode != Mode::Off => {
+            n.m[i].old = s.field(m.x);
+            n.m[i].op = Op::Loaded;
+            next.push((n, i, "loads the old", m.x, s.field(m.x)));
+        }
+        Op::Exchange | Op::Loaded => {
+            if m.op == Op::Exchange {
+                n.m[i].old = s.field(m.x);
+            }
+            n.set_field(m.x, m.v);
+            n.m[i].op = Op::Shade;
+            if mode == Mode::Off {
+                done(&mut n, i);
+            }
+            next.push((n, i, "stores", m.x, m.v));
+        }
+        Op::Shade => {
+            if mode != Mode::Insertion && !config.is(Twin::OldNotShaded) {
+                n.shade(i, m.old);
+            }
+            if mode != Mode::Black && !config.is(Twin::NewNotShaded) {
+                n.shade(i, m.v);
+            }
+            done(&mut n, i);
+            next.push((n, i, "has shaded", m.old, m.v));
+        }
+        Op::Begin => begin_access(config, s, i, next),
+        Op::Trace => {
+            if !config.is(Twin::ClaimNotTraced) {
+                n.shade(i, s.field(m.x));
+            }
+            n.set_scan(m.x, Scan::Scanned);
+            n.m[i].op = Op::Write;
+            next.push((n, i, "has traced", m.x, s.field(m.x)));
+        }
+        Op::Write => {
+            if s.stage == Stage::At(m.x) && s.scan(m.x) == Scan::Marker {
+                n.wrong = Some("a mutator writes a cell that a marker reads");
+            }
+            n.set_field(m.x, m.v);
+            n.m[i].op = Op::End;
+            next.push((n, i, "writes", m.x, m.v));
+        }
+        Op::End => end_access(config, s, i, next),
+        Op::Upgrade => upgrade(config, s, i, next),
+        Op::None => unreachable!("no store"),
+    }
+}
+
+fn begin_access(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
+    let mut n = *s;
+    let (x, mode) = (s.m[i].x, s.m[i].command.mode);
+    let claims = mode == Mode::Black || (mode == Mode::Grey && config.is(Twin::GreyClaims));
+    n.m[i].op = Op::Write;
+    match (mode, s.scan(x)) {
+        (Mode::Off, _) => {}
+        (Mode::Grey, _) if !claims => {
+            n.shade(i, s.field(x));
+            n.m[i].at_end = AtEnd::ShadeGrey;
+        }
+        (_, Scan::Marker) if config.is(Twin::WriterDoesNotWait) => {}
+        (_, Scan::Marker) => return,
+        (_, Scan::Mutator) => unreachable!("the cell's lock keeps other mutators out"),
+        (Mode::Insertion, Scan::Scanned) => n.m[i].at_end = AtEnd::Shade,
+        (Mode::Insertion, Scan::Unscanned) => {
+            n.set_scan(x, Scan::Mutator);
+            n.m[i].at_end = AtEnd::Release;
+        }
+        (_, Scan::Scanned) => {}
+        (_, Scan::Unscanned) => {
+            n.set_scan(x, Scan::Mutator);
+            n.m[i].op = Op::Trace;
+        }
+    }
+    next.push((n, i, "has claimed", x, 0));
+}
+
+fn end_access(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
+    let m = s.m[i];
+    let mut n = *s;
+    match m.at_end {
+        AtEnd::Nothing => {}
+        AtEnd::ShadeGrey | AtEnd::Shade => {
+            if m.command.mode != Mode::Off && !config.is(Twin::EndNotShaded) {
+                n.shade(i, s.field(m.x));
+            }
+        }
+        // A command may have begun a new cycle's worth of words: only the own claim is given back.
+        AtEnd::Release if s.scan(m.x) == Scan::Mutator => n.set_scan(m.x, Scan::Unscanned),
+        AtEnd::Release => {}
+    }
+    done(&mut n, i);
+    next.push((n, i, "ends its access to", m.x, 0));
+    if m.leaks > 0 {
+        let mut n = *s;
+        n.m[i].leaks -= 1;
+        n.locked |= bit(m.x);
+        n.m[i].leaked |= matches!(m.at_end, AtEnd::ShadeGrey | AtEnd::Shade);
+        done(&mut n, i);
+        next.push((n, i, "leaks its guard of", m.x, 0));
+    }
+}
+
+fn allocate(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
+    let command = s.m[i].command;
+    let mut colour = if command.mode == Mode::Off {
+        Colour::White
+    } else {
+        command.colour
+    };
+    if config.is(Twin::WhiteWhenBlack) && colour == Colour::Black {
+        colour = Colour::White;
+    }
+    if config.is(Twin::BlackWhenGrey) && colour == Colour::Grey {
+        colour = Colour::Black;
+    }
+    let values = if s.m[i].reg == 0 {
+        vec![0]
+    } else {
+        vec![0, s.m[i].reg]
+    };
+    for value in values {
+        let mut n = *s;
+        n.m[i].allocs -= 1;
+        n.live |= bit(FRESH);
+        n.set_field(FRESH, value);
+        n.set_scan(FRESH, Scan::Unscanned);
+        // With the barrier off and the sweep to come, memory comes from spans that it does not visit.
+        let unswept = matches!(s.stage, Stage::Clear | Stage::Off | Stage::Sweep(_));
+        let kept = command.mode == Mode::Off && unswept;
+        n.marks &= !bit(FRESH);
+        if colour == Colour::Black || kept {
+            n.marks |= bit(FRESH);
+        }
+        if colour == Colour::Grey {
+            n.shade(i, FRESH);
+        }
+        n.m[i].reg = FRESH;
+        next.push((n, i, "allocates, pointing at", value, 0));
+    }
+}
+
+/// `GcWeak::upgrade`, see `src/weak.rs`: reads the box …
+fn read_weak(s: &State, i: usize, next: &mut Vec<Next>) {
+    if !s.weak_cleared && s.m[i].reg != TARGET {
+        let mut n = *s;
+        n.m[i].upgrades -= 1;
+        n.m[i].op = Op::Upgrade;
+        next.push((n, i, "reads the weak box of", TARGET, 0));
+    }
+}
+
+/// … and decides whether the target may be used.
+fn upgrade(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
+    let mut n = *s;
+    n.m[i].op = Op::None;
+    let mode = s.m[i].command.mode;
+    let mut lives = true;
+    if mode != Mode::Off && !s.is_marked(TARGET) && !config.is(Twin::UpgradeNotShaded) {
+        if config.is(Twin::UpgradeShadedAtHome) {
+            n.shade(i, TARGET);
+        } else if matches!(s.stage, Stage::Clear | Stage::Off) {
+            // Under the lock of the step to Terminating, the phase says so. Sweeping it says once no barrier is on.
+            lives = false;
+        } else {
+            n.work |= bit(TARGET);
+            n.pushed = true;
+        }
+    }
+    if lives {
+        n.m[i].reg = TARGET;
+        n.garbage &= !bit(TARGET);
+        if s.live & bit(TARGET) == 0 {
+            n.wrong = Some("a weak reference gives a freed object");
+        }
+    }
+    next.push((
+        n,
+        i,
+        if lives { "upgrades" } else { "cannot upgrade" },
+        TARGET,
+        0,
+    ));
+}

@@ -1,0 +1,188 @@
+//! Breadth-first search over the states of a model: what it finds first is a shortest counterexample.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use crate::state::{Barrier, Config, FRESH, Root, State, bit};
+use crate::{collector, mutator};
+
+/// A state that can follow, and how: who (mutator, collector or a thread without a mutator), what, and its operands.
+pub(crate) type Next = (State, usize, &'static str, u8, u8);
+
+/// What a search found.
+pub(crate) struct Found {
+    pub(crate) states: usize,
+    /// The steps to a state with something wrong, and what.
+    pub(crate) wrong: Option<(Vec<String>, &'static str)>,
+    /// The whole space has been seen.
+    pub(crate) complete: bool,
+}
+
+/// A multiplicative hash: the states are many and small, and nobody chooses them to collide.
+#[derive(Default)]
+struct Fast(u64);
+
+impl Hasher for Fast {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u8(byte);
+        }
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.0 = (self.0.rotate_left(7) ^ u64::from(byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write_isize(&mut self, number: isize) {
+        self.write_u8(number as u8);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 29
+    }
+}
+
+/// Every way in which objects 1 to 3 and the root may point at the start.
+fn starts(config: &Config) -> Vec<State> {
+    let mut states = Vec::new();
+    let shapes = match (config.one_start, config.drops) {
+        (true, false) => 1..2,
+        (true, true) => 4..5,
+        (false, _) => 0..8,
+    };
+    for shape in shapes {
+        let target = |n: u8| if shape >> n & 1 == 1 { 3 } else { 0 };
+        let mut s = State {
+            live: bit(1) | bit(2) | bit(3),
+            ..State::default()
+        };
+        s.field = [target(0), target(1), 0, 0];
+        if target(2) != 0 {
+            (s.root, s.root_object) = (Root::Held, 3);
+        }
+        debug_assert_eq!(s.field(FRESH), 0);
+        for i in 0..2 {
+            let m = &mut s.m[i];
+            (m.enters, m.stores, m.allocs) = (config.enters[i], config.stores[i], config.allocs[i]);
+            (m.upgrades, m.leaks, m.acked) = (config.upgrades[i], config.leaks[i], true);
+        }
+        states.push(s);
+    }
+    states
+}
+
+fn successors(config: &Config, s: &State, next: &mut Vec<Next>) {
+    next.clear();
+    mutator::steps(config, s, 0, next);
+    mutator::steps(config, s, 1, next);
+    collector::steps(config, s, next);
+}
+
+/// Explores at most `limit` states.
+pub(crate) fn explore(config: &Config, limit: usize) -> Found {
+    let mut index: HashMap<State, u32, BuildHasherDefault<Fast>> = HashMap::default();
+    let mut order: Vec<(State, u32)> = Vec::new();
+    for start in starts(config) {
+        index.insert(start, order.len() as u32);
+        order.push((start, u32::MAX));
+    }
+    let mut next = Vec::new();
+    let mut at = 0;
+    while at < order.len() {
+        let state = order[at].0;
+        if let Some(wrong) = state.wrong {
+            let steps = trace(config, &order, at);
+            return Found {
+                states: order.len(),
+                wrong: Some((steps, wrong)),
+                complete: false,
+            };
+        }
+        if order.len() > limit {
+            return Found {
+                states: order.len(),
+                wrong: None,
+                complete: false,
+            };
+        }
+        successors(config, &state, &mut next);
+        for &(follower, ..) in &next {
+            let number = order.len() as u32;
+            index.entry(follower).or_insert_with(|| {
+                order.push((follower, at as u32));
+                number
+            });
+        }
+        at += 1;
+    }
+    Found {
+        states: order.len(),
+        wrong: None,
+        complete: true,
+    }
+}
+
+/// The steps that lead to a state.
+fn trace(config: &Config, order: &[(State, u32)], mut at: usize) -> Vec<String> {
+    let mut steps = Vec::new();
+    let mut next = Vec::new();
+    while order[at].1 != u32::MAX {
+        let (to, from) = order[at];
+        at = from as usize;
+        successors(config, &order[at].0, &mut next);
+        let step = next
+            .iter()
+            .find(|n| n.0 == to)
+            .expect("the state was reached this way");
+        let who = ["M1", "M2", "collector", "a thread"][step.1];
+        let mode = if step.1 < 2 {
+            format!(" [{:?}]", to.m[step.1].command.mode)
+        } else {
+            String::new()
+        };
+        let operands = match (step.3, step.4) {
+            (0, 0) => String::new(),
+            (a, 0) => format!(" {a}"),
+            (a, b) => format!(" {a}, {b}"),
+        };
+        steps.push(format!("{who}{mode} {}{operands}", step.2));
+    }
+    let s = order[at].0;
+    steps.push(format!(
+        "objects 1 and 2 point at {} and {}, the root at {}",
+        s.field(1),
+        s.field(2),
+        s.root_object
+    ));
+    steps.reverse();
+    steps
+}
+
+/// Prints what was found and how.
+pub(crate) fn report(name: &str, config: &Config, found: &Found) {
+    let twin = config
+        .twin
+        .map_or("as shipped".to_owned(), |twin| format!("{twin:?}"));
+    let kind = if config.cells { "cells" } else { "slots" };
+    let end = match (&found.wrong, found.complete) {
+        (Some((steps, wrong)), _) => format!("{wrong}, after {} steps", steps.len() - 1),
+        (None, true) => "nothing wrong in all states".to_owned(),
+        (None, false) => "nothing wrong so far".to_owned(),
+    };
+    println!(
+        "MODEL {name} | {} {kind} | {twin} | {} states | {end}",
+        barrier(config),
+        found.states
+    );
+    if let Some((steps, _)) = &found.wrong {
+        steps.iter().for_each(|step| println!("    {step}"));
+    }
+}
+
+fn barrier(config: &Config) -> &'static str {
+    match config.barrier {
+        Barrier::Insertion => "insertion",
+        Barrier::Deletion => "deletion",
+        Barrier::Hybrid => "hybrid",
+    }
+}

@@ -1,0 +1,314 @@
+//! The state of the machine: four objects with one field each, two mutators, the collector.
+
+/// Which barrier the heap was built with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Barrier {
+    Insertion,
+    Deletion,
+    Hybrid,
+}
+
+/// What is left out of the protocol.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Twin {
+    /// A handshake waits for nobody.
+    NobodyIsAsked,
+    /// Hybrid arms by one handshake, after which mutators are Black.
+    OneHandshake,
+    /// Deletion arms by a handshake.
+    DeletionWithoutStop,
+    /// Insertion ends with a round.
+    InsertionWithoutStop,
+    /// Commands that need an empty stack are adopted at polls.
+    PollCountsAsBoundary,
+    /// Hybrid starts markers at T1, and asks for the second boundary meanwhile.
+    MarksAtT1,
+    OldNotShaded,
+    NewNotShaded,
+    /// A slot is loaded, then stored.
+    LoadThenStore,
+    WhiteWhenBlack,
+    BlackWhenGrey,
+    NoRound,
+    NoFlush,
+    RootsNotArmed,
+    /// A Grey mutator claims cells.
+    GreyClaims,
+    /// Cells: new contents are not shaded when an access ends.
+    EndNotShaded,
+    /// Cells: the writer does not wait for the marker.
+    WriterDoesNotWait,
+    /// Cells: what the cell held is not shaded when it is claimed.
+    ClaimNotTraced,
+    /// Cells: a marker that meets a busy one does not set it aside.
+    BusyNotSetAside,
+    LeakIgnored,
+    UpgradeNotShaded,
+    UpgradeShadedAtHome,
+    UpgradeNotSeen,
+    SweepBeforeOff,
+}
+
+/// A model: the protocol, what is left out of it, and how much the mutators may do.
+#[derive(Clone, Copy)]
+pub(crate) struct Config {
+    pub(crate) barrier: Barrier,
+    pub(crate) twin: Option<Twin>,
+    /// Fields are cells with a claim; else slots.
+    pub(crate) cells: bool,
+    /// Per mutator.
+    pub(crate) enters: [u8; 2],
+    pub(crate) stores: [u8; 2],
+    pub(crate) allocs: [u8; 2],
+    pub(crate) upgrades: [u8; 2],
+    pub(crate) leaks: [u8; 2],
+    /// Somebody, somewhere, may drop the root.
+    pub(crate) drops: bool,
+    pub(crate) cycles: u8,
+    /// Only object 1, or the root if it is dropped, points at 3 at the start; else every combination is tried.
+    pub(crate) one_start: bool,
+}
+
+impl Config {
+    pub(crate) fn is(&self, twin: Twin) -> bool {
+        self.twin == Some(twin)
+    }
+}
+
+/// Objects are 1 to this; 0 is null. 1 and 2 are roots for good, 3 is what everybody fights over, 4 is allocated.
+pub(crate) const OBJECTS: u8 = 4;
+pub(crate) const TARGET: u8 = 3;
+pub(crate) const FRESH: u8 = 4;
+
+/// A set of objects.
+pub(crate) fn bit(object: u8) -> u8 {
+    if object == 0 { 0 } else { 1 << (object - 1) }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) enum Mode {
+    #[default]
+    Off,
+    Grey,
+    Black,
+    Insertion,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) enum Colour {
+    #[default]
+    White,
+    Grey,
+    Black,
+}
+
+/// What all mutators are to be.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Command {
+    pub(crate) mode: Mode,
+    pub(crate) colour: Colour,
+    pub(crate) boundary: bool,
+    pub(crate) stop: bool,
+}
+
+/// Where a mutator is in a store.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) enum Op {
+    #[default]
+    None,
+    /// Slot: about to exchange.
+    Exchange,
+    /// Slot, twin: has loaded the old value.
+    Loaded,
+    /// Slot: about to shade.
+    Shade,
+    /// Cell: about to claim.
+    Begin,
+    /// Cell: has claimed, about to trace the old contents.
+    Trace,
+    /// Cell: may write.
+    Write,
+    /// Cell: has written.
+    End,
+    /// Has read the target's address in a weak box.
+    Upgrade,
+}
+
+/// What the end of a write access must do.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) enum AtEnd {
+    #[default]
+    Nothing,
+    ShadeGrey,
+    Shade,
+    Release,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Mutator {
+    pub(crate) inside: bool,
+    pub(crate) acked: bool,
+    pub(crate) command: Command,
+    /// Its stack.
+    pub(crate) reg: u8,
+    pub(crate) buffer: u8,
+    pub(crate) op: Op,
+    pub(crate) at_end: AtEnd,
+    /// Operands of the store: where, what, and what was there.
+    pub(crate) x: u8,
+    pub(crate) v: u8,
+    pub(crate) old: u8,
+    /// A guard that must shade at its end has been leaked.
+    pub(crate) leaked: bool,
+    pub(crate) enters: u8,
+    pub(crate) stores: u8,
+    pub(crate) allocs: u8,
+    pub(crate) upgrades: u8,
+    pub(crate) leaks: u8,
+}
+
+/// Scan word of a cell.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) enum Scan {
+    #[default]
+    Unscanned,
+    Marker,
+    Mutator,
+    Scanned,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) enum Root {
+    #[default]
+    Free,
+    Held,
+    Zombie,
+}
+
+/// The stages of the driver, as in `src/cycle/driver.rs`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) enum Stage {
+    #[default]
+    Idle,
+    Arm,
+    ArmBlack,
+    ArmStop,
+    /// Reads the roots, one by one.
+    Roots(u8),
+    Mark,
+    /// A marker is at this object.
+    At(u8),
+    Round,
+    FinalStop,
+    /// Marking is over, weak references are next.
+    Clear,
+    Off,
+    Sweep(u8),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct State {
+    pub(crate) live: u8,
+    pub(crate) marks: u8,
+    pub(crate) field: [u8; OBJECTS as usize],
+    pub(crate) scan: [Scan; OBJECTS as usize],
+    /// Cells whose guard was leaked: locked for good.
+    pub(crate) locked: u8,
+    pub(crate) root: Root,
+    pub(crate) root_object: u8,
+    pub(crate) armed: bool,
+    pub(crate) weak_cleared: bool,
+    pub(crate) m: [Mutator; 2],
+    pub(crate) command: Command,
+    pub(crate) stage: Stage,
+    pub(crate) cycles: u8,
+    /// Grey objects on their way to a marker.
+    pub(crate) work: u8,
+    /// Set aside for a busy cell.
+    pub(crate) deferred: u8,
+    pub(crate) retried: bool,
+    /// Work has been handed over since the round began.
+    pub(crate) pushed: bool,
+    pub(crate) leaked: bool,
+    pub(crate) abandoned: bool,
+    /// Unreachable when the cycle began.
+    pub(crate) garbage: u8,
+    /// What is wrong with this state.
+    pub(crate) wrong: Option<&'static str>,
+}
+
+impl State {
+    pub(crate) fn field(&self, object: u8) -> u8 {
+        self.field[object as usize - 1]
+    }
+
+    pub(crate) fn set_field(&mut self, object: u8, value: u8) {
+        self.field[object as usize - 1] = value;
+    }
+
+    pub(crate) fn scan(&self, object: u8) -> Scan {
+        self.scan[object as usize - 1]
+    }
+
+    pub(crate) fn set_scan(&mut self, object: u8, scan: Scan) {
+        self.scan[object as usize - 1] = scan;
+    }
+
+    pub(crate) fn is_marked(&self, object: u8) -> bool {
+        self.marks & bit(object) != 0
+    }
+
+    /// Everything that the program can reach, on its stacks and in the middle of its stores.
+    pub(crate) fn reachable(&self) -> u8 {
+        let mut stack = vec![1, 2];
+        if self.root == Root::Held {
+            stack.push(self.root_object);
+        }
+        for m in &self.m {
+            stack.extend([m.reg, m.x, m.v]);
+        }
+        let mut seen = 0;
+        while let Some(object) = stack.pop() {
+            if object != 0 && seen & bit(object) == 0 {
+                seen |= bit(object);
+                stack.push(self.field(object));
+            }
+        }
+        seen
+    }
+
+    /// The barrier of mutator `i` shades an object.
+    pub(crate) fn shade(&mut self, i: usize, object: u8) {
+        if object != 0 && !self.is_marked(object) {
+            self.m[i].buffer |= bit(object);
+        }
+    }
+
+    /// Mutator `i` hands over its buffer.
+    pub(crate) fn flush(&mut self, config: &Config, i: usize) {
+        if self.m[i].buffer != 0 && !config.is(Twin::NoFlush) {
+            self.work |= self.m[i].buffer;
+            self.m[i].buffer = 0;
+            self.pushed = true;
+        }
+    }
+
+    /// Mutator `i` adopts the command in force; at a boundary, open guards have leaked.
+    pub(crate) fn adopt(&mut self, config: &Config, i: usize) {
+        self.flush(config, i);
+        self.note_leak(i);
+        self.m[i].command = self.command;
+        self.m[i].acked = true;
+    }
+
+    /// Guards that must shade and never will: Hybrid arms again, Insertion frees nothing.
+    pub(crate) fn note_leak(&mut self, i: usize) {
+        if core::mem::take(&mut self.m[i].leaked) {
+            if self.m[i].command.mode == Mode::Grey {
+                self.leaked = true;
+            } else {
+                self.abandoned = true;
+            }
+        }
+    }
+}
