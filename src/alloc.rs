@@ -52,6 +52,7 @@ impl<'gc, T: Trace<'gc>> Kind<T> {
         GRANULE
     });
     const CLASS_SIZE: usize = size_of_class(Self::CLASS);
+    const TINY_CLASS: usize = class_of(TINY_BLOCK);
 }
 
 impl<'gc> Mutation<'gc> {
@@ -61,7 +62,11 @@ impl<'gc> Mutation<'gc> {
         let () = Kind::<T>::ALIGN_OK;
         let cache = &self.state().cache;
         if Kind::<T>::TINY {
-            cache.tiny(Kind::<T>::SIZE, align_of::<T>())
+            cache.tiny(Kind::<T>::SIZE, align_of::<T>()).or_else(|| {
+                let block = cache.plain(Kind::<T>::TINY_CLASS, TINY_BLOCK)?;
+                cache.set_tiny_block(block, TINY_BLOCK, Kind::<T>::SIZE);
+                Some(block)
+            })
         } else if !Kind::<T>::SMALL {
             None
         } else if Kind::<T>::PLAIN {
@@ -106,8 +111,8 @@ impl<'gc> Mutation<'gc> {
     fn slow_slot<T: Trace<'gc>>(&self, info: &'static TypeInfo) -> Result<usize, AllocError> {
         let state = self.state();
         if Kind::<T>::TINY {
-            let class = class_of(TINY_BLOCK);
-            let block = state.slot(&PLAIN, TINY_BLOCK, Place::Plain(class))?;
+            let place = Place::Plain(Kind::<T>::TINY_CLASS);
+            let block = state.slot(&PLAIN, TINY_BLOCK, place)?;
             state
                 .cache
                 .set_tiny_block(block, TINY_BLOCK, Kind::<T>::SIZE);

@@ -12,7 +12,6 @@ use crate::gc::Gc;
 use crate::mark::tracer::Tracer;
 use crate::mutator::Mutation;
 use crate::sync::atomic::{AtomicPtr, Ordering};
-use crate::sync::twin::{self, Twin};
 use crate::trace::Trace;
 
 /// A value that a [`GcSlot`] can hold: one word that is a heap pointer, or none, and can be told apart.
@@ -190,13 +189,7 @@ impl<P> GcSlot<P> {
     #[cold]
     #[inline(never)]
     fn swap_word<'gc, Q: SlotValue<'gc>>(&self, mc: &Mutation<'gc>, word: *mut ()) -> *mut () {
-        let old = if twin::is(Twin::LoadThenStore) {
-            let old = self.word.load(Ordering::Acquire);
-            self.word.store(word, Ordering::Release);
-            old
-        } else {
-            self.word.swap(word, Ordering::AcqRel)
-        };
+        let old = self.word.swap(word, Ordering::AcqRel);
         mc.state()
             .slot_written(address::<Q>(old), address::<Q>(word));
         old

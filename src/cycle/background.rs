@@ -16,6 +16,7 @@ use crate::stats::CycleStats;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 use crate::sync::thread;
+use crate::sync::twin::{self, Twin};
 
 /// Bytes marked or swept between looks at the world.
 const SLICE: u64 = 1 << 20;
@@ -266,7 +267,9 @@ impl Core {
             backoff.wait();
         }
         // From here on the gate stays taken: nobody else touches the state.
-        self.note_leaked_guards(state);
+        if !twin::is(Twin::DetachForgetsLeak) {
+            self.note_leaked_guards(state);
+        }
         state.flush(self);
         state.release_cache(self);
         // SAFETY: the state is ours, see above.

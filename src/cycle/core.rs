@@ -370,9 +370,9 @@ impl Core {
         }
     }
 
-    /// A mutator at its boundary allocates faster than the collector works: it waits. A little if the heap is past its goal while
-    /// marking, which slows its allocation down to the markers' pace; for the end of the cycle, at most a second, if it is
-    /// far past it, or near its hard limit.
+    /// A mutator at its boundary allocates faster than the collector works: it waits. A tenth of a millisecond if the heap is past
+    /// its goal while marking, and not quite one if it is far past it, which slows its allocation down to the markers' pace;
+    /// for the end of a cycle, at most a second or two, if it is near its hard limit.
     pub(crate) fn wait_for_cycle_under_pressure(&self, state: &MutatorState) {
         if self.thread_is_inside(state) || self.in_user_code() {
             return;
@@ -390,7 +390,7 @@ impl Core {
                 self.wait_for_end_of_cycle(patience, 100);
             }
         } else if self.heap_now() > self.goal.load(Ordering::Relaxed).saturating_mul(2) {
-            self.wait_for_end_of_cycle(patience, 100);
+            self.wait_for_end_of_cycle(Duration::from_micros(100), 8);
         } else {
             self.wait_for_end_of_cycle(Duration::from_micros(100), 1);
         }

@@ -10,7 +10,6 @@
 use super::command::Command;
 use super::mutator::MutatorState;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::twin::{self, Twin};
 use crate::sync::{Arc, Mutex, Snapshot};
 
 type List = Vec<Arc<MutatorState>>;
@@ -50,15 +49,7 @@ impl Registry {
         let _lock = self.lock.lock();
         let seq = self.command().seq.wrapping_add(1);
         let command = Command { seq, ..command };
-        let relaxed = twin::is(Twin::CommandRelaxed);
-        self.command.store(
-            command.pack(),
-            if relaxed {
-                Ordering::Relaxed
-            } else {
-                Ordering::Release
-            },
-        );
+        self.command.store(command.pack(), Ordering::Release);
         command
     }
 

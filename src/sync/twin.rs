@@ -13,8 +13,6 @@ pub(crate) enum Twin {
     OldNotShaded,
     /// A store to a slot does not shade what it stores.
     NewNotShaded,
-    /// A slot is loaded and then stored, instead of exchanged.
-    LoadThenStore,
     /// A new grey object is not put in the buffer.
     GreyNotQueued,
     /// A write to a cell claims nothing and shades nothing.
@@ -49,8 +47,6 @@ pub(crate) enum Twin {
     AnswerRelaxed,
     /// Commands that need an empty stack are adopted at polls.
     PollCountsAsBoundary,
-    /// A command is published without Release.
-    CommandRelaxed,
     /// Deletion arms by a handshake instead of a stop.
     DeletionWithoutStop,
     /// Hybrid arms by one handshake, after which mutators are Black.
@@ -73,6 +69,10 @@ pub(crate) enum Twin {
     RootsNotArmed,
     /// A new root does not shade its target.
     RootNotShaded,
+    /// A marker is made before it takes its first block.
+    MarkerBeforeBlock,
+    /// A mutator detaches without saying that it leaked a guard.
+    DetachForgetsLeak,
     /// Markers at work are not counted.
     ActiveNotCounted,
     /// The sweep starts before all barriers are off.
