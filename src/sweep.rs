@@ -18,7 +18,7 @@ use crate::cycle::mail::Letter;
 use crate::cycle::mutator::{MAIL, MutatorState};
 use crate::heap::span::{Epoch, LAST_EPOCH, NEVER_MADE, Span, ZOMBIE, mark_of, poison};
 use crate::heap::type_info::DropFn;
-use crate::sync::Arc;
+use crate::sync::{Arc, thread_local};
 use crate::sync::atomic::Ordering;
 
 thread_local! {

@@ -320,7 +320,7 @@ impl Core {
     }
 
     /// Puts the targets of all roots in the worklist.
-    fn push_roots(&self) {
+    pub(super) fn push_roots(&self) {
         let mut block = Vec::new();
         self.roots.scan(|object| {
             block.push(object);
@@ -402,7 +402,7 @@ impl Core {
     }
 
     /// What is not marked is dead from here on. Under the weak list's lock.
-    fn marking_over(&self, d: &mut Driver) {
+    pub(super) fn marking_over(&self, d: &mut Driver) {
         self.set_phase(Phase::Terminating);
         d.cycle.marking = d.lap();
         d.cycle.heap_end = self.heap_now();
@@ -462,30 +462,6 @@ impl Core {
             self.retire_marker(&mut marker);
         }
         self.retry_deferred(Meet::Force);
-    }
-
-    /// StopTheWorld, everybody is held: marks the heap and clears weak references.
-    fn mark_stopped(&self, d: &mut Driver, held: &[Arc<MutatorState>], since: Instant) -> Advance {
-        d.cycle.arming = d.lap();
-        for state in held {
-            state.flush(self);
-        }
-        self.push_roots();
-        let mut marker = None;
-        while matches!(self.mark_some(&mut marker, u64::MAX), Marking::Progress) {}
-        if let Some(marker) = &mut marker {
-            self.retire_marker(marker);
-        }
-        self.marking_over(d);
-        if !self.abandon.load(Ordering::Acquire) {
-            d.cycle.weak_cleared = self.weak.clear(d.epoch);
-        }
-        self.verify(d.epoch);
-        let command = self.publish(d, Mode::Off, Colour::White, false);
-        held.iter()
-            .for_each(|state| state.adopt(self, command, true));
-        self.release(d, held, since);
-        self.barriers_off(d)
     }
 
     /// A `trace` panicked: nobody marks any more, and nothing will be freed.

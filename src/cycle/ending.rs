@@ -1,8 +1,11 @@
 //! The end of a cycle: weak references, barriers off, sweep, and the figures.
 
+use std::time::Instant;
+
 use super::command::{Colour, Mode};
 use super::core::{Core, Phase};
 use super::driver::{Advance, Driver, Stage};
+use super::marking::Marking;
 use super::mutator::MutatorState;
 use super::pacer::Work;
 use crate::sync::Arc;
@@ -10,6 +13,35 @@ use crate::sync::atomic::Ordering;
 use crate::sync::twin::{self, Twin};
 
 impl Core {
+    /// StopTheWorld, everybody is held: marks the heap and clears weak references.
+    pub(super) fn mark_stopped(
+        &self,
+        d: &mut Driver,
+        held: &[Arc<MutatorState>],
+        since: Instant,
+    ) -> Advance {
+        d.cycle.arming = d.lap();
+        for state in held {
+            state.flush(self);
+        }
+        self.push_roots();
+        let mut marker = None;
+        while matches!(self.mark_some(&mut marker, u64::MAX), Marking::Progress) {}
+        if let Some(marker) = &mut marker {
+            self.retire_marker(marker);
+        }
+        self.marking_over(d);
+        if !self.abandon.load(Ordering::Acquire) {
+            d.cycle.weak_cleared = self.weak.clear(d.epoch);
+        }
+        self.verify(d.epoch);
+        let command = self.publish(d, Mode::Off, Colour::White, false);
+        held.iter()
+            .for_each(|state| state.adopt(self, command, true));
+        self.release(d, held, since);
+        self.barriers_off(d)
+    }
+
     pub(super) fn clear_stage(&self, d: &mut Driver) -> Advance {
         if !self.abandon.load(Ordering::Acquire) {
             d.cycle.weak_cleared = self.weak.clear(d.epoch);

@@ -10,6 +10,7 @@ use crate::mark::tracer::Meet;
 use crate::mark::worklist::{Block, Take};
 use crate::sweep::UserCodeScope;
 use crate::sync::atomic::Ordering;
+use crate::sync::twin::{self, Twin};
 
 /// Bytes that one assist marks: enough to pay for taking a block, some microseconds of work.
 const ASSIST: i64 = 16 << 10;
@@ -40,8 +41,8 @@ impl Core {
     /// A marker that has just taken its first block. Made after that: from then on it is active, so the cycle cannot end, and the
     /// worklist's lock has ordered the driver's stores of epoch and scan id before these loads. A marker made before it
     /// might carry the epoch of a cycle that is over, and take everything for marked.
-    fn marker_with(&self, block: Block) -> Marker {
-        let mut marker = self.new_marker(self.meet());
+    fn marker_with(&self, block: Block, early: Option<Marker>) -> Marker {
+        let mut marker = early.unwrap_or_else(|| self.new_marker(self.meet()));
         marker.tracer.edges = block;
         marker.active = true;
         marker
@@ -63,11 +64,14 @@ impl Core {
     fn mark_and_count(&self, slot: &mut Option<Marker>, budget: u64, marked: &mut u64) -> Marking {
         let mut marker = match slot.take() {
             Some(marker) => marker,
-            None => match self.worklist.take(false) {
-                Take::Block(block) => self.marker_with(block),
-                Take::Wait => return Marking::Wait,
-                Take::Dry => return Marking::Dry,
-            },
+            None => {
+                let early = twin::is(Twin::MarkerBeforeBlock).then(|| self.new_marker(self.meet()));
+                match self.worklist.take(false) {
+                    Take::Block(block) => self.marker_with(block, early),
+                    Take::Wait => return Marking::Wait,
+                    Take::Dry => return Marking::Dry,
+                }
+            }
         };
         let _scope = UserCodeScope::new(self.id);
         // SAFETY: edges come from roots, shaded pointers and traced objects of this heap: live objects; the cycle is marking

@@ -149,18 +149,7 @@ pub(super) fn is_caught(
         catch_unwind(AssertUnwindSafe(|| explore(bound, model)))
     });
     let Err(panic) = result else {
-        println!(
-            "LOOM {name} | {twin:?} MISSED | {} executions | {:.1?}",
-            EXECUTIONS.get(),
-            began.elapsed()
-        );
-        if std::env::var("LOOM_SURVEY").is_ok() {
-            return;
-        }
-        panic!(
-            "{name}: {twin:?} was not caught in {} executions",
-            EXECUTIONS.get()
-        );
+        panic!("{name}: {twin:?} was not caught in {} executions", EXECUTIONS.get());
     };
     let text = panic
         .downcast_ref::<String>()

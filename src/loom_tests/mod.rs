@@ -18,6 +18,7 @@ mod harness;
 mod objects;
 
 mod cell;
+mod helper;
 mod root;
 mod slot;
 mod weak;

@@ -21,6 +21,17 @@ pub(crate) mod atomic {
     };
 }
 
+/// loom's threads have locals of their own; its macro does not know `const` initialisers.
+macro_rules! thread_local {
+    ($(#[$attr:meta])* static $name:ident: $type:ty = const $init:block;) => {
+        loom::thread_local! {
+            $(#[$attr])*
+            static $name: $type = $init;
+        }
+    };
+}
+pub(crate) use thread_local;
+
 /// Threads and spinning.
 pub(crate) mod thread {
     pub(crate) use loom::thread::{Builder, JoinHandle, ThreadId, current, yield_now};

@@ -3,6 +3,7 @@
 use crossbeam_epoch::{self as epoch, Atomic, Owned};
 
 pub(crate) use core::sync::atomic;
+pub(crate) use std::thread_local;
 pub(crate) use parking_lot::{
     Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
