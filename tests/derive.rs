@@ -217,3 +217,44 @@ fn types_that_contain_each_other() {
         }
     });
 }
+
+/// Types with the names of std's, whose parts depend on what they are asked about.
+mod shadowed {
+    use std::fmt::Debug;
+
+    use tricolor_gc::Trace;
+
+    pub(super) trait Choose {
+        type Chosen;
+    }
+
+    impl<T: Debug> Choose for T {
+        type Chosen = u8;
+    }
+
+    impl<'gc> Choose for super::Chooser<'gc> {
+        type Chosen = super::Leaf<'gc>;
+    }
+
+    #[derive(Trace)]
+    #[trace(bound = "T: Choose, T::Chosen: Trace<'gc>")]
+    pub(super) struct Vec<T: Choose>(pub(super) T::Chosen);
+
+    #[derive(Trace)]
+    #[trace(bound = "T: Choose, T::Chosen: Trace<'gc>")]
+    pub(super) struct Box<T: Choose>(pub(super) T::Chosen);
+}
+
+#[derive(Trace)]
+struct Chooser<'gc> {
+    list: shadowed::Vec<Chooser<'gc>>,
+    boxed: Option<shadowed::Box<Self>>,
+}
+
+#[test]
+fn the_name_of_a_container_proves_nothing() {
+    traces!(2, Chooser<'_>, |leaf, mc| Chooser {
+        list: shadowed::Vec(leaf()),
+        boxed: Some(shadowed::Box(leaf())),
+    });
+}
