@@ -22,7 +22,7 @@ pub(crate) mod atomic {
 }
 
 /// loom's threads have locals of their own; its macro does not know `const` initialisers.
-macro_rules! thread_local {
+macro_rules! model_thread_local {
     ($(#[$attr:meta])* static $name:ident: $type:ty = const $init:block;) => {
         loom::thread_local! {
             $(#[$attr])*
@@ -30,7 +30,7 @@ macro_rules! thread_local {
         }
     };
 }
-pub(crate) use thread_local;
+pub(crate) use model_thread_local as thread_local;
 
 /// Threads and spinning.
 pub(crate) mod thread {

@@ -1,0 +1,46 @@
+//! A second marker that helps: it takes blocks from the worklist while the driver marks, and has nothing but the worklist to
+//! tell it which cycle it is in.
+
+use super::harness::{Bound, cycle, heap, holds, is_caught, must_be_freed, must_live, spawn};
+use super::objects::Node;
+use crate::sync::twin::Twin;
+use crate::{Barrier, Gc, Root, Rootable};
+
+const BOUND: Bound = Bound { preemptions: 2 };
+
+type NodeRoot = Root<Rootable![Node<'_>]>;
+
+/// 0 → 1, rooted; 2 is garbage. A helping thread comes and goes; there are two cycles.
+fn help() {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let root: NodeRoot = main.enter(|mc| {
+        let child = Gc::new(mc, Node::new(1, None));
+        Gc::new(mc, Node::new(2, None));
+        Root::new(mc, Gc::new(mc, Node::new(0, Some(child))))
+    });
+    let helped = heap.clone();
+    loom::explore();
+    let helper = spawn(move || helped.core().help_marking());
+    cycle(&heap);
+    must_be_freed(2);
+    cycle(&heap);
+    helper.join().unwrap();
+    main.enter(|mc| {
+        let object = root.get(mc);
+        must_live(object.stamp.0);
+        object.next.get().map_or((), |child| must_live(child.stamp.0));
+    });
+}
+
+#[test]
+fn a_helper_marks_for_the_cycle_it_is_in() {
+    holds("helping marker", BOUND, help);
+}
+
+#[test]
+fn twins() {
+    for twin in [Twin::MarkerBeforeBlock, Twin::ActiveNotCounted] {
+        is_caught("helping marker", twin, BOUND, help);
+    }
+}
