@@ -415,3 +415,81 @@ fn destructors_of_values_in_a_failed_store_run_once() {
     mutator.collect();
     assert_eq!(drops.count(), 2);
 }
+
+/// Makes or collects objects of one thread while its thread-local variables are destroyed.
+struct AtExit {
+    heap: Heap,
+    /// Of each object: the thread that made it, and the one that dropped it.
+    seen: Arc<Mutex<Vec<(ThreadId, ThreadId)>>>,
+    makes: bool,
+}
+
+/// Notes the thread that made it, and the one that drops it.
+#[derive(Trace)]
+#[trace(skip)]
+struct Made {
+    by: ThreadId,
+    seen: Arc<Mutex<Vec<(ThreadId, ThreadId)>>>,
+    _not_send: Rc<()>,
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        let pair = (self.by, thread::current().id());
+        self.seen.lock().unwrap().push(pair);
+    }
+}
+
+impl Drop for AtExit {
+    fn drop(&mut self) {
+        let mut mutator = self.heap.attach();
+        if self.makes {
+            mutator.enter(|mc| {
+                for _ in 0..100 {
+                    let made = Made {
+                        by: thread::current().id(),
+                        seen: self.seen.clone(),
+                        _not_send: Rc::new(()),
+                    };
+                    Gc::new(mc, made);
+                }
+            });
+        } else {
+            mutator.collect();
+            mutator.enter(|_| {});
+        }
+    }
+}
+
+thread_local! {
+    static AT_EXIT: RefCell<Option<AtExit>> = const { RefCell::new(None) };
+}
+
+/// They have no mailbox any more, and must not be taken for one and the same thread.
+#[test]
+fn threads_that_attach_while_they_end_are_different_threads() {
+    for heap in heaps() {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        for (makes, attach_first) in [(true, false), (false, false), (true, true), (false, true)] {
+            let (heap, seen) = (heap.clone(), seen.clone());
+            let at_exit = AtExit { heap, seen, makes };
+            // Whatever the order of destruction is, one of the two has the heap's own variables destroyed first.
+            let end = move || {
+                let heap = at_exit.heap.clone();
+                let attach = || {
+                    heap.attach();
+                };
+                if attach_first {
+                    attach();
+                }
+                AT_EXIT.with(|kept| *kept.borrow_mut() = Some(at_exit));
+                attach();
+            };
+            thread::spawn(end).join().unwrap();
+        }
+        heap.collect();
+        drop(heap);
+        let seen = seen.lock().unwrap();
+        assert!(seen.iter().all(|(made, dropped)| made == dropped));
+    }
+}

@@ -391,3 +391,53 @@ fn a_refused_value_is_dropped_once() {
     mutator.collect();
     assert_eq!(drops.count(), 20_000);
 }
+
+#[test]
+fn any_headroom_builds_and_collects() {
+    for min_heap in 0..=130 {
+        for markers in [0, 1] {
+            let heap = Heap::builder()
+                .min_heap(min_heap)
+                .marker_threads(markers)
+                .build()
+                .unwrap();
+            let mut mutator = heap.attach();
+            let root: Root<Rootable![u64]> =
+                mutator.enter(|mc| Root::new(mc, Gc::new(mc, min_heap as u64)));
+            assert_eq!(mutator.collect().objects_live, 1);
+            mutator.enter(|mc| assert_eq!(*root.get(mc), min_heap as u64));
+        }
+    }
+}
+
+#[test]
+fn external_memory_beyond_all_numbers_is_the_largest_number() {
+    for barrier in BARRIERS {
+        for markers in [0, 1] {
+            let heap = heap(barrier, markers);
+            let mut mutator = heap.attach();
+            for _ in 0..3 {
+                heap.account(isize::MAX);
+                mutator.enter(|mc| mc.account(isize::MAX));
+            }
+            assert_eq!(heap.stats().bytes_external, usize::MAX);
+            let root: Root<Rootable![String]> =
+                mutator.enter(|mc| Root::new(mc, Gc::new(mc, String::from("kept"))));
+            let cycle = mutator.collect();
+            assert_eq!((cycle.abandoned, cycle.objects_live), (false, 1), "{cycle}");
+            mutator.enter(|mc| assert_eq!(*root.get(mc), "kept"));
+            for _ in 0..3 {
+                heap.account(-isize::MAX);
+            }
+            assert_eq!(heap.stats().bytes_external, 0);
+        }
+    }
+    // The same at a limit: refused, not overflowed.
+    let heap = full_heap(Barrier::Hybrid, 0, MIB);
+    let mut mutator = heap.attach();
+    for _ in 0..3 {
+        heap.account(isize::MAX);
+    }
+    let refused = mutator.enter(|mc| Gc::try_new(mc, 1_u64).err());
+    assert!(refused.is_some_and(|error| error.used == usize::MAX));
+}

@@ -1,0 +1,164 @@
+//! Destructors and the lives of a slot: what dies in its second object, what never lived, and what outlasts all epochs.
+
+mod common;
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use common::{BARRIERS, Drops, Token, heap, heaps};
+use tricolor_gc::{Gc, GcWeak, Heap, Mutation, Root, Rootable, Trace, Tracer};
+
+/// Counts its destructions, on its own thread.
+#[derive(Trace)]
+#[trace(skip)]
+struct AtHome(Rc<Cell<usize>>);
+
+impl Drop for AtHome {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() + 1);
+    }
+}
+
+/// Panics when it is traced, if it is told to.
+struct Bomb(&'static AtomicBool);
+
+// SAFETY: it holds no pointer and has no destructor.
+unsafe impl<'gc> Trace<'gc> for Bomb {
+    const DROP_IS_SEND: bool = true;
+
+    fn trace(&self, _: &mut Tracer<'gc>) {
+        assert!(!self.0.load(Ordering::SeqCst), "a bomb went off");
+    }
+}
+
+/// Builders that panic, with slots that nothing is ever in.
+fn fail_to_build(mc: &Mutation<'_>, drops: &Drops) {
+    let make = |_: GcWeak<'_, (Token, AtHome)>| -> (Token, AtHome) {
+        let _dropped_by_the_panic = drops.token();
+        std::panic::resume_unwind(Box::new("no object"));
+    };
+    catch_unwind(AssertUnwindSafe(|| {
+        Gc::new_cyclic(mc, make);
+    }))
+    .unwrap_err();
+    let element = |index| {
+        if index == 2 {
+            std::panic::resume_unwind(Box::new("no slice"));
+        }
+        drops.token()
+    };
+    catch_unwind(AssertUnwindSafe(|| {
+        Gc::slice_from_fn(mc, 4, element);
+    }))
+    .unwrap_err();
+}
+
+/// Tokens that `fail_to_build` makes and drops.
+const IN_VAIN: usize = 3;
+
+#[test]
+fn every_generation_of_a_slot_is_dropped_at_home() {
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let count = Rc::new(Cell::new(0));
+        let drops = Drops::new();
+        let mut kept: Vec<Root<Rootable![AtHome]>> = Vec::new();
+        for round in 1..=8 {
+            mutator.enter(|mc| {
+                fail_to_build(mc, &drops);
+                for index in 0..1000 {
+                    let object = Gc::new(mc, AtHome(count.clone()));
+                    if round == 1 && index % 100 == 0 {
+                        kept.push(Root::new(mc, object));
+                    }
+                }
+            });
+            // The one finds them dead, and drops them here; the other has their slots back.
+            mutator.collect();
+            mutator.collect();
+            let expected = round * 1000 - kept.len();
+            assert_eq!(count.get(), expected, "{}, round {round}", heap.barrier());
+            assert_eq!(drops.count(), round * IN_VAIN);
+        }
+        drop(kept);
+        drop((mutator, heap));
+        assert_eq!((count.get(), Rc::strong_count(&count)), (8000, 1));
+    }
+}
+
+#[test]
+fn the_end_of_a_heap_drops_the_second_generation() {
+    for barrier in BARRIERS {
+        let heap = heap(barrier, 0);
+        let mut mutator = heap.attach();
+        let count = Rc::new(Cell::new(0));
+        for _ in 0..2 {
+            mutator.collect();
+            mutator.collect();
+            mutator.enter(|mc| {
+                for _ in 0..1000 {
+                    Gc::new(mc, AtHome(count.clone()));
+                }
+            });
+        }
+        assert_eq!(count.get(), 1000, "{barrier}");
+        drop((mutator, heap));
+        assert_eq!(count.get(), 2000, "{barrier}");
+    }
+}
+
+/// A cycle run by another thread, which cannot drop what is at home here.
+fn collect_elsewhere(heap: &Heap, panics: bool) {
+    thread::scope(|scope| {
+        let collect = || catch_unwind(AssertUnwindSafe(|| heap.collect())).is_err();
+        assert_eq!(scope.spawn(collect).join().unwrap(), panics);
+    });
+}
+
+/// More cycles than there are epochs, each third one abandoned: it sweeps nothing, but old marks go all the same.
+#[test]
+fn slots_out_of_use_stay_so_through_all_epochs() {
+    const ROUNDS: usize = 3 * 260;
+    for barrier in BARRIERS {
+        let heap = heap(barrier, 0);
+        let mut mutator = heap.attach();
+        let fuse: &'static AtomicBool = Box::leak(Box::new(AtomicBool::new(false)));
+        let (count, drops) = (Rc::new(Cell::new(0)), Drops::new());
+        let _bomb: Root<Rootable![Bomb]> =
+            mutator.enter(|mc| Root::new(mc, Gc::new(mc, Bomb(fuse))));
+        // It keeps the span of the failed builders in use.
+        let _neighbour: Root<Rootable![(Token, AtHome)]> = mutator.enter(|mc| {
+            let neighbour = (drops.token(), AtHome(count.clone()));
+            Root::new(mc, Gc::new(mc, neighbour))
+        });
+        for round in 1..=ROUNDS {
+            let abandoned = round % 3 == 0;
+            mutator.enter(|mc| {
+                fail_to_build(mc, &drops);
+                Gc::new(mc, (drops.token(), AtHome(count.clone())));
+            });
+            // Found dead elsewhere, dropped here or not yet, and then marks are reset by a cycle that frees nothing.
+            if round % 2 == 0 {
+                collect_elsewhere(&heap, false);
+            }
+            if round % 5 != 0 {
+                mutator.enter(|_| {});
+            }
+            fuse.store(abandoned, Ordering::SeqCst);
+            collect_elsewhere(&heap, abandoned);
+            fuse.store(false, Ordering::SeqCst);
+        }
+        mutator.collect();
+        mutator.collect();
+        assert_eq!(count.get(), ROUNDS, "{barrier}");
+        assert_eq!(drops.count(), ROUNDS * (IN_VAIN + 1), "{barrier}");
+        assert_eq!(heap.stats().drops_panicked, 0);
+        assert_eq!(heap.stats().cycles_abandoned, ROUNDS as u64 / 3);
+        drop((mutator, heap));
+        assert_eq!((count.get(), Rc::strong_count(&count)), (ROUNDS + 1, 1));
+        assert_eq!(drops.count(), ROUNDS * (IN_VAIN + 1) + 1, "{barrier}");
+    }
+}

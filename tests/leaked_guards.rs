@@ -1,0 +1,226 @@
+//! Guards that are leaked: their cells stay locked for ever, and no cycle waits for them or loses what they hold.
+
+mod common;
+
+use std::mem::forget;
+
+use common::{
+    CONCURRENT, Drops, Token, begin_cycle, finish_cycle, heaps, long_list, quiet_heap, tail_of,
+};
+use tricolor_gc::{
+    Barrier, Gc, GcMutex, GcRefCell, GcRwLock, GcSlot, Mutation, Root, Rootable, StepStatus, Trace,
+};
+
+type Leaf<'gc> = Gc<'gc, Token>;
+
+/// Places whose guards can leak.
+#[derive(Trace)]
+struct Guarded<'gc> {
+    ref_cell: GcRefCell<Vec<Leaf<'gc>>>,
+    mutex: GcMutex<Vec<Leaf<'gc>>>,
+    rw_lock: GcRwLock<Vec<Leaf<'gc>>>,
+    read: GcRwLock<Vec<Leaf<'gc>>>,
+    shared: GcRefCell<Vec<Leaf<'gc>>>,
+}
+
+/// Objects made by `filled` and by `leak`.
+const LEAVES: usize = 5 + 3;
+
+impl<'gc> Guarded<'gc> {
+    fn filled(leaf: impl Fn() -> Leaf<'gc>) -> Self {
+        Guarded {
+            ref_cell: GcRefCell::new(vec![leaf()]),
+            mutex: GcMutex::new(vec![leaf()]),
+            rw_lock: GcRwLock::new(vec![leaf()]),
+            read: GcRwLock::new(vec![leaf()]),
+            shared: GcRefCell::new(vec![leaf()]),
+        }
+    }
+
+    /// Writes through guards that never end.
+    fn leak(&'gc self, mc: &'gc Mutation<'gc>, drops: &Drops) {
+        let leaf = || Gc::new(mc, drops.token());
+        let mut guard = self.ref_cell.borrow_mut(mc);
+        guard.push(leaf());
+        forget(guard);
+        let mut guard = self.mutex.lock(mc);
+        guard.push(leaf());
+        forget(guard);
+        let mut guard = self.rw_lock.write(mc);
+        guard.push(leaf());
+        forget(guard);
+        forget(self.read.read());
+        forget(self.shared.borrow());
+    }
+
+    /// They are in place, though nobody will ever write them again.
+    fn check(&self, mc: &Mutation<'gc>) {
+        assert!(self.ref_cell.try_borrow().is_none());
+        assert!(self.mutex.try_lock(mc).is_none());
+        assert!(self.rw_lock.try_read().is_none());
+        assert_eq!(self.read.read().len(), 1);
+        assert_eq!(self.shared.borrow().len(), 1);
+    }
+}
+
+type GuardedRoot = Root<Rootable![common::Link<'_, Guarded<'_>>]>;
+
+#[test]
+fn leaked_guards_neither_stop_a_cycle_nor_lose_a_child() {
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let drops = Drops::new();
+        let root: GuardedRoot = mutator.enter(|mc| {
+            let list = long_list(mc, Guarded::filled(|| Gc::new(mc, drops.token())));
+            tail_of(list).leak(mc, &drops);
+            Root::new(mc, list)
+        });
+        for _ in 0..3 {
+            mutator.collect();
+            assert_eq!(drops.count(), 0, "{}", heap.barrier());
+            mutator.enter(|mc| tail_of(root.get(mc)).check(mc));
+        }
+        drop(root);
+        mutator.collect();
+        assert_eq!(drops.count(), LEAVES, "{}", heap.barrier());
+    }
+}
+
+#[test]
+fn guards_leaked_while_marking() {
+    for barrier in CONCURRENT {
+        // In the middle of the first cycle, or after so many steps of it.
+        for steps in 0..8 {
+            let heap = quiet_heap(barrier);
+            let mut mutator = heap.attach();
+            let drops = Drops::new();
+            let root: GuardedRoot = mutator.enter(|mc| {
+                let leaf = || Gc::new(mc, drops.token());
+                Root::new(mc, long_list(mc, Guarded::filled(leaf)))
+            });
+            begin_cycle(&mut mutator);
+            let mut running = true;
+            for _ in 0..steps {
+                running = running && mutator.step(500 << 10) != StepStatus::Completed;
+            }
+            mutator.enter(|mc| tail_of(root.get(mc)).leak(mc, &drops));
+            if running {
+                finish_cycle(&mut mutator);
+            }
+            for _ in 0..3 {
+                assert_eq!(drops.count(), 0, "{barrier}, after {steps} steps");
+                mutator.enter(|mc| tail_of(root.get(mc)).check(mc));
+                mutator.collect();
+            }
+            drop(root);
+            mutator.collect();
+            assert_eq!(drops.count(), LEAVES, "{barrier}, after {steps} steps");
+        }
+    }
+}
+
+/// Between the two handshakes of the Hybrid barrier guards shade when they end; a leaked one cannot.
+#[test]
+fn guards_leaked_while_a_straggler_holds_up_the_arming() {
+    let heap = quiet_heap(Barrier::Hybrid);
+    let mut mutator = heap.attach();
+    let drops = Drops::new();
+    let root: GuardedRoot = mutator.enter(|mc| {
+        Root::new(
+            mc,
+            long_list(mc, Guarded::filled(|| Gc::new(mc, drops.token()))),
+        )
+    });
+    mutator.collect();
+    let (inside, go_on) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            heap.attach().enter(|_| {
+                inside.wait();
+                go_on.wait();
+            });
+        });
+        inside.wait();
+        mutator.enter(|mc| {
+            mc.account(1 << 40);
+            mc.account(-(1 << 40));
+        });
+        assert_eq!(mutator.step(1), StepStatus::Waiting, "for the straggler");
+        // This mutator is grey now.
+        mutator.enter(|mc| tail_of(root.get(mc)).leak(mc, &drops));
+        go_on.wait();
+        let cycle = finish_cycle(&mut mutator);
+        assert_eq!(cycle.stops, 1, "it arms again, by a stop: {cycle}");
+    });
+    for _ in 0..2 {
+        assert_eq!(drops.count(), 0);
+        mutator.enter(|mc| tail_of(root.get(mc)).check(mc));
+        assert_eq!(mutator.collect().stops, 0, "once only");
+    }
+    drop(root);
+    mutator.collect();
+    assert_eq!(drops.count(), LEAVES);
+}
+
+/// Cells that are scanned first, and a list that ends in the only other reference to an object.
+#[derive(Trace)]
+struct Early<'gc> {
+    guarded: Guarded<'gc>,
+    list: Gc<'gc, common::Link<'gc, GcSlot<Option<Leaf<'gc>>>>>,
+}
+
+/// A pointer that is only in a cell which no marker will look at again, and which no guard's end will shade.
+#[test]
+fn guards_of_scanned_cells_leaked_with_the_last_pointer() {
+    type Write = for<'gc> fn(&'gc Guarded<'gc>, &'gc Mutation<'gc>, Leaf<'gc>);
+    let writes: [Write; 3] = [
+        |guarded, mc, leaf| {
+            let mut guard = guarded.ref_cell.borrow_mut(mc);
+            guard.push(leaf);
+            forget(guard);
+        },
+        |guarded, mc, leaf| {
+            let mut guard = guarded.mutex.lock(mc);
+            guard.push(leaf);
+            forget(guard);
+        },
+        |guarded, mc, leaf| {
+            let mut guard = guarded.rw_lock.write(mc);
+            guard.push(leaf);
+            forget(guard);
+        },
+    ];
+    for barrier in CONCURRENT {
+        for (write, detach) in writes.into_iter().flat_map(|w| [(w, false), (w, true)]) {
+            let heap = quiet_heap(barrier);
+            let mut mutator = heap.attach();
+            let drops = Drops::new();
+            let root: Root<Rootable![Early<'_>]> = mutator.enter(|mc| {
+                let leaf = || Gc::new(mc, drops.token());
+                let early = Early {
+                    guarded: Guarded::filled(leaf),
+                    list: long_list(mc, GcSlot::new(Some(leaf()))),
+                };
+                Root::new(mc, Gc::new(mc, early))
+            });
+            begin_cycle(&mut mutator);
+            mutator.enter(|mc| {
+                let early = Gc::as_ref(root.get(mc));
+                let slot = tail_of(early.list);
+                write(&early.guarded, mc, slot.get().unwrap());
+                slot.set(mc, None);
+            });
+            if detach {
+                mutator = heap.attach();
+            }
+            finish_cycle(&mut mutator);
+            for _ in 0..3 {
+                assert_eq!(drops.count(), 0, "{barrier}, detach: {detach}");
+                mutator.collect();
+            }
+            drop(root);
+            mutator.collect();
+            assert_eq!(drops.count(), 6, "{barrier}, detach: {detach}");
+        }
+    }
+}
