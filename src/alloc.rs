@@ -26,6 +26,9 @@ use crate::weak::WeakBox;
 /// Bytes of the block that tiny objects share.
 const TINY_BLOCK: usize = 16;
 
+/// Bytes of the largest object: more than any memory, and its pages can be counted in 32 bits.
+const MAX_OBJECT: usize = 1 << 45;
+
 /// Spans that an allocation sweeps at most in search of a free slot: a heap full of live objects must not be gone through in one
 /// allocation.
 const SWEPT_PER_REFILL: usize = 8;
@@ -413,6 +416,9 @@ impl MutatorState {
         self.poll();
         self.stress_tick();
         let core = self.core();
+        if bytes > MAX_OBJECT {
+            return Err(self.alloc_error(usize::MAX, NoPages::System));
+        }
         let owner = if info.local_drop {
             self.thread_token
         } else {
