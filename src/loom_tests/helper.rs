@@ -29,7 +29,9 @@ fn help() {
     main.enter(|mc| {
         let object = root.get(mc);
         must_live(object.stamp.0);
-        object.next.get().map_or((), |child| must_live(child.stamp.0));
+        if let Some(child) = object.next.get() {
+            must_live(child.stamp.0);
+        }
     });
 }
 

@@ -32,10 +32,9 @@ fn upgrade(barrier: Barrier) {
     cycle(&heap);
     thread.join().unwrap();
     main.enter(|mc| {
-        root.get(mc)
-            .target
-            .upgrade(mc)
-            .map_or((), |target| must_live(target.stamp.0));
+        if let Some(target) = root.get(mc).target.upgrade(mc) {
+            must_live(target.stamp.0);
+        }
     });
 }
 

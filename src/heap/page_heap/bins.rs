@@ -127,14 +127,14 @@ mod tests {
     #[test]
     fn the_best_fit_is_found_latest_first() {
         let mut bins = Bins::new();
-        bins.file(0, 120);
+        bins.file(0, DATA_PAGES as u32);
         bins.file(1, 3);
         bins.file(2, 3);
         assert_eq!(bins.at_least(1), Some(2));
         assert_eq!(bins.at_least(4), Some(0));
         bins.file(2, 0);
         assert_eq!(bins.at_least(3), Some(1));
-        bins.file(1, 120);
+        bins.file(1, DATA_PAGES as u32);
         assert_eq!(bins.at_least(1), Some(1));
         bins.file(1, 0);
         bins.file(0, 0);

@@ -240,6 +240,7 @@ pub(super) fn longest(set: u128) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::heap::layout::DATA_PAGES;
     use proptest::prelude::*;
 
     /// The runs of a set, one page after the other.
@@ -282,24 +283,24 @@ mod tests {
     fn extremes() {
         assert_eq!(
             (longest(0), longest(DATA), longest(DATA >> 1 & DATA)),
-            (0, 120, 119)
+            (0, DATA_PAGES as u32, DATA_PAGES as u32 - 1)
         );
         assert_eq!(run(0, 128), u128::MAX);
-        assert_eq!(run(8, 120), DATA);
+        assert_eq!(run(FIRST_DATA_PAGE as u32, DATA_PAGES), DATA);
     }
 
     #[test]
     fn pages_age_over_two_grace_times_and_use_makes_them_young() {
         let mut chunk = Chunk::new(Mapping::reserve(CHUNK).unwrap(), true);
-        chunk.take(run(8, 60));
+        chunk.take(run(9, 59));
         chunk.grow_older();
         assert_eq!(chunk.scavengeable(), 0);
-        chunk.put(run(8, 30));
+        chunk.put(run(9, 30));
         chunk.grow_older();
         assert_eq!(chunk.scavengeable(), run(68, 60));
         chunk.grow_older();
-        assert_eq!(chunk.scavengeable(), run(8, 30) | run(68, 60));
-        chunk.take(run(8, 30));
+        assert_eq!(chunk.scavengeable(), run(9, 30) | run(68, 60));
+        chunk.take(run(9, 30));
         chunk.take(run(68, 40));
         assert_eq!(
             chunk.scavengeable(),
@@ -313,7 +314,7 @@ mod tests {
     fn a_broken_chunk_is_mended_when_it_fills_up() {
         let mut chunk = Chunk::new(Mapping::reserve(CHUNK).unwrap(), true);
         assert_eq!(
-            chunk.take(run(8, 60)),
+            chunk.take(run(9, 59)),
             Taken {
                 zeroed: true,
                 recommitted: 0
