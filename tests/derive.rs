@@ -232,7 +232,7 @@ mod shadowed {
         type Chosen = u8;
     }
 
-    impl<'gc> Choose for super::Chooser<'gc> {
+    impl<'gc> Choose for Chooser<'gc> {
         type Chosen = super::Leaf<'gc>;
     }
 
@@ -243,17 +243,17 @@ mod shadowed {
     #[derive(Trace)]
     #[trace(bound = "T: Choose, T::Chosen: Trace<'gc>")]
     pub(super) struct Box<T: Choose>(pub(super) T::Chosen);
-}
 
-#[derive(Trace)]
-struct Chooser<'gc> {
-    list: shadowed::Vec<Chooser<'gc>>,
-    boxed: Option<shadowed::Box<Self>>,
+    #[derive(Trace)]
+    pub(super) struct Chooser<'gc> {
+        pub(super) list: Vec<Chooser<'gc>>,
+        pub(super) boxed: Option<Box<Self>>,
+    }
 }
 
 #[test]
 fn the_name_of_a_container_proves_nothing() {
-    traces!(2, Chooser<'_>, |leaf, mc| Chooser {
+    traces!(2, shadowed::Chooser<'_>, |leaf, mc| shadowed::Chooser {
         list: shadowed::Vec(leaf()),
         boxed: Some(shadowed::Box(leaf())),
     });
