@@ -267,6 +267,7 @@ fn twins_of_roots_and_weak_references_are_caught() {
         );
     }
     let weak = Config {
+        one_start: false,
         upgrades: [1, 0],
         stores: [0, 0],
         ..base(Hybrid, false)

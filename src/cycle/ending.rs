@@ -10,7 +10,6 @@ use super::mutator::MutatorState;
 use super::pacer::Work;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
-use crate::sync::twin::{self, Twin};
 
 impl Core {
     /// StopTheWorld, everybody is held: marks the heap and clears weak references.
@@ -51,11 +50,7 @@ impl Core {
             self.ask_stop(d);
             return Advance::Progress;
         }
-        let seq = self.ask(d, Mode::Off, Colour::White, false);
-        if twin::is(Twin::SweepBeforeOff) {
-            return self.barriers_off(d);
-        }
-        d.stage = Stage::Off { seq };
+        d.stage = Stage::Off { seq: self.ask(d, Mode::Off, Colour::White, false) };
         Advance::Progress
     }
 

@@ -233,6 +233,7 @@ fn grey_twins() {
         (Twin::EndNotShaded, false),
         (Twin::GreyClaims, false),
         (Twin::LeakIgnored, true),
+        (Twin::DetachForgetsLeak, true),
     ] {
         is_caught(
             &format!("cell, grey straggler, leak {leak}"),

@@ -149,7 +149,10 @@ pub(super) fn is_caught(
         catch_unwind(AssertUnwindSafe(|| explore(bound, model)))
     });
     let Err(panic) = result else {
-        panic!("{name}: {twin:?} was not caught in {} executions", EXECUTIONS.get());
+        panic!(
+            "{name}: {twin:?} was not caught in {} executions",
+            EXECUTIONS.get()
+        );
     };
     let text = panic
         .downcast_ref::<String>()

@@ -3,11 +3,11 @@
 use crossbeam_epoch::{self as epoch, Atomic, Owned};
 
 pub(crate) use core::sync::atomic;
-pub(crate) use std::thread_local;
 pub(crate) use parking_lot::{
     Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
 pub(crate) use std::sync::{Arc, Weak};
+pub(crate) use std::thread_local;
 
 /// Threads and spinning.
 pub(crate) mod thread {

@@ -75,8 +75,6 @@ pub(crate) enum Twin {
     DetachForgetsLeak,
     /// Markers at work are not counted.
     ActiveNotCounted,
-    /// The sweep starts before all barriers are off.
-    SweepBeforeOff,
 }
 
 /// Whether the code runs as this twin.
