@@ -132,6 +132,7 @@ impl<'a> Expansion<'a> {
         if fields.is_empty() {
             return quote!(true);
         }
+        let same_types = self.same_types();
         // An inherent constant is preferred to a trait's, so the probe answers with the inherent `true` if its bound is known
         // to hold. Printed here, not imported: the path of the crate is the user's to say.
         quote!({
@@ -145,8 +146,47 @@ impl<'a> Expansion<'a> {
                 const IS_SEND: ::core::primitive::bool = false;
             }
             impl<__T: ?::core::marker::Sized> __NotSend for __SendProbe<__T> {}
+            let _ = |this: &Self| { #same_types };
             !::core::mem::needs_drop::<Self>() || true #(#fields)*
         })
+    }
+
+    /// Code, never run, that compiles only if the types of fields mean here what they mean in the definition: the items printed
+    /// beside it would shadow a type of the same name, and the wrong type would be asked.
+    fn same_types(&self) -> TokenStream {
+        if self.input.attrs.skip.is_some() {
+            return TokenStream::new();
+        }
+        let tie = |fields: &[Field<'_>]| {
+            let (mut pattern, mut lets) = (TokenStream::new(), TokenStream::new());
+            for (index, field) in fields.iter().enumerate() {
+                let (member, ty) = (&field.member, field.ty);
+                if matches!(field.kind, Kind::Code) {
+                    pattern.extend(quote!(#member: _,));
+                    continue;
+                }
+                let binding = format_ident!("__field{index}", span = Span::mixed_site());
+                pattern.extend(quote!(#member: #binding,));
+                lets.extend(quote!(let _: &#ty = #binding;));
+            }
+            (pattern, lets)
+        };
+        match &self.input.shape {
+            Shape::Struct(fields) => {
+                let (pattern, lets) = tie(fields);
+                quote!(let Self { #pattern } = this; #lets)
+            }
+            Shape::Enum(variants) if variants.is_empty() => TokenStream::new(),
+            Shape::Enum(variants) => {
+                let arms = variants.iter().map(|variant| {
+                    let ident = variant.ident;
+                    let (pattern, lets) = tie(&variant.fields);
+                    quote!(Self::#ident { #pattern } => { #lets })
+                });
+                quote!(match this { #(#arms)* })
+            }
+            Shape::Union(_) => TokenStream::new(),
+        }
     }
 
     fn body(&self, tracer: &Ident) -> TokenStream {

@@ -62,6 +62,11 @@ fn generic_struct() {
                 false || <T as ::tricolor_gc::Trace<'gc>>::NEEDS_TRACE;
             const DROP_IS_SEND: ::core::primitive::bool = {
                 #probe
+                let _ = |this: &Self| {
+                    let Self { value: __field0, name: __field1, call: _, } = this;
+                    let _: &T = __field0;
+                    let _: &String = __field1;
+                };
                 !::core::mem::needs_drop::<Self>() || true
                     && (<T as ::tricolor_gc::Trace<'gc>>::DROP_IS_SEND
                         || __SendProbe::<T>::IS_SEND)
@@ -113,6 +118,15 @@ fn recursive_enum() {
             const NEEDS_TRACE: ::core::primitive::bool = false || true || true;
             const DROP_IS_SEND: ::core::primitive::bool = {
                 #probe
+                let _ = |this: &Self| {
+                    match this {
+                        Self::Add { 0: __field0, 1: __field1, } => {
+                            let _: &Box<Expr> = __field0;
+                            let _: &Box<Self> = __field1;
+                        }
+                        Self::Nil {} => {}
+                    }
+                };
                 !::core::mem::needs_drop::<Self>() || true
                     && (!::core::mem::needs_drop::<Box<Expr>>()
                         || __SendProbe::<Box<Expr>>::IS_SEND)
@@ -148,6 +162,7 @@ fn skipped_type() {
             const NEEDS_TRACE: ::core::primitive::bool = false;
             const DROP_IS_SEND: ::core::primitive::bool = {
                 #probe
+                let _ = |this: &Self| {};
                 !::core::mem::needs_drop::<Self>() || true
                     && (!::core::mem::needs_drop::<Self>()
                         || __SendProbe::<Self>::IS_SEND)
