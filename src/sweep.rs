@@ -18,8 +18,8 @@ use crate::cycle::mail::Letter;
 use crate::cycle::mutator::{MAIL, MutatorState};
 use crate::heap::span::{Epoch, LAST_EPOCH, NEVER_MADE, Span, ZOMBIE, mark_of, poison};
 use crate::heap::type_info::DropFn;
-use crate::sync::{Arc, thread_local};
 use crate::sync::atomic::Ordering;
+use crate::sync::{Arc, thread_local};
 
 thread_local! {
     /// The heaps whose destructors, or `trace` functions, this thread runs now, the innermost last.

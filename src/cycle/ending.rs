@@ -50,7 +50,9 @@ impl Core {
             self.ask_stop(d);
             return Advance::Progress;
         }
-        d.stage = Stage::Off { seq: self.ask(d, Mode::Off, Colour::White, false) };
+        d.stage = Stage::Off {
+            seq: self.ask(d, Mode::Off, Colour::White, false),
+        };
         Advance::Progress
     }
 

@@ -227,7 +227,8 @@ fn scan(s: &State, object: u8, next: &mut Vec<Next>) {
 fn round(config: &Config, s: &State, next: &mut Vec<Next>) {
     let mut n = *s;
     let clean = s.work == 0 && !s.pushed;
-    if !clean && !(config.is(Twin::UpgradeNotSeen) && s.m.iter().all(|m| m.acked)) {
+    let unseen = config.is(Twin::UpgradeNotSeen) && s.m.iter().all(|m| m.acked);
+    if !clean && !unseen {
         n.stage = Stage::Mark;
         return push(n, "has found work in the round", 0, next);
     }
