@@ -21,20 +21,22 @@ lox_under_stress() {
     for program in tests/lox/*.lox; do
         expected=$(timeout 60 "$lox" "$program" 2>&1 || true)
         for barrier in insertion deletion hybrid stop-the-world; do
-            for markers in 0 1 2; do
+            for markers in 0 1; do
                 if [[ $(timeout 120 "$lox" --stress --barrier "$barrier" --markers "$markers" "$program" 2>&1 || true) != "$expected" ]]; then
                     echo "$program prints something else with --stress --barrier $barrier --markers $markers" >&2
                     return 1
                 fi
             done
         done
-        echo "   $program: the same under 4 barriers with 0, 1 and 2 markers"
+        echo "   $program: the same under 4 barriers with 0 and 1 markers"
     done
 }
 
-mapfile -t tests < <(sanitizable_tests)
+# The tests whose programs race, or collect all the time.
+tests=()
+for name in stress model threads cells leaked_guards drop_marks weak roots; do tests+=(--test "$name"); done
 step 'build, with the verifier' cargo build --release --features verify --examples
 step 'Lox with the verifier' lox_under_stress
 step 'tests with the verifier, optimised' \
     timeout 900 cargo test --release --features verify "${tests[@]}"
-step 'soak with the verifier, 1 minute' timeout 300 "$CARGO_TARGET_DIR/release/examples/soak" 1
+step 'soak with the verifier, half a minute' timeout 300 "$CARGO_TARGET_DIR/release/examples/soak" 0.5

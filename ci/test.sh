@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Everything that must pass. Without arguments: all steps, in this order, up to the first that fails.
 #
-#   ci/test.sh                 all of them
+#   ci/test.sh                 all of them but verify and asan, which repeat tests and take long
 #   ci/test.sh quick           without loom, stress and the sanitizers
 #   ci/test.sh STEP...         some of them: style fmt clippy test verify docs examples loom stress tsan asan
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 quick=(style fmt clippy test docs examples)
-all=("${quick[@]}" loom stress tsan asan)
+all=("${quick[@]}" loom stress tsan)
 
 case ${1-} in
     '') steps=("${all[@]}") ;;
