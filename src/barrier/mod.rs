@@ -122,11 +122,31 @@ impl MutatorState {
             }
         }
         let abandon = Abandon(self);
+        let before = self.tracer().edges.len();
         trace(self.tracer());
         core::mem::forget(abandon);
+        self.drop_marked_edges(before);
         if self.tracer().edges.len() >= self.buffer_size() {
             self.flush_edges(self.core());
         }
+    }
+
+    /// Forgets the edges from `first` on whose objects this cycle has found: a large cell that is written often would flood the
+    /// worklist with them.
+    fn drop_marked_edges(&self, first: usize) {
+        let epoch = self.command.get().epoch;
+        let edges = &mut self.tracer().edges;
+        let mut kept = first;
+        for index in first..edges.len() {
+            // SAFETY: the contents of a cell were traced just now: the edges are live objects.
+            let mark = unsafe { mark_of(edges[index]) };
+            // Relaxed: a mark that is not seen costs an edge too many.
+            if mark.load(Ordering::Relaxed) != epoch {
+                edges[kept] = edges[index];
+                kept += 1;
+            }
+        }
+        edges.truncate(kept);
     }
 
     /// A write access to a cell begins; `trace` traces its contents. The caller is the cell's only writer until it
