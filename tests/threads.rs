@@ -402,7 +402,8 @@ fn an_object_in_the_making_survives_a_change_of_colours() {
     let kept: Root<Kept> = driver.enter(|mc| Root::new(mc, Gc::new(mc, GcMutex::new(None))));
     let list: Root<Rootable![common::Link<'_, u8>]> =
         driver.enter(|mc| Root::new(mc, long_list(mc, 0)));
-    let [a_in, a_out, a_back, a_gone, b_in, marking, b_done] = [(); 7].map(|()| Meeting::new(2));
+    let [a_in, a_out, a_back, c_in, c_gone, b_in, marking, b_done] =
+        [(); 8].map(|()| Meeting::new(2));
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut a = heap.attach();
@@ -410,10 +411,8 @@ fn an_object_in_the_making_survives_a_change_of_colours() {
                 a_in.wait();
                 a_out.wait();
             });
-            a.enter(|_| {
-                a_back.wait();
-                a_gone.wait();
-            });
+            // The last to arm: this turns the first handshake into the second.
+            a.enter(|_| a_back.wait());
         });
         a_in.wait();
         driver.enter(|mc| {
@@ -421,9 +420,18 @@ fn an_object_in_the_making_survives_a_change_of_colours() {
             mc.account(-(1 << 40));
         });
         assert_eq!(driver.step(1), StepStatus::Waiting, "for A to be armed");
+        scope.spawn(|| {
+            // Armed from the start, and inside until the second handshake is asked.
+            let mut c = heap.attach();
+            c.enter(|_| {
+                c_in.wait();
+                c_gone.wait();
+            });
+        });
+        c_in.wait();
         a_out.wait();
         a_back.wait();
-        assert_eq!(driver.step(1), StepStatus::Waiting, "for A to be black");
+        assert_eq!(driver.step(1), StepStatus::Waiting, "for C to be black");
         scope.spawn(|| {
             let mut b = heap.attach();
             b.enter(|mc| {
@@ -442,7 +450,7 @@ fn an_object_in_the_making_survives_a_change_of_colours() {
             b_done.wait();
         });
         b_in.wait();
-        a_gone.wait();
+        c_gone.wait();
         while driver.step(1) == StepStatus::Waiting {}
         marking.wait();
         b_done.wait();
