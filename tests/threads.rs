@@ -12,8 +12,8 @@ use common::{
     panic_message, quiet_heap, wait_until,
 };
 use tricolor_gc::{
-    Barrier, Gc, GcMutex, GcRwLock, GcSlot, GcWeak, Heap, Mutation, Root, Rootable, StepStatus,
-    Trace,
+    Barrier, Gc, GcMutex, GcRwLock, GcSlot, GcWeak, Heap, Mutation, Mutator, Root, Rootable,
+    StepStatus, Trace,
 };
 
 /// A node of a graph that all mutators use.
@@ -393,6 +393,14 @@ struct Made<'gc> {
 
 /// The straggler `A` holds the second handshake of the Hybrid barrier up while `B`, already black, is in the middle of
 /// making an object; when `A` leaves, the colour of new objects changes under `B`'s hands.
+/// Is inside from the first meeting to the second.
+fn stay_inside(mutator: &mut Mutator, entered: &Meeting, leave: &Meeting) {
+    mutator.enter(|_| {
+        entered.wait();
+        leave.wait();
+    });
+}
+
 #[test]
 fn an_object_in_the_making_survives_a_change_of_colours() {
     let heap = quiet_heap(Barrier::Hybrid);
@@ -407,10 +415,7 @@ fn an_object_in_the_making_survives_a_change_of_colours() {
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut a = heap.attach();
-            a.enter(|_| {
-                a_in.wait();
-                a_out.wait();
-            });
+            stay_inside(&mut a, &a_in, &a_out);
             // The last to arm: this turns the first handshake into the second.
             a.enter(|_| a_back.wait());
         });
@@ -422,11 +427,7 @@ fn an_object_in_the_making_survives_a_change_of_colours() {
         assert_eq!(driver.step(1), StepStatus::Waiting, "for A to be armed");
         scope.spawn(|| {
             // Armed from the start, and inside until the second handshake is asked.
-            let mut c = heap.attach();
-            c.enter(|_| {
-                c_in.wait();
-                c_gone.wait();
-            });
+            stay_inside(&mut heap.attach(), &c_in, &c_gone);
         });
         c_in.wait();
         a_out.wait();
