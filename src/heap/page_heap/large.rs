@@ -144,11 +144,13 @@ impl LargeRuns {
         Some(run)
     }
 
+    #[cfg(any(test, debug_assertions))]
     /// The runs in use.
     pub(super) fn live(&self) -> impl Iterator<Item = &LargeRun> {
         self.live.values()
     }
 
+    #[cfg(any(test, debug_assertions))]
     /// The runs kept.
     pub(super) fn kept(&self) -> impl Iterator<Item = &LargeRun> {
         self.kept.iter()
