@@ -358,7 +358,12 @@ impl MutatorState {
             let span = match self.take_span(&class) {
                 Some(span) => span,
                 None => match core.space.new_span(&class, core.external()) {
-                    Ok(span) => span,
+                    Ok(span) => {
+                        if core.space.runs_low() {
+                            core.wake();
+                        }
+                        span
+                    }
                     Err(why) if retried || !core.sweep_all() => {
                         return Err(self.alloc_error(slot_size, why));
                     }

@@ -190,6 +190,8 @@ fn run(core: &Core) {
     loop {
         let outcome = drive_in_background(core, &mut marker);
         let timeout = match outcome {
+            // Mutators should find memory that has been touched.
+            _ if core.space.make_ready() => Duration::ZERO,
             Some(Advance::Progress) => {
                 (quiet_since, wait) = (Instant::now(), FIRST_WAIT);
                 Duration::ZERO

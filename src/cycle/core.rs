@@ -371,7 +371,7 @@ impl Core {
     }
 
     /// A mutator at its boundary allocates faster than the collector works: it waits. A tenth of a millisecond if the heap is past
-    /// its goal while marking, and not quite one if it is far past it, which slows its allocation down to the markers' pace;
+    /// its goal while marking, and half a one if it is far past it, which slows its allocation down to the markers' pace;
     /// for the end of a cycle, at most a second or two, if it is near its hard limit.
     pub(crate) fn wait_for_cycle_under_pressure(&self, state: &MutatorState) {
         if self.thread_is_inside(state) || self.in_user_code() {
@@ -390,7 +390,7 @@ impl Core {
                 self.wait_for_end_of_cycle(patience, 100);
             }
         } else if self.heap_now() > self.goal.load(Ordering::Relaxed).saturating_mul(2) {
-            self.wait_for_end_of_cycle(Duration::from_micros(100), 8);
+            self.wait_for_end_of_cycle(Duration::from_micros(500), 1);
         } else {
             self.wait_for_end_of_cycle(Duration::from_micros(100), 1);
         }

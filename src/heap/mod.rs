@@ -20,11 +20,11 @@ mod vector;
 
 use self::class::{Class, ClassKey, Classes};
 use self::layout::{DATA_PAGES, MAX_SLOTS, PAGE};
-use self::page_heap::{PageHeap, PageHeapConfig, PageRun};
+use self::page_heap::{PageHeap, PageHeapConfig, PageRun, ReadyChunk};
 use self::span::{Epoch, Span, SpanInit};
 use self::type_info::TypeInfo;
 use crate::sync::atomic::Ordering;
-use crate::sync::plain::AtomicUsize;
+use crate::sync::plain::{AtomicBool, AtomicUsize};
 use crate::sync::{Arc, Mutex};
 
 /// Objects that have a span of their own.
@@ -46,6 +46,8 @@ pub(crate) struct Space {
     /// Bytes of pages that belong to spans. Written under the lock of `pages`; read for limits and statistics, where
     /// a value a moment old is as good (Relaxed).
     in_use: AtomicUsize,
+    /// A chunk should be made ready. Written under the lock of `pages`, taken by whoever calls for a background thread.
+    runs_low: AtomicBool,
     /// Hard limit on `in_use` plus what the embedder reports (`usize::MAX`: none).
     max_bytes: usize,
 }
@@ -66,6 +68,7 @@ impl Space {
             classes: Mutex::new(Classes::default()),
             large: Mutex::new(LargeSpans::default()),
             in_use: AtomicUsize::new(0),
+            runs_low: AtomicBool::new(false),
             max_bytes,
         }
     }
@@ -90,7 +93,29 @@ impl Space {
         };
         let run = run.map_err(|_| NoPages::System)?;
         self.in_use.store(wanted, Ordering::Relaxed);
+        if heap.wants_chunk() {
+            self.runs_low.store(true, Ordering::Relaxed);
+        }
         Ok(run)
+    }
+
+    /// Whether a background thread should be told that memory runs low; true once per page run taken.
+    #[inline]
+    pub(crate) fn runs_low(&self) -> bool {
+        self.runs_low.load(Ordering::Relaxed) && self.runs_low.swap(false, Ordering::Relaxed)
+    }
+
+    /// Makes one chunk ready if the heap grows and has little left; whether it did.
+    pub(crate) fn make_ready(&self) -> bool {
+        if !self.pages.lock().wants_chunk() {
+            return false;
+        }
+        // What the system refuses now is the allocation's to report.
+        let Ok(chunk) = ReadyChunk::new() else {
+            return false;
+        };
+        self.pages.lock().add_chunk(chunk);
+        true
     }
 
     /// A new, empty span of a class.

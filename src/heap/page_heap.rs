@@ -7,7 +7,7 @@
 //! 1. the run of the same length freed last, if it is still free ([`hot`]): its memory is likely in the cache;
 //! 2. the chunk whose longest run of pages *that take room* fits best ([`bins`]), lowest address in it;
 //! 3. the chunk whose longest free run fits best, lowest address in it: pages never touched or given back;
-//! 4. a new chunk.
+//! 4. a new chunk; a heap that grows has one or more made ready by then ([`ready`]).
 //!
 //! Best fit over chunks fills nearly full chunks first and lets others become wholly free, which is what lets them be
 //! unmapped; the bitmaps of a chunk ([`chunk`]) make coalescing a matter of course.
@@ -31,6 +31,7 @@ mod bins;
 mod chunk;
 mod hot;
 mod large;
+mod ready;
 mod scavenge;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ use self::bins::Bins;
 use self::chunk::Chunk;
 use self::hot::HotRuns;
 use self::large::{LargeRun, LargeRuns};
+pub(crate) use self::ready::ReadyChunk;
 use self::scavenge::Ages;
 use super::os::{Mapping, OsError};
 use crate::heap::layout::{CHUNK, DATA_PAGES, HEADER, PAGE};
@@ -289,6 +291,14 @@ impl PageHeap {
         };
         let chunk = Chunk::new(mapping, huge);
         let base = chunk.base();
+        let slot = self.insert_chunk(chunk);
+        let first = (HEADER / PAGE) as u32;
+        Ok(self.take(slot, first, pages, Some(base)))
+    }
+
+    /// Gives a fresh chunk a slot; it is to be filed.
+    fn insert_chunk(&mut self, chunk: Chunk) -> u32 {
+        let base = chunk.base();
         self.totals.remember_chunk(&chunk);
         let slot = self.vacant.pop().unwrap_or(self.chunks.len() as u32);
         if slot as usize == self.chunks.len() {
@@ -296,8 +306,7 @@ impl PageHeap {
         }
         self.chunks[slot as usize] = Some(chunk);
         self.slots.insert(base, slot);
-        let first = (HEADER / PAGE) as u32;
-        Ok(self.take(slot, first, pages, Some(base)))
+        slot
     }
 
     /// Takes the large run behind the header at `base` back.

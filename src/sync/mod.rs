@@ -24,5 +24,5 @@ pub(crate) use native::*;
 
 /// See the module header.
 pub(crate) mod plain {
-    pub(crate) use core::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize};
+    pub(crate) use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize};
 }

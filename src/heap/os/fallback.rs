@@ -48,6 +48,13 @@ pub(super) unsafe fn advise_huge(_start: NonNull<u8>, _bytes: usize) {}
 /// None here; as on the other platform.
 pub(super) unsafe fn advise_no_huge(_start: NonNull<u8>, _bytes: usize) {}
 
+/// All memory takes room from the start.
+///
+/// # Safety
+///
+/// None here; as on the other platform.
+pub(super) unsafe fn populate(_start: NonNull<u8>, _bytes: usize) {}
+
 /// Parts cannot be given back; the contents stay.
 ///
 /// # Safety
@@ -79,6 +86,8 @@ mod tests {
         unsafe { advise_huge(start, CHUNK) };
         // SAFETY: both do nothing on this platform.
         unsafe { advise_no_huge(start, CHUNK) };
+        // SAFETY: does nothing on this platform.
+        unsafe { populate(start, CHUNK) };
         // SAFETY: the allocation above, last used here.
         unsafe { release(start, 2 * CHUNK) };
     }

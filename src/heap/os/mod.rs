@@ -114,6 +114,12 @@ impl Mapping {
         unsafe { platform::advise_no_huge(self.start, self.bytes) }
     }
 
+    /// Takes room for all of the mapping now, so that nobody waits for it at the first access. Contents do not change.
+    pub(crate) fn populate(&self) {
+        // SAFETY: `start` and `bytes` are the mapping that `self` owns.
+        unsafe { platform::populate(self.start, self.bytes) }
+    }
+
     /// Gives the memory of a part back; true means that it takes no room and reads as zero from now on. After false it
     /// is as before.
     ///

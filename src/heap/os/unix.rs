@@ -103,6 +103,20 @@ pub(super) unsafe fn advise_no_huge(start: NonNull<u8>, bytes: usize) {
     let _ = (start, bytes);
 }
 
+/// Takes room for the range. Where the kernel has no such call, the first accesses will.
+///
+/// # Safety
+///
+/// The range is page-aligned and lies in one mapping of this module.
+pub(super) unsafe fn populate(start: NonNull<u8>, bytes: usize) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    // SAFETY: the range is mapped, by the caller; populating does not change contents. Kernels before 5.14 answer with an
+    // error, and the memory stays as it is.
+    let _ = unsafe { madvise(start.as_ptr().cast(), bytes, Advice::LinuxPopulateWrite) };
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (start, bytes);
+}
+
 /// Drops the contents: the range takes no room and reads as zero.
 ///
 /// # Safety

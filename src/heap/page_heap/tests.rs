@@ -366,3 +366,24 @@ proptest! {
         prop_assert_eq!((model.heap.reserved_bytes(), model.heap.committed_bytes()), (0, 0));
     }
 }
+
+#[test]
+fn a_growing_heap_asks_for_chunks_and_uses_them() {
+    let mut heap = heap(CHUNK);
+    assert!(!heap.wants_chunk(), "small heaps fault in what they need");
+    let first = heap.allocate(DATA_PAGES).unwrap();
+    assert!(heap.wants_chunk());
+    heap.add_chunk(ReadyChunk::new().unwrap());
+    heap.check_invariants();
+    assert!(!heap.wants_chunk());
+    assert_eq!(heap.free_bytes(), DATA_PAGES * PAGE);
+    let reserved = heap.reserved_bytes();
+    let ready = heap.allocate(DATA_PAGES).unwrap();
+    assert_eq!((ready.new_chunk, ready.zeroed), (None, true));
+    assert!(is_zero(&ready));
+    assert_eq!(heap.reserved_bytes(), reserved);
+    for run in [first, ready] {
+        assert!(heap.free(run.base, run.pages).is_none());
+    }
+    heap.check_invariants();
+}

@@ -1,0 +1,48 @@
+//! Chunks made ready before anybody needs them.
+//!
+//! The first access to a chunk of huge pages clears two megabytes, some hundred microseconds at which a mutator
+//! would stand still in the middle of an allocation. So a growing heap keeps a few chunks ahead, mapped and touched by a
+//! background thread: [`PageHeap::wants_chunk`] says when, the thread maps and touches outside the lock, and
+//! [`PageHeap::add_chunk`] files the chunk as free pages like any others. Best fit takes it last, and scavenging gives it
+//! back when it has not been needed for long.
+//!
+//! Pages that were given back earlier count as there: they are used again before the heap takes more address space.
+
+use super::chunk::Chunk;
+use super::{OsError, PageHeap};
+use crate::heap::layout::{CHUNK, DATA_PAGES, PAGE};
+use crate::heap::os::Mapping;
+
+/// Free bytes that a growing heap keeps: a part of what is in use, between one and four chunks.
+const PART: usize = 64;
+const LEAST: usize = DATA_PAGES * PAGE;
+const MOST: usize = 4 * LEAST;
+
+/// A chunk that is mapped and touched, and belongs to no heap yet.
+pub(crate) struct ReadyChunk(Mapping);
+
+impl ReadyChunk {
+    /// Maps and touches. Takes long: not to be called under a lock.
+    pub(crate) fn new() -> Result<ReadyChunk, OsError> {
+        let mapping = Mapping::reserve(CHUNK)?;
+        mapping.advise_huge(CHUNK);
+        mapping.populate();
+        Ok(ReadyChunk(mapping))
+    }
+}
+
+impl PageHeap {
+    /// Whether the heap grows and has little left.
+    #[inline]
+    pub(crate) fn wants_chunk(&self) -> bool {
+        let wanted = (self.totals.in_use / PART).clamp(LEAST, MOST);
+        self.wants_huge_pages() && self.free_bytes() + self.totals.returned < wanted
+    }
+
+    /// Takes a ready chunk in.
+    pub(crate) fn add_chunk(&mut self, ready: ReadyChunk) {
+        let chunk = Chunk::new(ready.0, true);
+        let slot = self.insert_chunk(chunk);
+        self.refile(slot);
+    }
+}
