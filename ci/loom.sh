@@ -9,7 +9,7 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-export CARGO_TARGET_DIR RUSTFLAGS='--cfg loom'
+export CARGO_TARGET_DIR RUSTFLAGS='--cfg tricolor_loom'
 CARGO_TARGET_DIR=$(target_dir loom)
 export LOOM_EXTRA_PREEMPTIONS=0
 limit=${LOOM_TIMEOUT-900}

@@ -47,7 +47,7 @@ mod cycle;
 mod error;
 mod gc;
 mod heap;
-#[cfg(all(test, loom))]
+#[cfg(all(test, tricolor_loom))]
 mod loom_tests;
 mod mark;
 mod mutator;

@@ -44,16 +44,16 @@ const _: () = assert!(PAGES_PER_CHUNK * DESCRIPTOR <= HEADER / GRANULE);
 const _: () = assert!(DATA_PAGES * FREE_WORDS * 8 <= PAGE);
 
 /// Root slots in a segment of the root table.
-#[cfg(not(all(test, loom)))]
+#[cfg(not(tricolor_loom))]
 pub(crate) const ROOT_SLOTS: usize = 168;
 /// Slots of a small span at most.
-#[cfg(not(all(test, loom)))]
+#[cfg(not(tricolor_loom))]
 pub(crate) const MAX_SLOTS: usize = FREE_WORDS * 64;
 
 // Under loom, as few of everything as shows how they are handed over.
-#[cfg(all(test, loom))]
+#[cfg(tricolor_loom)]
 pub(crate) const ROOT_SLOTS: usize = 2;
-#[cfg(all(test, loom))]
+#[cfg(tricolor_loom)]
 pub(crate) const MAX_SLOTS: usize = 2;
 
 /// The chunk that an object's address lies in.

@@ -1,6 +1,6 @@
 //! One set of names for the synchronisation primitives, so that the same code runs on the machine and under loom.
 //!
-//! Everything in this crate imports its atomics, locks and threads from here. Under `cfg(all(test, loom))` the names
+//! Everything in this crate imports its atomics, locks and threads from here. Under `cfg(tricolor_loom)` the names
 //! are loom's and every access is a point where loom may switch threads; otherwise they are `core`'s atomics and
 //! parking_lot's locks. The lock types have parking_lot's interface in both cases: no poisoning, no `Result`.
 //!
@@ -8,18 +8,18 @@
 //! statistics and the pacer, names that are unique in the process) and for mark bytes, which lie in the heap's memory
 //! where a loom object has no room.
 //!
-//! This is one of the few files where `cfg(loom)` is written; the protocols themselves do not know of it.
+//! This is one of the few files where `cfg(tricolor_loom)` is written; the protocols themselves do not know of it.
 
 pub(crate) mod twin;
 
-#[cfg(all(test, loom))]
+#[cfg(tricolor_loom)]
 mod model;
-#[cfg(all(test, loom))]
+#[cfg(tricolor_loom)]
 pub(crate) use model::*;
 
-#[cfg(not(all(test, loom)))]
+#[cfg(not(tricolor_loom))]
 mod native;
-#[cfg(not(all(test, loom)))]
+#[cfg(not(tricolor_loom))]
 pub(crate) use native::*;
 
 /// See the module header.

@@ -2,7 +2,7 @@
 //!
 //! A model checker that finds nothing may be looking at nothing. So each protocol has twins, in which one step is left
 //! out or moved, and a model must find what that breaks. The weakened spot asks [`is`], which is a constant `false`
-//! outside `cfg(all(test, loom))` and costs nothing there; under loom a test chooses the twin for the models it runs.
+//! outside `cfg(tricolor_loom)` and costs nothing there; under loom a test chooses the twin for the models it runs.
 
 /// What is left out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,16 +78,16 @@ pub(crate) enum Twin {
 }
 
 /// Whether the code runs as this twin.
-#[cfg(not(all(test, loom)))]
+#[cfg(not(tricolor_loom))]
 #[inline(always)]
 pub(crate) const fn is(_: Twin) -> bool {
     false
 }
 
-#[cfg(all(test, loom))]
+#[cfg(tricolor_loom)]
 pub(crate) use switch::{is, with};
 
-#[cfg(all(test, loom))]
+#[cfg(tricolor_loom)]
 mod switch {
     use core::cell::Cell;
 
