@@ -10,7 +10,7 @@
 use std::collections::HashSet;
 
 use crate::cycle::core::Core;
-use crate::heap::span::{Epoch, mark_of, scan_info, type_name_at};
+use crate::heap::span::{Epoch, info_at, mark_of, scan_info};
 use crate::mark::tracer::{Meet, Tracer};
 use crate::sync::atomic::Ordering;
 
@@ -32,7 +32,7 @@ impl Core {
             let mark = unsafe { mark_of(object) };
             if mark.load(Ordering::Relaxed) != epoch {
                 // SAFETY: as above.
-                let name = unsafe { type_name_at(object) };
+                let name = (unsafe { info_at(object) }.name)();
                 eprintln!(
                     "tricolor-gc verifier: cycle with epoch {epoch} lost a reachable object of type {name} \
                      (mark {}) under {}",
@@ -42,8 +42,10 @@ impl Core {
                 std::process::abort();
             }
             // SAFETY: as above.
-            let (trace, slot_size) = unsafe { scan_info(object) };
-            if let Some(trace) = trace {
+            let (_, slot_size) = unsafe { scan_info(object) };
+            // SAFETY: as above.
+            let info = unsafe { info_at(object) };
+            if let Some(trace) = info.trace {
                 let pointer = core::ptr::with_exposed_provenance(object);
                 // SAFETY: the type's own function, on a live object, while no mutator runs.
                 unsafe { trace(pointer, slot_size, &mut tracer) };

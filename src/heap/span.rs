@@ -1,10 +1,10 @@
 //! Spans: runs of pages that hold objects of one size and one type.
 //!
 //! A span is described by the descriptor of its first page; the descriptors of its other pages repeat what a marker
-//! needs (`trace`, `slot_size`), so that marking never looks for the first page.
+//! needs (`scan`, `slot_size`), so that marking never looks for the first page.
 //!
 //! **Who may touch it (I7).** A span is owned by exactly one of: a mutator's cache, a class's lists (under their
-//! lock), or a sweeper that took it off a list. Only the owner writes. Markers read `trace` and `slot_size` only, which
+//! lock), or a sweeper that took it off a list. Only the owner writes. Markers read `scan` and `slot_size` only, which
 //! are written once, before the first object of the span is published.
 //!
 //! **Free bits** say which slots no object has: one per slot, cleared when a run is taken, set when it is given back and by
@@ -35,7 +35,7 @@ use super::layout::{
     DESCRIPTOR, FREE_WORDS, GRANULE, PAGE, PAGE_SHIFT, chunk_of, descriptor_address,
     free_bits_address, mark_address,
 };
-use super::type_info::{TraceFn, TypeInfo};
+use super::type_info::{ScanFn, TypeInfo};
 use super::vector;
 use crate::sync::atomic::Ordering;
 use crate::sync::plain::AtomicU8;
@@ -57,8 +57,8 @@ pub(crate) const fn next_epoch(epoch: Epoch) -> Epoch {
 /// The descriptor of a page. `Cell`s: plain memory, written by the span's owner only.
 #[repr(C)]
 pub(crate) struct Descriptor {
-    /// How to trace an object that starts in this page; on every page of the span.
-    trace: Cell<Option<TraceFn>>,
+    /// How to scan an object that starts in this page; on every page of the span.
+    scan: Cell<Option<ScanFn>>,
     /// Bytes of a slot; on every page of the span.
     slot_size: Cell<usize>,
     /// The rest is on the first page only.
@@ -79,7 +79,7 @@ pub(crate) struct Descriptor {
 }
 
 const _: () = assert!(size_of::<Descriptor>() == DESCRIPTOR);
-const _: () = assert!(offset_of!(Descriptor, trace) == 0 && offset_of!(Descriptor, slot_size) == 8);
+const _: () = assert!(offset_of!(Descriptor, scan) == 0 && offset_of!(Descriptor, slot_size) == 8);
 
 /// A span, named by the descriptor of its first page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -113,7 +113,7 @@ impl Span {
             let raw = Self::descriptor(init.base + page * PAGE);
             // SAFETY: the header of the chunk is mapped, and the caller owns these pages and so their descriptors.
             let d = unsafe { raw.as_ref() };
-            d.trace.set(init.info.trace);
+            d.scan.set(init.info.scan);
             d.slot_size.set(init.slot_size);
             d.info.set(None);
         }
@@ -408,30 +408,30 @@ pub(crate) unsafe fn mark_of(address: usize) -> &'static AtomicU8 {
     unsafe { &*mark }
 }
 
-/// What a marker needs to scan the object at `address`: its type's trace function and its slot's size.
+/// What a marker needs to scan the object at `address`: its type's mark loop and its slot's size.
 ///
 /// # Safety
 /// As [`mark_of`].
 #[inline(always)]
-pub(crate) unsafe fn scan_info(address: usize) -> (Option<TraceFn>, usize) {
+pub(crate) unsafe fn scan_info(address: usize) -> (Option<ScanFn>, usize) {
     let raw = core::ptr::with_exposed_provenance::<Descriptor>(descriptor_address(address));
     // SAFETY: the descriptor of a page of a mapped span; these two fields do not change while it has objects.
     let d = unsafe { &*raw };
-    (d.trace.get(), d.slot_size.get())
+    (d.scan.get(), d.slot_size.get())
 }
 
-/// The name of the type of the object at `address`, for diagnostics.
+/// The type of the object at `address`.
 ///
 /// # Safety
 /// As [`mark_of`].
-pub(crate) unsafe fn type_name_at(address: usize) -> &'static str {
+pub(crate) unsafe fn info_at(address: usize) -> &'static TypeInfo {
     let mut page = address & !(PAGE - 1);
     loop {
         // SAFETY: the descriptor of a page of a mapped chunk.
         let d = unsafe { Span::descriptor(page).as_ref() };
         // The first page of the span is the nearest one below with a type: all others have none.
         if let Some(info) = d.info.get() {
-            return (info.name)();
+            return info;
         }
         page -= PAGE;
     }

@@ -8,10 +8,15 @@ use core::marker::PhantomData;
 use core::mem::{align_of, needs_drop, size_of};
 
 use super::layout::{GRANULE, round_up};
+use crate::mark::marker::Marker;
 use crate::trace::{Trace, Tracer};
 
 /// Traces the object at the address; the second argument is the slot size.
 pub(crate) type TraceFn = unsafe fn(*const u8, usize, &mut Tracer<'static>);
+/// The mark loop compiled for one type, see [`Marker::scan_as`]: scans the marked object at the address, whose slot size
+/// is the third argument, and then what it meets next while that is of the same type, at most so many objects in all.
+/// Returns a marked object that is still to be scanned, or 0.
+pub(crate) type ScanFn = unsafe fn(&mut Marker, usize, usize, usize) -> usize;
 /// Drops the object at the address in place; the second argument is the slot size.
 pub(crate) type DropFn = unsafe fn(*mut u8, usize);
 
@@ -22,6 +27,8 @@ pub(crate) type DropFn = unsafe fn(*mut u8, usize);
 pub(crate) struct TypeInfo {
     /// `None` for types without pointers into the heap.
     pub(crate) trace: Option<TraceFn>,
+    /// `None` for the same types.
+    pub(crate) scan: Option<ScanFn>,
     /// `None` for types without drop glue.
     pub(crate) drop: Option<DropFn>,
     /// Size of one object in bytes, rounded up to its alignment and to a granule; 0 for slices, whose slots differ.
@@ -49,6 +56,7 @@ pub(crate) static PLAIN: TypeInfo = PLAIN_DATA;
 
 const PLAIN_DATA: TypeInfo = TypeInfo {
     trace: None,
+    scan: None,
     drop: None,
     slot_size: 0,
     align: GRANULE,
@@ -84,6 +92,11 @@ impl<'gc, T: Trace<'gc>> InfoOf<T> {
         } else {
             None
         },
+        scan: if T::NEEDS_TRACE {
+            Some(scan_one::<T>)
+        } else {
+            None
+        },
         drop: if needs_drop::<T>() {
             Some(drop_one::<T>)
         } else {
@@ -106,6 +119,11 @@ impl<'gc, T: Trace<'gc>> InfoOf<[T]> {
     const INFO: TypeInfo = TypeInfo {
         trace: if T::NEEDS_TRACE {
             Some(trace_slice::<T>)
+        } else {
+            None
+        },
+        scan: if T::NEEDS_TRACE {
+            Some(scan_slice::<T>)
         } else {
             None
         },
@@ -139,7 +157,43 @@ pub(crate) unsafe fn slice_len(slot: *mut u8, slot_size: usize) -> *mut usize {
 }
 
 /// # Safety
+/// As [`Marker::scan_as`], for objects of type `T`.
+unsafe fn scan_one<'gc, T: Trace<'gc>>(
+    marker: &mut Marker,
+    object: usize,
+    slot_size: usize,
+    most: usize,
+) -> usize {
+    debug_assert_eq!(slot_size, InfoOf::<T>::SLOT);
+    // A constant, so that counting bytes is counting objects.
+    let slot_size = InfoOf::<T>::SLOT;
+    let trace = |object: *const u8, slot_size, tracer: &mut Tracer<'static>| {
+        // SAFETY: `scan_as` calls it with live, initialised objects of type `T`.
+        unsafe { trace_one::<T>(object, slot_size, tracer) }
+    };
+    // SAFETY: the caller's contract.
+    unsafe { marker.scan_as(scan_one::<T>, trace, object, slot_size, true, most) }
+}
+
+/// # Safety
+/// As [`Marker::scan_as`], for slices of `T`.
+unsafe fn scan_slice<'gc, T: Trace<'gc>>(
+    marker: &mut Marker,
+    object: usize,
+    slot_size: usize,
+    most: usize,
+) -> usize {
+    let trace = |object: *const u8, slot_size, tracer: &mut Tracer<'static>| {
+        // SAFETY: `scan_as` calls it with live, initialised slices of `T`, and their slots' sizes.
+        unsafe { trace_slice::<T>(object, slot_size, tracer) }
+    };
+    // SAFETY: the caller's contract.
+    unsafe { marker.scan_as(scan_slice::<T>, trace, object, slot_size, false, most) }
+}
+
+/// # Safety
 /// `object` points at a live, initialised `T` whose unclaimed contents no thread writes (I3).
+#[inline(always)]
 unsafe fn trace_one<'gc, T: Trace<'gc>>(object: *const u8, _: usize, tracer: &mut Tracer<'static>) {
     // SAFETY: the caller's contract.
     let object = unsafe { &*object.cast::<T>() };
@@ -148,6 +202,7 @@ unsafe fn trace_one<'gc, T: Trace<'gc>>(object: *const u8, _: usize, tracer: &mu
 
 /// # Safety
 /// As [`trace_one`], for a slice slot of `slot_size` bytes.
+#[inline(always)]
 unsafe fn trace_slice<'gc, T: Trace<'gc>>(
     object: *const u8,
     slot_size: usize,

@@ -6,18 +6,27 @@
 //! and hides the cache misses of the rest (Cher, Hosking and Vijaykumar, ASPLOS 2004; edges, not nodes, are queued:
 //! Garner, Blackburn and Frampton, ISMM 2007).
 //!
+//! The loop is compiled once for each type ([`Marker::scan_as`]), with its `trace` inlined, and stays in it while the objects
+//! that come are of the type: a heap of few types is marked without indirect calls.
+//!
 //! An object may be marked twice by two markers that meet there at once: both trace it, its cells are claimed by one of
 //! them, and everything else is read only.
 
 use crate::cell::claim::ScanId;
 use crate::heap::layout::mark_address;
 use crate::heap::span::{Epoch, mark_of, scan_info};
+use crate::heap::type_info::ScanFn;
 use crate::mark::tracer::{Meet, Tracer};
 use crate::mark::worklist::{BLOCK, Take, Worklist};
 use crate::sync::atomic::Ordering;
 
 /// Edges between prefetch and use; a power of two.
 const DEPTH: usize = 16;
+
+/// Objects of one type scanned before the marker looks whether it should share or stop, unless they are larger than
+/// [`LARGE`].
+const RUN: usize = 64;
+const LARGE: usize = 1024;
 
 /// One who marks: a marker thread, or a mutator that assists.
 pub(crate) struct Marker {
@@ -88,6 +97,24 @@ impl Marker {
         }
     }
 
+    /// Marks the next object that is not marked yet; it is to be scanned. `None` if there are no edges.
+    ///
+    /// # Safety
+    /// As [`Marker::drain`].
+    #[inline(always)]
+    unsafe fn next_object(&mut self) -> Option<usize> {
+        loop {
+            let object = self.pop()?;
+            // SAFETY: edges are live objects, by the caller's contract.
+            let mark = unsafe { mark_of(object) };
+            // Relaxed, and no read-modify-write: see the module header of `span`.
+            if mark.load(Ordering::Relaxed) != self.epoch {
+                mark.store(self.epoch, Ordering::Relaxed);
+                return Some(object);
+            }
+        }
+    }
+
     /// Follows edges until there are none or `budget` bytes have been marked.
     ///
     /// # Safety
@@ -95,17 +122,23 @@ impl Marker {
     /// and is marking (I3).
     pub(crate) unsafe fn drain(&mut self, budget: u64, worklist: Option<&Worklist>) -> Drained {
         let stop_at = self.bytes.saturating_add(budget);
-        while let Some(object) = self.pop() {
-            // SAFETY: edges are live objects, by the caller's contract.
-            let mark = unsafe { mark_of(object) };
-            // Relaxed, and no read-modify-write: see the module header of `span`.
-            if mark.load(Ordering::Relaxed) == self.epoch {
-                continue;
+        // Marked, and not yet scanned; 0 if there is none.
+        let mut object = 0;
+        loop {
+            if object == 0 {
+                // SAFETY: the caller's contract.
+                match unsafe { self.next_object() } {
+                    Some(next) => object = next,
+                    None => return Drained::Empty,
+                }
             }
-            mark.store(self.epoch, Ordering::Relaxed);
             // SAFETY: as above.
-            unsafe { self.scan(object) };
+            object = unsafe { self.scan(object, RUN) };
             if self.bytes >= stop_at {
+                if object != 0 {
+                    // SAFETY: as above. One object only: nothing is left over.
+                    unsafe { self.scan(object, 1) };
+                }
                 return Drained::Budget;
             }
             if let Some(worklist) = worklist
@@ -114,7 +147,6 @@ impl Marker {
                 self.share(worklist);
             }
         }
-        Drained::Empty
     }
 
     /// Gives the older half of the stack away: the edges nearest to the roots, which tend to lead to the most.
@@ -128,26 +160,79 @@ impl Marker {
         }
     }
 
-    /// Traces one marked object.
+    /// Scans a marked object, and others of its type that come after it, at most `most` in all. Returns a marked object of
+    /// another type that is still to be scanned, or 0.
     ///
     /// # Safety
     /// As [`Marker::drain`], for `object`.
     #[inline(always)]
-    unsafe fn scan(&mut self, object: usize) {
+    unsafe fn scan(&mut self, object: usize, most: usize) -> usize {
         // SAFETY: the caller's contract.
-        let (trace, slot_size) = unsafe { scan_info(object) };
-        self.objects += 1;
-        self.bytes += slot_size as u64;
-        if let Some(trace) = trace {
+        let (scan, slot_size) = unsafe { scan_info(object) };
+        let Some(scan) = scan else {
+            self.objects += 1;
+            self.bytes += slot_size as u64;
+            return 0;
+        };
+        let most = if slot_size > LARGE { 1 } else { most };
+        // SAFETY: `scan` is the loop of the type of the objects in this span, `object` is one of them, alive and marked.
+        unsafe { scan(self, object, slot_size, most) }
+    }
+
+    /// The mark loop of one type, inlined into its `this`: whatever type the loop meets, `trace` is known to the compiler.
+    /// `sized`: all objects of the type have slots of `slot_size` bytes.
+    ///
+    /// # Safety
+    /// As [`Marker::drain`]; `object` is marked, of the type whose loop is `this` and whose function is `trace`, and in a
+    /// slot of `slot_size` bytes.
+    #[inline(always)]
+    pub(crate) unsafe fn scan_as(
+        &mut self,
+        this: ScanFn,
+        trace: impl Fn(*const u8, usize, &mut Tracer<'static>),
+        mut object: usize,
+        mut slot_size: usize,
+        sized: bool,
+        most: usize,
+    ) -> usize {
+        let mut left = most;
+        let mut bytes = 0;
+        let rest = loop {
             let pointer = core::ptr::with_exposed_provenance(object);
-            // SAFETY: `trace` is the function of the type of the objects in this span, `object` is one of them, alive
-            // and initialised; its cells are claimed by the tracer (I3) and nothing else of it changes.
-            unsafe { trace(pointer, slot_size, &mut self.tracer) };
+            trace(pointer, slot_size, &mut self.tracer);
             if self.tracer.deferred {
                 self.tracer.deferred = false;
                 self.deferred.push(object);
             }
+            left -= 1;
+            if !sized {
+                bytes += slot_size;
+            }
+            if left == 0 {
+                break 0;
+            }
+            // SAFETY: the caller's contract.
+            let Some(next) = (unsafe { self.next_object() }) else {
+                break 0;
+            };
+            // SAFETY: as above.
+            let (scan, size) = unsafe { scan_info(next) };
+            let same = scan.is_some_and(|scan| core::ptr::fn_addr_eq(scan, this));
+            if !same || (!sized && size > LARGE) {
+                break next;
+            }
+            object = next;
+            if !sized {
+                slot_size = size;
+            }
+        };
+        let done = most - left;
+        if sized {
+            bytes = done * slot_size;
         }
+        self.objects += done as u64;
+        self.bytes += bytes as u64;
+        rest
     }
 
     /// Looks again at the objects that were set aside; their edges go on the stack.
@@ -157,8 +242,8 @@ impl Marker {
     pub(crate) unsafe fn retry_deferred(&mut self, deferred: Vec<usize>) {
         let (objects, bytes) = (self.objects, self.bytes);
         for object in deferred {
-            // SAFETY: the caller's contract.
-            unsafe { self.scan(object) };
+            // SAFETY: the caller's contract. One object only: nothing is left over.
+            unsafe { self.scan(object, 1) };
         }
         (self.objects, self.bytes) = (objects, bytes);
     }
