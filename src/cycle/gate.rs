@@ -53,12 +53,7 @@ impl Gate {
     #[inline(always)]
     pub(crate) fn exit(&self) {
         // Release: pairs with `hold`: what the mutator did is seen by the collector.
-        let order = if twin::is(Twin::ExitRelaxed) {
-            Ordering::Relaxed
-        } else {
-            Ordering::Release
-        };
-        self.0.store(OUTSIDE, order);
+        self.0.store(OUTSIDE, Ordering::Release);
     }
 
     /// Collector: takes the state of a mutator that is outside.

@@ -156,15 +156,7 @@ impl MutatorState {
         self.set_command(core, command);
         self.flags.fetch_and(!YIELD, Ordering::Relaxed);
         // Release: everything above, the handed-over buffers first, comes before the answer.
-        let relaxed = twin::is(Twin::AnswerRelaxed);
-        self.acked.store(
-            command.seq,
-            if relaxed {
-                Ordering::Relaxed
-            } else {
-                Ordering::Release
-            },
-        );
+        self.acked.store(command.seq, Ordering::Release);
     }
 
     /// Hands over everything that the collector must know of.

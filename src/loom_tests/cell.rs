@@ -1,8 +1,8 @@
 //! Cells with claims: a mutator that writes against the marker that reads, two mutators under a lock, leaked guards.
 
 use super::harness::{
-    Bound, cycle, heap, holds, is_caught, must_be_freed, must_live, mutator, note_stored, polls,
-    stored_must_live, switch_point,
+    Bound, Caught, Model, are_caught, cycle, heap, hold, model, must_be_freed, must_live, mutator,
+    note_stored, polls, stored_must_live, switch_point,
 };
 use super::objects::{Node, Shared};
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -162,84 +162,83 @@ fn rewrite(barrier: Barrier) {
     check(&mut main, &holder, &node);
 }
 
-#[test]
-fn answers_publish_what_was_written() {
-    for barrier in BARRIERS {
-        holds(&format!("cell, rewritten, {barrier}"), BOUND, move || {
-            rewrite(barrier)
-        });
-    }
+fn replacing() -> Vec<Model> {
+    let cases = BARRIERS
+        .iter()
+        .flat_map(|&barrier| [false, true].map(|leak| (barrier, leak)));
+    cases
+        .map(|(barrier, leak)| {
+            let name = format!("cell, {barrier}, leak {leak}");
+            model(name, BOUND, move || replace(barrier, leak))
+        })
+        .collect()
 }
 
+fn rewriting() -> Vec<Model> {
+    BARRIERS
+        .map(|barrier| {
+            let name = format!("cell, rewritten, {barrier}");
+            model(name, BOUND, move || rewrite(barrier))
+        })
+        .into()
+}
+
+fn grey() -> Vec<Model> {
+    [false, true]
+        .map(|leak| {
+            let name = format!("cell, grey straggler, leak {leak}");
+            model(name, WIDE, move || straggle(leak))
+        })
+        .into()
+}
+
+pub(super) fn models() -> Vec<Model> {
+    [replacing(), rewriting(), grey()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+pub(super) const TWINS: &[Caught] = &[
+    ("cell, insertion, leak false", Twin::NoClaim),
+    ("cell, insertion, leak false", Twin::WriterDoesNotWait),
+    ("cell, insertion, leak false", Twin::EndNotShaded),
+    ("cell, insertion, leak true", Twin::BusyNotSetAside),
+    ("cell, deletion, leak false", Twin::NoClaim),
+    ("cell, deletion, leak false", Twin::MarkerDoesNotClaim),
+    ("cell, hybrid, leak false", Twin::NoClaim),
+    ("cell, hybrid, leak false", Twin::WriterDoesNotWait),
+    ("cell, hybrid, leak false", Twin::ScannedBeforeTrace),
+];
+
+pub(super) const GREY_TWINS: &[Caught] = &[
+    ("cell, grey straggler, leak false", Twin::EndNotShaded),
+    ("cell, grey straggler, leak false", Twin::GreyClaims),
+    ("cell, grey straggler, leak true", Twin::LeakIgnored),
+    ("cell, grey straggler, leak true", Twin::DetachForgetsLeak),
+];
+
 #[test]
-fn ordering_twins() {
-    for twin in [Twin::AnswerRelaxed, Twin::ExitRelaxed] {
-        is_caught("cell, rewritten, insertion", twin, BOUND, || {
-            rewrite(Barrier::Insertion)
-        });
-    }
+fn answers_publish_what_was_written() {
+    hold(rewriting());
 }
 
 #[test]
 fn writers_and_markers_stay_apart() {
-    for barrier in BARRIERS {
-        for leak in [false, true] {
-            let name = format!("cell, {barrier}, leak {leak}");
-            holds(&name, BOUND, move || replace(barrier, leak));
-        }
-    }
+    hold(replacing());
 }
 
 #[test]
 fn grey_writers_lose_nothing() {
-    for leak in [false, true] {
-        holds(
-            &format!("cell, grey straggler, leak {leak}"),
-            WIDE,
-            move || straggle(leak),
-        );
-    }
+    hold(grey());
 }
 
 #[test]
 fn twins() {
-    let twins = [
-        (Barrier::Insertion, Twin::NoClaim),
-        (Barrier::Insertion, Twin::WriterDoesNotWait),
-        (Barrier::Insertion, Twin::EndNotShaded),
-        (Barrier::Deletion, Twin::NoClaim),
-        (Barrier::Deletion, Twin::MarkerDoesNotClaim),
-        (Barrier::Hybrid, Twin::NoClaim),
-        (Barrier::Hybrid, Twin::WriterDoesNotWait),
-        (Barrier::Hybrid, Twin::ScannedBeforeTrace),
-        (Barrier::Hybrid, Twin::ExitRelaxed),
-    ];
-    for (barrier, twin) in twins {
-        is_caught(&format!("cell, {barrier}"), twin, BOUND, move || {
-            replace(barrier, false)
-        });
-    }
-    is_caught(
-        "cell, insertion, leak",
-        Twin::BusyNotSetAside,
-        BOUND,
-        || replace(Barrier::Insertion, true),
-    );
+    are_caught(&models(), TWINS);
 }
 
 #[test]
 fn grey_twins() {
-    for (twin, leak) in [
-        (Twin::EndNotShaded, false),
-        (Twin::GreyClaims, false),
-        (Twin::LeakIgnored, true),
-        (Twin::DetachForgetsLeak, true),
-    ] {
-        is_caught(
-            &format!("cell, grey straggler, leak {leak}"),
-            twin,
-            WIDE,
-            move || straggle(leak),
-        );
-    }
+    are_caught(&models(), GREY_TWINS);
 }

@@ -2,10 +2,11 @@
 
 use core::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
 use crate::cycle::driver::Advance;
-use crate::sync::thread;
 use crate::sync::twin::{self, Twin};
+use crate::sync::{Arc, relax, thread};
 use crate::{Barrier, Heap, Mutation, Mutator};
 
 /// Objects in a model at most.
@@ -126,45 +127,94 @@ fn explore(bound: Bound, model: impl Fn() + Send + Sync + 'static) {
     });
 }
 
-/// The code as it ships is safe on every execution.
-pub(super) fn holds(name: &str, bound: Bound, model: impl Fn() + Send + Sync + 'static) {
-    let began = std::time::Instant::now();
-    twin::with(None, || explore(bound, model));
-    println!(
-        "LOOM {name} | safe | {} executions | {:.1?}",
-        EXECUTIONS.get(),
-        began.elapsed()
-    );
+/// A program that is run on every interleaving.
+pub(super) struct Model {
+    pub(super) name: String,
+    bound: Bound,
+    program: Arc<dyn Fn() + Send + Sync>,
 }
 
-/// loom finds a violation in the twin.
-pub(super) fn is_caught(
-    name: &str,
-    twin: Twin,
+/// A model; `name` is what the table in `SAFETY.md` calls it.
+pub(super) fn model(
+    name: String,
     bound: Bound,
-    model: impl Fn() + Send + Sync + 'static,
-) {
-    let began = std::time::Instant::now();
-    let result = twin::with(Some(twin), || {
-        catch_unwind(AssertUnwindSafe(|| explore(bound, model)))
-    });
-    let Err(panic) = result else {
-        panic!(
-            "{name}: {twin:?} was not caught in {} executions",
-            EXECUTIONS.get()
+    program: impl Fn() + Send + Sync + 'static,
+) -> Model {
+    let program = Arc::new(program);
+    Model {
+        name,
+        bound,
+        program,
+    }
+}
+
+impl Model {
+    fn explore(&self) {
+        let program = self.program.clone();
+        explore(self.bound, move || program());
+    }
+
+    /// The code as it ships is safe on every execution.
+    pub(super) fn holds(&self) {
+        let began = Instant::now();
+        twin::with(None, || self.explore());
+        println!(
+            "LOOM {} | safe | {} executions | {:.1?}",
+            self.name,
+            EXECUTIONS.get(),
+            began.elapsed()
         );
-    };
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("");
-    let text = text.lines().next().unwrap_or("");
-    println!(
-        "LOOM {name} | {twin:?} caught | {} executions | {:.1?} | {text}",
-        EXECUTIONS.get(),
-        began.elapsed()
-    );
+        for site in relax::take_sites() {
+            println!("SITE {site} | {}", self.name);
+        }
+    }
+
+    /// Whether loom finds a violation, in the code as a twin or as it ships, and what it says.
+    pub(super) fn finds(&self, twin: Option<Twin>) -> Option<String> {
+        let result = twin::with(twin, || catch_unwind(AssertUnwindSafe(|| self.explore())));
+        let panic = result.err()?;
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("");
+        Some(text.lines().next().unwrap_or("").to_owned())
+    }
+
+    /// loom finds a violation in the twin.
+    pub(super) fn catches(&self, twin: Twin) {
+        let began = Instant::now();
+        let Some(text) = self.finds(Some(twin)) else {
+            panic!(
+                "{}: {twin:?} was not caught in {} executions",
+                self.name,
+                EXECUTIONS.get()
+            );
+        };
+        println!(
+            "LOOM {} | {twin:?} caught | {} executions | {:.1?} | {text}",
+            self.name,
+            EXECUTIONS.get(),
+            began.elapsed()
+        );
+    }
+}
+
+/// Each of the models is safe.
+pub(super) fn hold(models: Vec<Model>) {
+    models.iter().for_each(Model::holds);
+}
+
+/// A twin, and the model that finds what is wrong with it.
+pub(super) type Caught = (&'static str, Twin);
+
+/// Each twin is caught by its model.
+pub(super) fn are_caught(models: &[Model], twins: &[Caught]) {
+    for (name, twin) in twins {
+        let model = models.iter().find(|model| model.name == *name);
+        let model = model.unwrap_or_else(|| panic!("there is no model `{name}`"));
+        model.catches(*twin);
+    }
 }
 
 /// A heap whose cycles are driven by [`cycle`] only.

@@ -1,7 +1,9 @@
 //! A second marker that helps: it takes blocks from the worklist while the driver marks, and has nothing but the worklist to
 //! tell it which cycle it is in.
 
-use super::harness::{Bound, cycle, heap, holds, is_caught, must_be_freed, must_live, spawn};
+use super::harness::{
+    Bound, Caught, Model, are_caught, cycle, heap, hold, model, must_be_freed, must_live, spawn,
+};
 use super::objects::Node;
 use crate::sync::twin::Twin;
 use crate::{Barrier, Gc, Root, Rootable};
@@ -35,14 +37,21 @@ fn help() {
     });
 }
 
+pub(super) fn models() -> Vec<Model> {
+    vec![model("helping marker".into(), BOUND, help)]
+}
+
+pub(super) const TWINS: &[Caught] = &[
+    ("helping marker", Twin::MarkerBeforeBlock),
+    ("helping marker", Twin::ActiveNotCounted),
+];
+
 #[test]
 fn a_helper_marks_for_the_cycle_it_is_in() {
-    holds("helping marker", BOUND, help);
+    hold(models());
 }
 
 #[test]
 fn twins() {
-    for twin in [Twin::MarkerBeforeBlock, Twin::ActiveNotCounted] {
-        is_caught("helping marker", twin, BOUND, help);
-    }
+    are_caught(&models(), TWINS);
 }

@@ -21,4 +21,5 @@ mod cell;
 mod helper;
 mod root;
 mod slot;
+mod survey;
 mod weak;

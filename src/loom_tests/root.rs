@@ -1,8 +1,8 @@
 //! Roots against a cycle: made, cloned and dropped while it runs, also by a thread without a mutator.
 
 use super::harness::{
-    Bound, cycle, heap, holds, is_caught, must_be_freed, must_live, mutator, polls, spawn,
-    switch_point,
+    Bound, Caught, Model, are_caught, cycle, heap, hold, model, must_be_freed, must_live, mutator,
+    polls, spawn, switch_point,
 };
 use super::objects::Node;
 use crate::sync::twin::Twin;
@@ -86,43 +86,30 @@ fn drop_elsewhere(barrier: Barrier) {
     must_be_freed(0);
 }
 
-#[test]
-fn dropped_roots_stay_for_the_cycle() {
+pub(super) fn models() -> Vec<Model> {
+    let mut models = Vec::new();
     for barrier in BARRIERS {
-        holds(&format!("root dropped, {barrier}"), BOUND, move || {
-            drop_root(barrier)
-        });
+        let named = |what| format!("root {what}, {barrier}");
+        models.push(model(named("dropped"), BOUND, move || drop_root(barrier)));
+        models.push(model(named("made"), BOUND, move || make_root(barrier)));
+        let name = named("dropped elsewhere");
+        models.push(model(name, THREE_THREADS, move || drop_elsewhere(barrier)));
     }
+    models
 }
 
-#[test]
-fn new_roots_keep_their_objects() {
-    for barrier in BARRIERS {
-        holds(&format!("root made, {barrier}"), BOUND, move || {
-            make_root(barrier)
-        });
-    }
-}
+pub(super) const TWINS: &[Caught] = &[
+    ("root dropped, deletion", Twin::RootsNotArmed),
+    ("root dropped, hybrid", Twin::RootsNotArmed),
+    ("root made, insertion", Twin::RootNotShaded),
+];
 
 #[test]
-fn the_last_handle_releases() {
-    for barrier in BARRIERS {
-        let name = format!("root dropped elsewhere, {barrier}");
-        holds(&name, THREE_THREADS, move || drop_elsewhere(barrier));
-    }
+fn roots_keep_their_objects() {
+    hold(models());
 }
 
 #[test]
 fn twins() {
-    for barrier in [Barrier::Deletion, Barrier::Hybrid] {
-        is_caught(
-            &format!("root dropped, {barrier}"),
-            Twin::RootsNotArmed,
-            BOUND,
-            move || drop_root(barrier),
-        );
-    }
-    is_caught("root made, insertion", Twin::RootNotShaded, BOUND, || {
-        make_root(Barrier::Insertion)
-    });
+    are_caught(&models(), TWINS);
 }

@@ -2,7 +2,8 @@
 //! two mutators that write one slot. The models run whole cycles, so the twins of the handshakes are here too.
 
 use super::harness::{
-    Bound, cycle, heap, holds, is_caught, must_be_freed, must_live, mutator, polls, switch_point,
+    Bound, Caught, Model, are_caught, cycle, heap, hold, model, must_be_freed, must_live, mutator,
+    polls, switch_point,
 };
 use super::objects::Node;
 use crate::sync::thread;
@@ -145,83 +146,82 @@ fn race(barrier: Barrier) {
     check(&mut main, [&a, &b]);
 }
 
-#[test]
-fn hidden_objects_are_found() {
+fn hiding() -> Vec<Model> {
+    let mut models = Vec::new();
     for barrier in BARRIERS {
         for hiding in [Hiding::Delete, Hiding::Stack, Hiding::NewObject] {
-            holds(&format!("hide: {hiding:?}, {barrier}"), BOUND, move || {
-                hide(barrier, hiding)
-            });
+            let name = format!("hide: {hiding:?}, {barrier}");
+            models.push(model(name, BOUND, move || hide(barrier, hiding)));
         }
     }
+    models
+}
+
+fn straggling() -> Vec<Model> {
+    BARRIERS
+        .map(|barrier| {
+            let name = format!("straggler, {barrier}");
+            model(name, THREE_THREADS, move || straggle(barrier))
+        })
+        .into()
+}
+
+fn racing() -> Vec<Model> {
+    BARRIERS
+        .map(|barrier| {
+            let name = format!("racing writers, {barrier}");
+            model(name, THREE_THREADS, move || race(barrier))
+        })
+        .into()
+}
+
+pub(super) fn models() -> Vec<Model> {
+    [hiding(), straggling(), racing()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+pub(super) const TWINS: &[Caught] = &[
+    ("hide: Delete, insertion", Twin::NoBarrier),
+    ("hide: Delete, insertion", Twin::NewNotShaded),
+    ("hide: Delete, insertion", Twin::HoldDoesNotTake),
+    ("hide: Stack, insertion", Twin::InsertionWithoutStop),
+    ("hide: Stack, insertion", Twin::StopTakesSome),
+    ("hide: Stack, deletion", Twin::NoBarrier),
+    ("hide: Delete, deletion", Twin::OldNotShaded),
+    ("hide: Stack, deletion", Twin::StopTakesSome),
+    ("hide: Stack, deletion", Twin::EntersDuringStop),
+    ("hide: Delete, hybrid", Twin::NoBarrier),
+    ("hide: Stack, hybrid", Twin::OldNotShaded),
+    ("hide: NewObject, hybrid", Twin::OldNotShaded),
+    ("hide: NewObject, hybrid", Twin::GreyNotQueued),
+    ("hide: Stack, hybrid", Twin::NoRound),
+    ("hide: Stack, hybrid", Twin::NoFlush),
+    ("hide: Stack, hybrid", Twin::AnswerBeforeFlush),
+    ("hide: Stack, hybrid", Twin::NobodyIsAsked),
+    ("straggler, deletion", Twin::DeletionWithoutStop),
+    ("straggler, hybrid", Twin::OneHandshake),
+    ("straggler, hybrid", Twin::MarksAtT1),
+    ("straggler, hybrid", Twin::PollCountsAsBoundary),
+];
+
+#[test]
+fn hidden_objects_are_found() {
+    hold(hiding());
 }
 
 #[test]
 fn stragglers_lose_nothing() {
-    for barrier in BARRIERS {
-        holds(&format!("straggler, {barrier}"), THREE_THREADS, move || {
-            straggle(barrier)
-        });
-    }
+    hold(straggling());
 }
 
 #[test]
 fn racing_writers_lose_nothing() {
-    for barrier in BARRIERS {
-        holds(
-            &format!("racing writers, {barrier}"),
-            THREE_THREADS,
-            move || race(barrier),
-        );
-    }
+    hold(racing());
 }
 
 #[test]
-fn hide_twins() {
-    use Barrier::{Deletion, Hybrid, Insertion};
-    let twins = [
-        (Insertion, Hiding::Delete, Twin::NoBarrier),
-        (Insertion, Hiding::Delete, Twin::NewNotShaded),
-        (Insertion, Hiding::Stack, Twin::InsertionWithoutStop),
-        (Insertion, Hiding::Stack, Twin::StopTakesSome),
-        (Deletion, Hiding::Stack, Twin::NoBarrier),
-        (Deletion, Hiding::Delete, Twin::OldNotShaded),
-        (Deletion, Hiding::Stack, Twin::StopTakesSome),
-        (Deletion, Hiding::Stack, Twin::EntersDuringStop),
-        (Hybrid, Hiding::Delete, Twin::NoBarrier),
-        (Hybrid, Hiding::Stack, Twin::OldNotShaded),
-        (Hybrid, Hiding::NewObject, Twin::OldNotShaded),
-        (Hybrid, Hiding::NewObject, Twin::GreyNotQueued),
-        (Hybrid, Hiding::Stack, Twin::NoRound),
-        (Hybrid, Hiding::Stack, Twin::NoFlush),
-        (Hybrid, Hiding::Stack, Twin::AnswerBeforeFlush),
-        (Hybrid, Hiding::Stack, Twin::NobodyIsAsked),
-        (Insertion, Hiding::Delete, Twin::HoldDoesNotTake),
-    ];
-    for (barrier, hiding, twin) in twins {
-        is_caught(
-            &format!("hide: {hiding:?}, {barrier}"),
-            twin,
-            BOUND,
-            move || hide(barrier, hiding),
-        );
-    }
-}
-
-#[test]
-fn straggler_twins() {
-    let twins = [
-        (Barrier::Deletion, Twin::DeletionWithoutStop),
-        (Barrier::Hybrid, Twin::OneHandshake),
-        (Barrier::Hybrid, Twin::MarksAtT1),
-        (Barrier::Hybrid, Twin::PollCountsAsBoundary),
-    ];
-    for (barrier, twin) in twins {
-        is_caught(
-            &format!("straggler, {barrier}"),
-            twin,
-            THREE_THREADS,
-            move || straggle(barrier),
-        );
-    }
+fn twins() {
+    are_caught(&models(), TWINS);
 }

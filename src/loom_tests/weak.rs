@@ -1,6 +1,8 @@
 //! Weak upgrades against the end of marking, the clearing and the reuse of the slot.
 
-use super::harness::{Bound, cycle, heap, holds, is_caught, must_live, mutator, polls};
+use super::harness::{
+    Bound, Caught, Model, are_caught, cycle, heap, hold, model, must_live, mutator, polls,
+};
 use super::objects::{Node, Weak};
 use crate::sync::twin::Twin;
 use crate::{Barrier, Gc, Root, Rootable};
@@ -38,24 +40,27 @@ fn upgrade(barrier: Barrier) {
     });
 }
 
+pub(super) fn models() -> Vec<Model> {
+    [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid]
+        .map(|barrier| {
+            let name = format!("weak upgrade, {barrier}");
+            model(name, BOUND, move || upgrade(barrier))
+        })
+        .into()
+}
+
+pub(super) const TWINS: &[Caught] = &[
+    ("weak upgrade, hybrid", Twin::UpgradeNotShaded),
+    ("weak upgrade, hybrid", Twin::UpgradeShadedAtHome),
+    ("weak upgrade, hybrid", Twin::UpgradeNotSeen),
+];
+
 #[test]
 fn upgraded_objects_live() {
-    for barrier in [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid] {
-        holds(&format!("weak upgrade, {barrier}"), BOUND, move || {
-            upgrade(barrier)
-        });
-    }
+    hold(models());
 }
 
 #[test]
 fn twins() {
-    for twin in [
-        Twin::UpgradeNotShaded,
-        Twin::UpgradeShadedAtHome,
-        Twin::UpgradeNotSeen,
-    ] {
-        is_caught("weak upgrade, hybrid", twin, BOUND, || {
-            upgrade(Barrier::Hybrid)
-        });
-    }
+    are_caught(&models(), TWINS);
 }

@@ -15,6 +15,8 @@ pub(crate) mod twin;
 #[cfg(tricolor_loom)]
 mod model;
 #[cfg(tricolor_loom)]
+pub(crate) mod relax;
+#[cfg(tricolor_loom)]
 pub(crate) use model::*;
 
 #[cfg(not(tricolor_loom))]

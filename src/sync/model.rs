@@ -11,14 +11,14 @@ use core::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use self::atomic::Ordering;
+use super::relax;
 
 pub(crate) use std::sync::{Arc, Weak};
 
 pub(crate) mod atomic {
     pub(crate) use super::LazyAtomicU32 as AtomicU32;
-    pub(crate) use loom::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering,
-    };
+    pub(crate) use crate::sync::relax::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
+    pub(crate) use loom::sync::atomic::Ordering;
 }
 
 /// loom's threads have locals of their own; its macro does not know `const` initialisers.
@@ -78,12 +78,13 @@ impl LazyAtomicU32 {
 
     #[track_caller]
     pub(crate) fn load(&self, order: Ordering) -> u32 {
-        self.get().load(order) ^ self.initial
+        self.get().load(relax::order(order)) ^ self.initial
     }
 
     #[track_caller]
     pub(crate) fn store(&self, value: u32, order: Ordering) {
-        self.get().store(value ^ self.initial, order);
+        self.get()
+            .store(value ^ self.initial, relax::order(order));
     }
 
     #[track_caller]
@@ -95,6 +96,7 @@ impl LazyAtomicU32 {
         failure: Ordering,
     ) -> Result<u32, u32> {
         let initial = self.initial;
+        let (success, failure) = (relax::order(success), relax::failure(failure));
         let result =
             self.get()
                 .compare_exchange(current ^ initial, new ^ initial, success, failure);

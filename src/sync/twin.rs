@@ -2,11 +2,25 @@
 //!
 //! A model checker that finds nothing may be looking at nothing. So each protocol has twins, in which one step is left
 //! out or moved, and a model must find what that breaks. The weakened spot asks [`is`], which is a constant `false`
-//! outside `cfg(tricolor_loom)` and costs nothing there; under loom a test chooses the twin for the models it runs.
+//! outside `cfg(tricolor_loom)` and costs nothing there; under loom a test chooses the twin for the models it runs. (In a
+//! build for [planted bugs](super::planted) a variable of the environment does.)
 
-/// What is left out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Twin {
+macro_rules! twins {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What is left out.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub(crate) enum Twin {
+            $($(#[$doc])* $name,)*
+        }
+
+        #[cfg(all(test, tricolor_loom))]
+        impl Twin {
+            pub(crate) const ALL: &[Twin] = &[$(Twin::$name,)*];
+        }
+    };
+}
+
+twins! {
     /// A store to a slot shades nothing.
     NoBarrier,
     /// A store to a slot does not shade what it overwrites.
@@ -37,14 +51,10 @@ pub(crate) enum Twin {
     EntersDuringStop,
     /// The collector acts for a mutator that is outside without taking the gate.
     HoldDoesNotTake,
-    /// The gate is left without Release.
-    ExitRelaxed,
     /// A mutator answers before it hands over its buffer.
     AnswerBeforeFlush,
     /// A mutator answers without handing over its buffer.
     NoFlush,
-    /// A mutator answers without Release.
-    AnswerRelaxed,
     /// Commands that need an empty stack are adopted at polls.
     PollCountsAsBoundary,
     /// Deletion arms by a handshake instead of a stop.
@@ -77,8 +87,14 @@ pub(crate) enum Twin {
     ActiveNotCounted,
 }
 
+/// Whether the code runs as this twin: the one that `TRICOLOR_TWIN` names, see [`planted`](super::planted).
+#[cfg(all(tricolor_twin = "planted", not(tricolor_loom)))]
+pub(crate) fn is(twin: Twin) -> bool {
+    super::planted::is(twin as usize, twin)
+}
+
 /// Whether the code runs as this twin.
-#[cfg(not(tricolor_loom))]
+#[cfg(not(any(tricolor_twin = "planted", tricolor_loom)))]
 #[inline(always)]
 pub(crate) const fn is(_: Twin) -> bool {
     false

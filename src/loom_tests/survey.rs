@@ -1,0 +1,74 @@
+//! Weakened code against all models: one call site's ordering (`sync::relax`), or one twin. For `ci/loom.sh orderings` and
+//! `ci/loom.sh twin`, which choose by environment variables; without them there is nothing to do here.
+
+use std::time::Instant;
+
+use super::harness::{Caught, Model};
+use super::{cell, helper, root, slot, weak};
+use crate::sync::relax;
+use crate::sync::twin::Twin;
+
+/// All models; the quick ones first.
+fn models() -> Vec<Model> {
+    [
+        helper::models(),
+        weak::models(),
+        slot::models(),
+        root::models(),
+        cell::models(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+const TWINS: &[&[Caught]] = &[
+    cell::TWINS,
+    cell::GREY_TWINS,
+    helper::TWINS,
+    root::TWINS,
+    slot::TWINS,
+    weak::TWINS,
+];
+
+/// Says which model finds something wrong: of those in `TRICOLOR_MODELS` (names, with `|` between), or of all.
+fn survey(twin: Option<Twin>) {
+    let chosen = std::env::var("TRICOLOR_MODELS").unwrap_or_default();
+    let chosen: Vec<&str> = chosen.split('|').filter(|name| !name.is_empty()).collect();
+    for model in models() {
+        if !chosen.is_empty() && !chosen.contains(&model.name.as_str()) {
+            continue;
+        }
+        // An execution that aborts is one that went wrong: this line says where.
+        println!("TRYING {}", model.name);
+        let began = Instant::now();
+        if let Some(text) = model.finds(twin) {
+            println!("CAUGHT | {} | {:.1?} | {text}", model.name, began.elapsed());
+            return;
+        }
+    }
+    println!("NOT CAUGHT");
+}
+
+#[test]
+fn weakened() {
+    if let Ok(name) = std::env::var("TRICOLOR_TWIN") {
+        let twin = Twin::ALL.iter().find(|twin| format!("{twin:?}") == name);
+        survey(Some(*twin.expect("no such twin")));
+    } else if relax::is_relaxing() {
+        survey(None);
+    }
+}
+
+#[test]
+fn every_twin_has_a_model() {
+    let caught: Vec<Twin> = TWINS
+        .iter()
+        .copied()
+        .flatten()
+        .map(|(_, twin)| *twin)
+        .collect();
+    for twin in Twin::ALL {
+        assert!(caught.contains(twin), "no model is said to catch {twin:?}");
+    }
+}
