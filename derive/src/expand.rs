@@ -11,8 +11,10 @@
 //!    the compiler assumes inside an implementation that the types in its header are well-formed;
 //! 3. a trait that has two implementations for the type as soon as the type implements `Drop`.
 //!
-//! All paths are absolute and the generated names start with two underscores or are local, so the surrounding
-//! program can call its own things what it likes.
+//! **Names.** Paths are absolute, and the items printed are inside blocks. A program may have things of the same names, and
+//! its types are printed in these blocks again, where they would mean something else. So what soundness rests on is not
+//! asked of a type as it is printed: `DROP_IS_SEND` ties each to the field itself ([`Expansion::same_types`]), which has a
+//! type that no name can change. Where that matters, `core` is the compiler's, not what the program calls so.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -106,7 +108,8 @@ impl<'a> Expansion<'a> {
     }
 
     /// The type has no drop glue, or the glue of each field may run anywhere. A field's may, if its implementation
-    /// says so or if the field can be sent away and dropped there.
+    /// says so or if the field can be sent away and dropped there. Asserts on the way that skipped fields are `'static`, as
+    /// [`static_assertion`](Self::static_assertion) does, but of types that are known to be the fields'.
     fn drop_is_send(&self) -> TokenStream {
         let (krate, gc) = (&self.krate, &self.gc);
         let ask = |ty: &Type| {
@@ -116,7 +119,7 @@ impl<'a> Expansion<'a> {
         };
         let probe = |ty: &Type| {
             quote! {
-                && (!::core::mem::needs_drop::<#ty>() || __SendProbe::<#ty>::IS_SEND)
+                && (!__core::mem::needs_drop::<#ty>() || __SendProbe::<#ty>::IS_SEND)
             }
         };
         let fields: Vec<TokenStream> = if self.input.attrs.skip.is_some() {
@@ -133,26 +136,22 @@ impl<'a> Expansion<'a> {
             return quote!(true);
         }
         let same_types = self.same_types();
-        // An inherent constant is preferred to a trait's, so the probe answers with the inherent `true` if its bound is known
-        // to hold. Printed here, not imported: the path of the crate is the user's to say.
+        let static_fields = self.skipped_fields().map(|field| {
+            let ty = field.ty;
+            quote_spanned!(at(ty)=> __assert_static::<#ty>();)
+        });
+        let probe = probe_items();
         quote!({
-            struct __SendProbe<__T: ?::core::marker::Sized>(::core::marker::PhantomData<__T>);
-            #[allow(dead_code)]
-            impl<__T: ?::core::marker::Sized + ::core::marker::Send> __SendProbe<__T> {
-                const IS_SEND: ::core::primitive::bool = true;
-            }
-            #[allow(dead_code)]
-            trait __NotSend {
-                const IS_SEND: ::core::primitive::bool = false;
-            }
-            impl<__T: ?::core::marker::Sized> __NotSend for __SendProbe<__T> {}
-            let _ = |this: &Self| { #same_types };
-            !::core::mem::needs_drop::<Self>() || true #(#fields)*
+            #probe
+            let _ = |__this: &Self| { #same_types };
+            #(#static_fields)*
+            !__core::mem::needs_drop::<Self>() || true #(#fields)*
         })
     }
 
-    /// Code, never run, that compiles only if the types of fields mean here what they mean in the definition: the items printed
-    /// beside it would shadow a type of the same name, and the wrong type would be asked.
+    /// Code, never run, that compiles only if the types of fields mean here what they mean in the definition: the items
+    /// printed beside it would shadow things of the same names, and the wrong type would be asked. The two types meet as
+    /// parameters of an invariant type, where nothing can be coerced.
     fn same_types(&self) -> TokenStream {
         if self.input.attrs.skip.is_some() {
             return TokenStream::new();
@@ -166,15 +165,21 @@ impl<'a> Expansion<'a> {
                     continue;
                 }
                 let binding = format_ident!("__field{index}", span = Span::mixed_site());
+                let span = Span::mixed_site().located_at(ty.span());
+                let probe = format_ident!("__probe{index}", span = span);
                 pattern.extend(quote!(#member: #binding,));
-                lets.extend(quote!(let _: &#ty = #binding;));
+                // In two statements: a type that is expected could be coerced to.
+                lets.extend(quote_spanned! {at(ty)=>
+                    let #probe = __probe_of(#binding);
+                    let _: __SendProbe<#ty> = #probe;
+                });
             }
             (pattern, lets)
         };
         match &self.input.shape {
             Shape::Struct(fields) => {
                 let (pattern, lets) = tie(fields);
-                quote!(let Self { #pattern } = this; #lets)
+                quote!(let Self { #pattern } = __this; #lets)
             }
             Shape::Enum(variants) if variants.is_empty() => TokenStream::new(),
             Shape::Enum(variants) => {
@@ -183,7 +188,7 @@ impl<'a> Expansion<'a> {
                     let (pattern, lets) = tie(&variant.fields);
                     quote!(Self::#ident { #pattern } => { #lets })
                 });
-                quote!(match this { #(#arms)* })
+                quote!(match __this { #(#arms)* })
             }
             Shape::Union(_) => TokenStream::new(),
         }
@@ -234,11 +239,9 @@ impl<'a> Expansion<'a> {
         let mut skipped: Vec<Type> = if self.input.attrs.skip.is_some() {
             vec![own_type.clone()]
         } else {
-            let skipped = self
-                .input
-                .fields()
-                .filter(|field| matches!(field.kind, Kind::Skipped));
-            skipped.map(|field| field.ty.clone()).collect()
+            self.skipped_fields()
+                .map(|field| field.ty.clone())
+                .collect()
         };
         if skipped.is_empty() {
             return TokenStream::new();
@@ -269,10 +272,11 @@ impl<'a> Expansion<'a> {
         let (impl_generics, ty_generics, where_clause) = self.input.generics.split_for_impl();
         quote! {
             const _: () = {
+                extern crate core as __core;
                 #[allow(dead_code)]
                 trait TypeDerivingTraceMayNotImplementDrop {}
                 #[allow(drop_bounds)]
-                impl<__T: ?::core::marker::Sized + ::core::ops::Drop> TypeDerivingTraceMayNotImplementDrop for __T {}
+                impl<__T: ?__core::marker::Sized + __core::ops::Drop> TypeDerivingTraceMayNotImplementDrop for __T {}
                 #[allow(deprecated)]
                 impl #impl_generics TypeDerivingTraceMayNotImplementDrop for #ident #ty_generics #where_clause {}
             };
@@ -285,10 +289,41 @@ impl<'a> Expansion<'a> {
         parse_quote!(#ident #ty_generics)
     }
 
+    /// The fields that are skipped, each by itself.
+    fn skipped_fields(&self) -> impl Iterator<Item = &Field<'a>> {
+        let skipped = |field: &&Field<'a>| matches!(field.kind, Kind::Skipped);
+        self.input.fields().filter(skipped)
+    }
+
     /// The fields of a type that is not skipped as a whole.
     fn traced_fields(&self) -> impl Iterator<Item = &Field<'a>> {
         let traced = |field: &&Field<'a>| self.input.attrs.skip.is_none() && field.is_traced();
         self.input.fields().filter(traced)
+    }
+}
+
+/// The items by which `DROP_IS_SEND` asks whether a type is `Send`: an inherent constant is preferred to a trait's, so the
+/// probe answers with the inherent `true` if its bound is known to hold. Printed, not imported: the path of the crate is the
+/// user's to say, and so is `::core` (`extern crate self as core`), but not what `extern crate` finds.
+fn probe_items() -> TokenStream {
+    quote! {
+        extern crate core as __core;
+        struct __SendProbe<__T: ?__core::marker::Sized>(__core::marker::PhantomData<*mut __T>);
+        #[allow(dead_code)]
+        impl<__T: ?__core::marker::Sized + __core::marker::Send> __SendProbe<__T> {
+            const IS_SEND: __core::primitive::bool = true;
+        }
+        #[allow(dead_code)]
+        trait __NotSend {
+            const IS_SEND: __core::primitive::bool = false;
+        }
+        impl<__T: ?__core::marker::Sized> __NotSend for __SendProbe<__T> {}
+        #[allow(dead_code)]
+        fn __probe_of<__T: ?__core::marker::Sized>(_: &__T) -> __SendProbe<__T> {
+            __SendProbe(__core::marker::PhantomData)
+        }
+        #[allow(dead_code)]
+        const fn __assert_static<__T: ?__core::marker::Sized + 'static>() {}
     }
 }
 

@@ -27,16 +27,23 @@ fn printed(input: TokenStream) -> String {
 /// The items by which `DROP_IS_SEND` finds out whether a type is `Send`. They come from nowhere but the expansion.
 fn probe() -> TokenStream {
     quote! {
-        struct __SendProbe<__T: ?::core::marker::Sized>(::core::marker::PhantomData<__T>);
+        extern crate core as __core;
+        struct __SendProbe<__T: ?__core::marker::Sized>(__core::marker::PhantomData<*mut __T>);
         #[allow(dead_code)]
-        impl<__T: ?::core::marker::Sized + ::core::marker::Send> __SendProbe<__T> {
-            const IS_SEND: ::core::primitive::bool = true;
+        impl<__T: ?__core::marker::Sized + __core::marker::Send> __SendProbe<__T> {
+            const IS_SEND: __core::primitive::bool = true;
         }
         #[allow(dead_code)]
         trait __NotSend {
-            const IS_SEND: ::core::primitive::bool = false;
+            const IS_SEND: __core::primitive::bool = false;
         }
-        impl<__T: ?::core::marker::Sized> __NotSend for __SendProbe<__T> {}
+        impl<__T: ?__core::marker::Sized> __NotSend for __SendProbe<__T> {}
+        #[allow(dead_code)]
+        fn __probe_of<__T: ?__core::marker::Sized>(_: &__T) -> __SendProbe<__T> {
+            __SendProbe(__core::marker::PhantomData)
+        }
+        #[allow(dead_code)]
+        const fn __assert_static<__T: ?__core::marker::Sized + 'static>() {}
     }
 }
 
@@ -55,22 +62,23 @@ fn generic_struct() {
         #[automatically_derived]
         #[allow(deprecated, unused_variables)]
         unsafe impl<'gc, T: Clone> ::tricolor_gc::Trace<'gc> for Node<'gc, T>
-        where
-            T: ::tricolor_gc::Trace<'gc>
-        {
+        where T: ::tricolor_gc::Trace<'gc> {
             const NEEDS_TRACE: ::core::primitive::bool =
                 false || <T as ::tricolor_gc::Trace<'gc>>::NEEDS_TRACE;
             const DROP_IS_SEND: ::core::primitive::bool = {
                 #probe
-                let _ = |this: &Self| {
-                    let Self { value: __field0, name: __field1, call: _, } = this;
-                    let _: &T = __field0;
-                    let _: &String = __field1;
+                let _ = |__this: &Self| {
+                    let Self { value: __field0, name: __field1, call: _, } = __this;
+                    let __probe0 = __probe_of(__field0);
+                    let _: __SendProbe<T> = __probe0;
+                    let __probe1 = __probe_of(__field1);
+                    let _: __SendProbe<String> = __probe1;
                 };
-                !::core::mem::needs_drop::<Self>() || true
+                __assert_static::<String>();
+                !__core::mem::needs_drop::<Self>() || true
                     && (<T as ::tricolor_gc::Trace<'gc>>::DROP_IS_SEND
                         || __SendProbe::<T>::IS_SEND)
-                    && (!::core::mem::needs_drop::<String>()
+                    && (!__core::mem::needs_drop::<String>()
                         || __SendProbe::<String>::IS_SEND)
             };
             #[inline]
@@ -83,18 +91,16 @@ fn generic_struct() {
             #[allow(dead_code)]
             fn __assert_static<__T: ?::core::marker::Sized + 'static>() {}
             #[allow(dead_code, deprecated, clippy::multiple_bound_locations)]
-            fn skipped_data_is_static<'gc, T: Clone>()
-            where
-                T: ::tricolor_gc::Trace<'gc>
-            {
+            fn skipped_data_is_static<'gc, T: Clone>() where T: ::tricolor_gc::Trace<'gc> {
                 __assert_static::<String>();
             }
         };
         const _: () = {
+            extern crate core as __core;
             #[allow(dead_code)]
             trait TypeDerivingTraceMayNotImplementDrop {}
             #[allow(drop_bounds)]
-            impl<__T: ?::core::marker::Sized + ::core::ops::Drop> TypeDerivingTraceMayNotImplementDrop for __T {}
+            impl<__T: ?__core::marker::Sized + __core::ops::Drop> TypeDerivingTraceMayNotImplementDrop for __T {}
             #[allow(deprecated)]
             impl<'gc, T: Clone> TypeDerivingTraceMayNotImplementDrop for Node<'gc, T> {}
         };
@@ -118,19 +124,21 @@ fn recursive_enum() {
             const NEEDS_TRACE: ::core::primitive::bool = false || true || true;
             const DROP_IS_SEND: ::core::primitive::bool = {
                 #probe
-                let _ = |this: &Self| {
-                    match this {
+                let _ = |__this: &Self| {
+                    match __this {
                         Self::Add { 0: __field0, 1: __field1, } => {
-                            let _: &Box<Expr> = __field0;
-                            let _: &Box<Self> = __field1;
+                            let __probe0 = __probe_of(__field0);
+                            let _: __SendProbe<Box<Expr>> = __probe0;
+                            let __probe1 = __probe_of(__field1);
+                            let _: __SendProbe<Box<Self>> = __probe1;
                         }
                         Self::Nil {} => {}
                     }
                 };
-                !::core::mem::needs_drop::<Self>() || true
-                    && (!::core::mem::needs_drop::<Box<Expr>>()
+                !__core::mem::needs_drop::<Self>() || true
+                    && (!__core::mem::needs_drop::<Box<Expr>>()
                         || __SendProbe::<Box<Expr>>::IS_SEND)
-                    && (!::core::mem::needs_drop::<Box<Self>>()
+                    && (!__core::mem::needs_drop::<Box<Self>>()
                         || __SendProbe::<Box<Self>>::IS_SEND)
             };
             #[inline]
@@ -162,9 +170,9 @@ fn skipped_type() {
             const NEEDS_TRACE: ::core::primitive::bool = false;
             const DROP_IS_SEND: ::core::primitive::bool = {
                 #probe
-                let _ = |this: &Self| {};
-                !::core::mem::needs_drop::<Self>() || true
-                    && (!::core::mem::needs_drop::<Self>()
+                let _ = |__this: &Self| {};
+                !__core::mem::needs_drop::<Self>() || true
+                    && (!__core::mem::needs_drop::<Self>()
                         || __SendProbe::<Self>::IS_SEND)
             };
             #[inline]
