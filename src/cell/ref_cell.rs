@@ -10,9 +10,11 @@ use crate::mark::tracer::Tracer;
 use crate::mutator::Mutation;
 use crate::trace::Trace;
 
-/// Borrow state: 0 free, n > 0 readers, `WRITING`.
+/// Borrow state: 0 free, n > 0 readers up to `MAX_READERS`, `WRITING`.
 type Flag = u32;
 const WRITING: Flag = Flag::MAX;
+/// Readers at most, which only guards that are forgotten can come to.
+const MAX_READERS: Flag = WRITING - 1;
 
 /// A value that can be borrowed and mutably borrowed, like `std::cell::RefCell`: a `Vec` of pointers, a hash map, an enum.
 ///
@@ -91,18 +93,18 @@ impl<T: ?Sized> GcRefCell<T> {
     /// Borrows the value.
     ///
     /// # Panics
-    /// If it is mutably borrowed.
+    /// If it is mutably borrowed, or 2³² − 2 borrows of it have been forgotten.
     #[inline]
     pub fn borrow(&self) -> GcRef<'_, T> {
         self.try_borrow()
             .expect("GcRefCell is already mutably borrowed")
     }
 
-    /// Borrows the value, unless it is mutably borrowed.
+    /// Borrows the value, unless [`borrow`](Self::borrow) would panic.
     #[inline]
     pub fn try_borrow(&self) -> Option<GcRef<'_, T>> {
         let flag = self.flag.get();
-        if flag >= WRITING - 1 {
+        if flag >= MAX_READERS {
             return None;
         }
         self.flag.set(flag + 1);
@@ -175,7 +177,7 @@ impl<T: ?Sized> Deref for GcRef<'_, T> {
 impl<T: ?Sized> Clone for GcRef<'_, T> {
     fn clone(&self) -> Self {
         let flag = self.flag.get();
-        assert!(flag < WRITING - 1, "too many borrows of one GcRefCell");
+        assert!(flag < MAX_READERS, "too many borrows of one GcRefCell");
         self.flag.set(flag + 1);
         GcRef {
             value: self.value,
@@ -253,5 +255,30 @@ unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for GcRefCell<T> {
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
         self.inner.trace(tracer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    /// What a program that forgets its guards in a loop comes to: the count stays where it is.
+    #[test]
+    fn forgotten_borrows_are_counted_up_to_a_limit_and_not_beyond() {
+        let cell = GcRefCell::new(7);
+        cell.flag.set(MAX_READERS - 1);
+        let last = cell.borrow();
+        for _ in 0..3 {
+            assert!(cell.try_borrow().is_none());
+            assert!(catch_unwind(AssertUnwindSafe(|| last.clone())).is_err());
+            assert_eq!(cell.flag.get(), MAX_READERS);
+        }
+        crate::Heap::new().attach().enter(|mc| {
+            assert!(cell.try_borrow_mut(mc).is_none());
+        });
+        drop(last);
+        assert_eq!(*cell.borrow(), 7);
     }
 }

@@ -36,13 +36,16 @@ use crate::heap::layout::ROOT_SLOTS as SLOTS;
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Mutex, Snapshot};
 
+#[cfg(test)]
+mod tests;
+
 const SEGMENT: usize = 4096;
 
 const COUNT: u64 = u32::MAX as u64;
 const LEAVING: u64 = 1 << 32;
 const ZOMBIE: u64 = 1 << 33;
 const DEAD: u64 = 1 << 63;
-/// Handles to one slot at most: far from the other bits.
+/// Handles to one slot at most: so far below the other bits that threads which count before they look cannot reach them.
 const MAX_COUNT: u64 = COUNT / 2;
 
 /// One root.
