@@ -181,7 +181,21 @@ impl<'gc, T: ?Sized> Gc<'gc, T> {
         self.pointer.cast::<u8>().as_ptr().expose_provenance()
     }
 
-    /// Whether the two point at the same object. Compares addresses only (not vtables or lengths).
+    /// Whether the two point at the same object.
+    ///
+    /// Compares addresses only, not vtables or lengths: two pointers to one object as `dyn Trait` are equal even if the
+    /// compiler made two vtables. Every object has an address of its own for as long as it lives, zero-sized ones, empty
+    /// slices and empty strings too, so two objects that are alive at once are never the same.
+    ///
+    /// ```
+    /// use tricolor_gc::{Gc, Heap};
+    ///
+    /// Heap::new().attach().enter(|mc| {
+    ///     let (a, b) = (Gc::new(mc, ()), Gc::new(mc, ()));
+    ///     assert!(Gc::ptr_eq(a, a) && !Gc::ptr_eq(a, b));
+    ///     assert_eq!(a, b);
+    /// });
+    /// ```
     #[inline]
     pub fn ptr_eq(a: Self, b: Self) -> bool {
         core::ptr::addr_eq(a.pointer.as_ptr(), b.pointer.as_ptr())
