@@ -3,12 +3,13 @@
 #
 #   ci/test.sh                 all of them but stress and asan, which repeat tests and take long
 #   ci/test.sh quick           without loom, stress and the sanitizers
-#   ci/test.sh STEP...         some of them: style fmt clippy test verify docs examples loom stress tsan asan
+#   ci/test.sh STEP...         some of them: style fmt clippy test docs examples verify planted loom
+#                              stress tsan asan
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 quick=(style fmt clippy test docs examples)
-all=("${quick[@]}" verify loom tsan)
+all=("${quick[@]}" verify planted loom tsan)
 
 case ${1-} in
     '') steps=("${all[@]}") ;;
@@ -44,6 +45,7 @@ for name in "${steps[@]}"; do
         test) step 'unit, integration, compile-fail and documentation tests' timeout 900 cargo test --workspace ;;
         verify) step 'stress and model tests, with the verifier after each cycle' \
                 timeout 900 cargo test --features verify --test stress --test model --test weak ;;
+        planted) step 'planted bugs' ci/planted.sh ;;
         docs) step 'documentation' ci/docs.sh ;;
         examples) step 'examples' run_examples ;;
         loom) step 'loom' ci/loom.sh ;;

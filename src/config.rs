@@ -60,6 +60,8 @@ impl FromStr for Barrier {
 
 /// Makes rare interleavings common, for tests: of this crate, and of programs with `Trace` written by hand.
 ///
+/// Beside what is set here, marking and sweeping advance by a few objects at a time, so that mutators do much in between.
+///
 /// The same seed gives the same decisions, per mutator; with one mutator and `marker_threads(0)` the same run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]

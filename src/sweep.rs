@@ -19,6 +19,7 @@ use crate::cycle::mutator::{MAIL, MutatorState};
 use crate::heap::span::{Epoch, LAST_EPOCH, NEVER_MADE, Span, ZOMBIE, mark_of, poison};
 use crate::heap::type_info::DropFn;
 use crate::sync::atomic::Ordering;
+use crate::sync::planted::{Planted, seen};
 use crate::sync::{Arc, thread_local};
 
 thread_local! {
@@ -131,7 +132,7 @@ impl Core {
         let scope = UserCodeScope::new(self.id);
         for word in 0..span.slots().div_ceil(64) {
             let taken = span.taken_bits(word);
-            let live = span.marked_bits(word, epoch) & taken;
+            let live = seen(Planted::SweepsLive, span.marked_bits(word, epoch) & taken);
             let zombies = if info.local_drop {
                 span.marked_bits(word, ZOMBIE) & taken
             } else {
@@ -332,7 +333,7 @@ fn sweep_plain(span: Span, epoch: Epoch) -> Found {
     let mut found = Found::default();
     for word in 0..span.slots().div_ceil(64) {
         let taken = span.taken_bits(word);
-        let live = span.marked_bits(word, epoch) & taken;
+        let live = seen(Planted::SweepsLive, span.marked_bits(word, epoch) & taken);
         span.set_taken_bits(word, live);
         found.live += live.count_ones() as usize;
         found.freed += (taken & !live).count_ones() as usize;

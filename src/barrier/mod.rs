@@ -28,6 +28,7 @@ use crate::cycle::mutator::{BUFFER, MutatorState};
 use crate::heap::span::mark_of;
 use crate::mark::tracer::Tracer;
 use crate::sync::atomic::Ordering;
+use crate::sync::planted::{Planted, strikes};
 use crate::sync::twin::{self, Twin};
 
 /// What the end of a write access to a cell must do.
@@ -66,7 +67,8 @@ impl MutatorState {
         // SAFETY: the caller holds a pointer to the object, so its span is mapped.
         let mark = unsafe { mark_of(object) };
         // Relaxed: a mark that is not seen costs an edge too many.
-        if mark.load(Ordering::Relaxed) == self.command.get().epoch {
+        if mark.load(Ordering::Relaxed) == self.command.get().epoch || strikes(Planted::DropsShades)
+        {
             return;
         }
         let edges = &mut self.tracer().edges;
@@ -141,7 +143,7 @@ impl MutatorState {
             // SAFETY: the contents of a cell were traced just now: the edges are live objects.
             let mark = unsafe { mark_of(edges[index]) };
             // Relaxed: a mark that is not seen costs an edge too many.
-            if mark.load(Ordering::Relaxed) != epoch {
+            if mark.load(Ordering::Relaxed) != epoch && !strikes(Planted::DropsShades) {
                 edges[kept] = edges[index];
                 kept += 1;
             }
@@ -161,7 +163,7 @@ impl MutatorState {
         let id = self.tracer().scan_id;
         match self.mode.get() {
             Mode::Off => AtEnd::Nothing,
-            _ if twin::is(Twin::NoClaim) => AtEnd::Nothing,
+            _ if twin::is(Twin::NoClaim) || strikes(Planted::SkipsClaims) => AtEnd::Nothing,
             Mode::Grey if !twin::is(Twin::GreyClaims) => {
                 self.shade_contents(trace);
                 AtEnd::ShadeGrey

@@ -20,6 +20,10 @@ use crate::sync::twin::{self, Twin};
 
 /// Bytes marked or swept between looks at the world.
 const SLICE: u64 = 1 << 20;
+/// The same in stress mode: mutators are to do much in the middle of a cycle.
+const STRESS_SLICE: u64 = 2 << 10;
+/// Marked at a boundary without marker threads, beside what is owed for allocations.
+const STEP: usize = 256 << 10;
 /// Waits for mutators' answers: the first, and the longest.
 const FIRST_WAIT: Duration = Duration::from_micros(50);
 const LONGEST_WAIT: Duration = Duration::from_millis(2);
@@ -120,7 +124,7 @@ impl Core {
         let completed = self.status.lock().completed;
         let outcome = loop {
             driver.work = 0;
-            let outcome = self.advance(&mut driver, &mut marker, left.min(SLICE));
+            let outcome = self.advance(&mut driver, &mut marker, left.min(self.slice()));
             left = left.saturating_sub(driver.work);
             let ended = self.status.lock().completed != completed;
             if outcome != Advance::Progress || ended || left == 0 {
@@ -141,7 +145,17 @@ impl Core {
         let now = self.counters.allocated.load(Ordering::Relaxed);
         let since = now.saturating_sub(self.stepped_at.swap(now, Ordering::Relaxed));
         // At three times the pace of allocation a cycle over `live` bytes is done when live / 3 have been allocated.
-        let _ = self.step(since.saturating_mul(3) + (256 << 10));
+        let least = STEP.min(self.slice() as usize);
+        let _ = self.step(since.saturating_mul(3) + least);
+    }
+
+    /// Bytes marked or swept between looks at the world.
+    pub(crate) fn slice(&self) -> u64 {
+        if self.config.stress.is_some() {
+            STRESS_SLICE
+        } else {
+            SLICE
+        }
     }
 
     /// An idle heap: starts a cycle if there has been none for a while although something has changed; gives memory
@@ -220,7 +234,7 @@ fn run(core: &Core) {
 /// One slice of driving, without holding work or the lock across the wait that may follow.
 fn drive_in_background(core: &Core, marker: &mut Option<Marker>) -> Option<Advance> {
     let mut driver = core.driver.try_lock()?;
-    let outcome = core.advance(&mut driver, marker, SLICE);
+    let outcome = core.advance(&mut driver, marker, core.slice());
     if outcome != Advance::Progress
         && let Some(mut marker) = marker.take()
     {

@@ -222,7 +222,7 @@ impl Core {
         let mut idle = 0;
         self.worklist.set_hungry(true);
         while self.phase() == Phase::Marking && idle < IDLE_LOOKS {
-            match self.mark_some(&mut marker, 1 << 20) {
+            match self.mark_some(&mut marker, self.slice()) {
                 Marking::Progress => idle = 0,
                 Marking::Dry => break,
                 Marking::Wait => {

@@ -8,6 +8,7 @@ use core::ptr::NonNull;
 use self::table::SlotRef;
 use crate::gc::Gc;
 use crate::mutator::Mutation;
+use crate::sync::planted::{Planted, strikes};
 use crate::sync::twin::{self, Twin};
 
 /// A type family: a type for each brand. `Rootable![Node<'_>]` names the family of `Node`.
@@ -86,7 +87,8 @@ impl<R: ?Sized + for<'a> Rootable<'a>> Root<R> {
     pub fn new<'gc>(mc: &Mutation<'gc>, object: Gc<'gc, <R as Rootable<'gc>>::Root>) -> Self {
         let slot = mc.take_root_slot();
         slot.fill(object.address());
-        if !twin::is(Twin::RootNotShaded) {
+        let forgotten = mc.state().barrier_on() && strikes(Planted::DropsRootShades);
+        if !twin::is(Twin::RootNotShaded) && !forgotten {
             mc.state().shade_if_on(object.address());
         }
         let raw = object.raw();

@@ -10,7 +10,9 @@
 //!
 //! This is one of the few files where `cfg(tricolor_loom)` is written; the protocols themselves do not know of it.
 
+pub(crate) mod planted;
 pub(crate) mod twin;
+pub(crate) mod witness;
 
 #[cfg(tricolor_loom)]
 mod model;
