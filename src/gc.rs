@@ -14,6 +14,8 @@ use crate::mutator::{Brand, Mutation};
 use crate::trace::{Trace, Tracer};
 use crate::weak::GcWeak;
 
+mod slice;
+
 /// A pointer to an object in a heap.
 ///
 /// One word (two for unsized types), `Copy`, with no count and no bookkeeping on copy or drop. Dereferences to `&T` only:
@@ -226,73 +228,6 @@ impl<'gc, T: ?Sized> Gc<'gc, T> {
         let weak = GcWeak::unset(mc, this.pointer);
         weak.set(mc);
         weak
-    }
-}
-
-impl<'gc, T: Trace<'gc>> Gc<'gc, [T]> {
-    /// A slice of `len` elements, each made by `element` in its place.
-    ///
-    /// # Panics
-    /// As [`Gc::new`]. If `element` panics, the elements made so far are dropped.
-    pub fn slice_from_fn(mc: &Mutation<'gc>, len: usize, element: impl FnMut(usize) -> T) -> Self {
-        Self::try_slice_from_fn(mc, len, element).unwrap_or_else(out_of_memory)
-    }
-
-    /// As [`Gc::slice_from_fn`].
-    ///
-    /// # Errors
-    /// As [`Gc::try_new`], and for slices larger than any memory.
-    pub fn try_slice_from_fn(
-        mc: &Mutation<'gc>,
-        len: usize,
-        element: impl FnMut(usize) -> T,
-    ) -> Result<Self, AllocError> {
-        mc.alloc_slice(len, element).map(|pointer| Gc {
-            pointer,
-            brand: PhantomData,
-            target: PhantomData,
-        })
-    }
-
-    /// A copy of a slice.
-    ///
-    /// # Panics
-    /// As [`Gc::new`].
-    pub fn copy_from_slice(mc: &Mutation<'gc>, slice: &[T]) -> Self
-    where
-        T: Copy,
-    {
-        Self::slice_from_fn(mc, slice.len(), |index| slice[index])
-    }
-
-    /// The elements of an iterator that knows its length.
-    ///
-    /// # Panics
-    /// As [`Gc::new`], and if the iterator yields fewer elements than it said.
-    pub fn slice_from_iter<I>(mc: &Mutation<'gc>, elements: I) -> Self
-    where
-        I: IntoIterator<Item = T, IntoIter: ExactSizeIterator>,
-    {
-        let mut elements = elements.into_iter();
-        Self::slice_from_fn(mc, elements.len(), |_| {
-            elements
-                .next()
-                .expect("the iterator is shorter than its len()")
-        })
-    }
-}
-
-impl<'gc> Gc<'gc, str> {
-    /// A copy of a string.
-    ///
-    /// # Panics
-    /// As [`Gc::new`].
-    pub fn new_str(mc: &Mutation<'gc>, text: &str) -> Self {
-        let bytes = Gc::copy_from_slice(mc, text.as_bytes());
-        // SAFETY: made from a `NonNull`.
-        let pointer = unsafe { NonNull::new_unchecked(bytes.pointer.as_ptr() as *mut str) };
-        // SAFETY: the address of a live object; its bytes are those of a `str`.
-        unsafe { Self::from_raw(pointer) }
     }
 }
 

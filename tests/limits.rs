@@ -370,6 +370,39 @@ fn external_memory_counts_for_pacing_and_for_the_limit() {
 }
 
 #[test]
+fn slices_and_strings_that_do_not_fit_are_refused_whole() {
+    for barrier in BARRIERS {
+        let heap = full_heap(barrier, 0, MIB);
+        let mut mutator = heap.attach();
+        let drops = Drops::new();
+        mutator.enter(|mc| {
+            let long = vec![b'x'; 2 * MIB];
+            let error = Gc::try_copy_from_slice(mc, &long).unwrap_err();
+            assert_eq!(error.limit, Some(MIB), "{error}");
+            assert!(Gc::try_new_str(mc, str::from_utf8(&long).unwrap()).is_err());
+            let list: Vec<_> = (0..2 * MIB / 8).map(|_| drops.token()).collect();
+            let mut list = list.into_iter();
+            assert!(Gc::try_slice_from_iter(mc, &mut list).is_err());
+            assert_eq!((list.len(), drops.count()), (2 * MIB / 8, 0));
+            drop(list);
+            // What fits is a copy.
+            let text = Gc::try_new_str(mc, "äöü").unwrap();
+            let bytes = Gc::try_copy_from_slice(mc, text.as_bytes()).unwrap();
+            assert_eq!((&*text, &*bytes), ("äöü", "äöü".as_bytes()));
+            let some = Gc::try_slice_from_iter(mc, [drops.token(), drops.token()]).unwrap();
+            assert_eq!((some.len(), drops.count()), (2, 2 * MIB / 8));
+        });
+        mutator.collect();
+        assert_eq!(drops.count(), 2 * MIB / 8 + 2, "{barrier}");
+        mutator.enter(|mc| {
+            let text = "panics";
+            assert!(!panic_message(|| Gc::new_str(mc, &text.repeat(MIB))).is_empty());
+            assert_eq!(&*Gc::new_str(mc, text), text);
+        });
+    }
+}
+
+#[test]
 fn a_refused_value_is_dropped_once() {
     let heap = full_heap(Barrier::Hybrid, 0, 65_536);
     let mut mutator = heap.attach();
