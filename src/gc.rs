@@ -90,6 +90,28 @@ impl<'gc, T: Trace<'gc>> Gc<'gc, T> {
     ///
     /// About a dozen instructions as long as the mutator's cache has room: O(1), without locks.
     ///
+    /// A type may be aligned to 4096 bytes at most, in a slice too:
+    ///
+    /// ```
+    /// # use tricolor_gc::{Gc, Heap, Trace};
+    /// #[derive(Trace)]
+    /// #[repr(align(4096))]
+    /// struct Page(u8);
+    ///
+    /// Heap::new().attach().enter(|mc| Gc::new(mc, Page(1)).0);
+    /// ```
+    ///
+    /// More is an error when the program is built (`cargo check` does not see it):
+    ///
+    /// ```compile_fail,E0080
+    /// # use tricolor_gc::{Gc, Heap, Trace};
+    /// #[derive(Trace)]
+    /// #[repr(align(8192))]
+    /// struct Page(u8);
+    ///
+    /// Heap::new().attach().enter(|mc| Gc::new(mc, Page(1)).0);
+    /// ```
+    ///
     /// # Panics
     /// If the heap's hard limit is reached or the system has no memory; see [`Gc::try_new`].
     #[inline(always)]
