@@ -17,6 +17,7 @@ use crate::mark::tracer::{Meet, Tracer};
 use crate::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::twin::{self, Twin};
+use crate::sync::witness::Witness;
 
 /// The collector waits for this mutator's boundary.
 pub(crate) const YIELD: u8 = 1;
@@ -65,6 +66,8 @@ pub(crate) struct MutatorState {
     pub(crate) thread_token: u64,
     /// State of the stress mode's decisions; 0 without stress.
     pub(crate) random: Cell<u64>,
+    /// Stands for all that belongs to the owner of the gate.
+    owner: Witness,
     core: *const Core,
 }
 
@@ -93,6 +96,7 @@ impl MutatorState {
             thread: thread::current().id(),
             thread_token: core.mail.register_thread(),
             random: Cell::new(seed),
+            owner: Witness::default(),
             core,
         };
         state.set_command(core, command);
@@ -111,6 +115,7 @@ impl MutatorState {
     #[expect(clippy::mut_from_ref, reason = "one owner at a time, see SAFETY")]
     #[inline(always)]
     pub(crate) fn tracer(&self) -> &mut Tracer<'static> {
+        self.owner.write();
         // SAFETY: only the owner of the gate calls this, and `trace` implementations, which run under this borrow, are
         // given no mutation context, so they cannot come back here.
         unsafe { &mut *self.tracer.get() }
@@ -207,6 +212,7 @@ impl MutatorState {
         if !self.gate.enter() {
             self.enter_slow();
         }
+        self.owner.write();
         // The command is read after the gate was taken, see `gate`.
         if self.core().command_seq() != self.command.get().seq {
             self.boundary_slow();
@@ -252,6 +258,7 @@ impl MutatorState {
     /// Goes outside.
     #[inline(always)]
     pub(crate) fn exit(&self) {
+        self.owner.write();
         self.gate.exit();
         if self.flags.load(Ordering::Relaxed) != 0 {
             self.exit_slow();

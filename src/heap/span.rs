@@ -39,6 +39,7 @@ use super::type_info::{ScanFn, TypeInfo};
 use super::vector;
 use crate::sync::atomic::Ordering;
 use crate::sync::plain::AtomicU8;
+use crate::sync::witness::owned;
 
 /// The colour of one cycle, a mark byte's value.
 pub(crate) type Epoch = u8;
@@ -178,6 +179,7 @@ impl Span {
 
     /// Slots that no object has and no run holds.
     pub(crate) fn free(self) -> usize {
+        owned(self.0.addr().get());
         self.get().free.get() as usize
     }
 
@@ -235,6 +237,7 @@ impl Span {
 
     /// After a sweep: `free` slots are free in all, and runs are looked for from the start.
     pub(crate) fn set_swept(self, free: usize) {
+        owned(self.0.addr().get());
         self.get().free.set(free as u32);
         self.get().cursor.set(0);
     }
@@ -263,6 +266,7 @@ impl Span {
     /// Takes the next run of free slots, colours it `black` if that is given, and returns its bounds. `None` when the span is
     /// full.
     pub(crate) fn take_run(self, black: Option<Epoch>) -> Option<(usize, usize)> {
+        owned(self.0.addr().get());
         let d = self.get();
         let free = d.free.get();
         if free == 0 {
@@ -353,6 +357,7 @@ impl Span {
         if from == to {
             return;
         }
+        owned(self.0.addr().get());
         let d = self.get();
         self.colour(from, to, 0);
         let first = (from - self.base()) / self.slot_size();

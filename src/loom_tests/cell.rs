@@ -35,14 +35,14 @@ fn graph(main: &mut Mutator) -> (SharedRoot, NodeRoot) {
 fn check(main: &mut Mutator, holder: &SharedRoot, node: &NodeRoot) {
     main.enter(|mc| {
         let holder = holder.get(mc);
-        must_live(holder.stamp.0);
+        holder.stamp.lives();
         // A leaked guard has locked it for good.
         if let Some(contents) = holder.cell.try_lock(mc)
             && let Some(link) = contents.get()
         {
-            must_live(link.stamp.0);
+            link.stamp.lives();
         }
-        must_live(node.get(mc).stamp.0);
+        node.get(mc).stamp.lives();
     });
 }
 
@@ -69,7 +69,7 @@ fn replace(barrier: Barrier, leak: bool) {
             node.next.set(mc, None);
             polls(mc);
             if let Some(old) = old {
-                must_live(old.stamp.0);
+                old.stamp.lives();
             }
         });
     });

@@ -2,10 +2,12 @@
 
 use core::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::time::Instant;
 
 use crate::cycle::driver::Advance;
 use crate::sync::twin::{self, Twin};
+use crate::sync::witness::{self, Witness, violation};
 use crate::sync::{Arc, relax, thread};
 use crate::{Barrier, Heap, Mutation, Mutator};
 
@@ -16,9 +18,9 @@ const OBJECTS: usize = 8;
 std::thread_local! {
     static FREED: Cell<[bool; OBJECTS]> = const { Cell::new([false; OBJECTS]) };
     static STORED: Cell<Option<usize>> = const { Cell::new(None) };
-    static VIOLATION: RefCell<Option<String>> = const { RefCell::new(None) };
+    static GRAVES: RefCell<Vec<Rc<Witness>>> = const { RefCell::new(Vec::new()) };
     static EXECUTIONS: Cell<u64> = const { Cell::new(0) };
-    static POINT: RefCell<Option<std::rc::Rc<loom::sync::atomic::AtomicBool>>> = const { RefCell::new(None) };
+    static POINT: RefCell<Option<Rc<loom::sync::atomic::AtomicBool>>> = const { RefCell::new(None) };
 }
 
 /// A destructor has run.
@@ -28,6 +30,11 @@ pub(super) fn note_freed(number: usize) {
         violation(format!("object {number} was freed twice"));
     }
     FREED.set(freed);
+    grave(number).write();
+}
+
+fn grave(number: usize) -> Rc<Witness> {
+    GRAVES.with_borrow(|graves| graves[number].clone())
 }
 
 /// Whether an object has been freed.
@@ -35,21 +42,15 @@ pub(super) fn is_freed(number: usize) -> bool {
     FREED.get()[number]
 }
 
-/// Notes that something is wrong. The execution goes on: a panic in the middle of it would unwind through code that
-/// switches coroutines.
-pub(super) fn violation(what: String) {
-    VIOLATION.with(|v| {
-        v.borrow_mut().get_or_insert(what);
-    });
-}
-
 /// The program holds a pointer to this object.
-pub(super) fn must_live(number: usize) {
-    if is_freed(number) {
+pub(super) fn must_live(number: usize) -> bool {
+    let freed = is_freed(number);
+    if freed {
         violation(format!(
             "object {number} was freed while a pointer to it was in use"
         ));
     }
+    !freed
 }
 
 /// The object was garbage before the cycle was armed.
@@ -57,6 +58,8 @@ pub(super) fn must_be_freed(number: usize) {
     if !is_freed(number) {
         violation(format!("object {number} was garbage and is still there"));
     }
+    // What its destructor did is seen.
+    grave(number).read();
 }
 
 /// The program has put the object where only a later cycle looks.
@@ -112,16 +115,15 @@ fn explore(bound: Bound, model: impl Fn() + Send + Sync + 'static) {
     builder.check(move || {
         EXECUTIONS.set(EXECUTIONS.get() + 1);
         FREED.set([false; OBJECTS]);
-        VIOLATION.set(None);
+        GRAVES.set((0..OBJECTS).map(|_| Rc::default()).collect());
+        witness::prepare();
         STORED.set(None);
-        POINT.set(Some(std::rc::Rc::new(loom::sync::atomic::AtomicBool::new(
-            false,
-        ))));
+        POINT.set(Some(Rc::new(loom::sync::atomic::AtomicBool::new(false))));
         crate::sync::prepare();
         model();
         loom::stop_exploring();
         POINT.set(None);
-        if let Some(what) = VIOLATION.take() {
+        if let Some(what) = witness::take_violation() {
             panic!("violation: {what}");
         }
     });

@@ -2,7 +2,7 @@
 //! tell it which cycle it is in.
 
 use super::harness::{
-    Bound, Caught, Model, are_caught, cycle, heap, hold, model, must_be_freed, must_live, spawn,
+    Bound, Caught, Model, are_caught, cycle, heap, hold, model, must_be_freed, spawn,
 };
 use super::objects::Node;
 use crate::sync::twin::Twin;
@@ -30,9 +30,9 @@ fn help() {
     helper.join().unwrap();
     main.enter(|mc| {
         let object = root.get(mc);
-        must_live(object.stamp.0);
+        object.stamp.lives();
         if let Some(child) = object.next.get() {
-            must_live(child.stamp.0);
+            child.stamp.lives();
         }
     });
 }

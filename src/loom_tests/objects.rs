@@ -3,14 +3,36 @@
 use core::cell::Cell;
 
 use super::harness;
+use crate::sync::witness::Witness;
 use crate::{Gc, GcMutex, GcSlot, GcWeak, Trace, Tracer};
 
-/// Notes the death of the object it is in.
-pub(super) struct Stamp(pub(super) usize);
+/// The number of the object it is in, whose death it notes.
+pub(super) struct Stamp {
+    number: usize,
+    /// Written when the object is made and when it dies.
+    object: Witness,
+}
+
+impl Stamp {
+    fn new(number: usize) -> Self {
+        Stamp {
+            number,
+            object: Witness::default(),
+        }
+    }
+
+    /// The program has a pointer to the object.
+    pub(super) fn lives(&self) {
+        if harness::must_live(self.number) {
+            self.object.read();
+        }
+    }
+}
 
 impl Drop for Stamp {
     fn drop(&mut self) {
-        harness::note_freed(self.0);
+        self.object.write();
+        harness::note_freed(self.number);
     }
 }
 
@@ -29,6 +51,7 @@ unsafe impl<'gc> Trace<'gc> for Node<'gc> {
 
     fn trace(&self, tracer: &mut Tracer<'gc>) {
         harness::switch_point();
+        self.stamp.lives();
         self.next.trace(tracer);
     }
 }
@@ -36,7 +59,7 @@ unsafe impl<'gc> Trace<'gc> for Node<'gc> {
 impl<'gc> Node<'gc> {
     pub(super) fn new(number: usize, next: Link<'gc>) -> Self {
         Node {
-            stamp: Stamp(number),
+            stamp: Stamp::new(number),
             next: GcSlot::new(next),
         }
     }
@@ -88,6 +111,7 @@ unsafe impl<'gc> Trace<'gc> for Shared<'gc> {
     const DROP_IS_SEND: bool = true;
 
     fn trace(&self, tracer: &mut Tracer<'gc>) {
+        self.stamp.lives();
         self.cell.trace(tracer);
     }
 }
@@ -100,7 +124,7 @@ unsafe impl Send for Contents<'_> {}
 impl<'gc> Shared<'gc> {
     pub(super) fn new(number: usize, link: Link<'gc>) -> Self {
         Shared {
-            stamp: Stamp(number),
+            stamp: Stamp::new(number),
             cell: GcMutex::new(Contents::new(link)),
         }
     }
@@ -108,7 +132,7 @@ impl<'gc> Shared<'gc> {
 
 /// An object with a weak reference.
 pub(super) struct Weak<'gc> {
-    pub(super) _stamp: Stamp,
+    pub(super) stamp: Stamp,
     pub(super) target: GcWeak<'gc, Node<'gc>>,
 }
 
@@ -117,6 +141,7 @@ unsafe impl<'gc> Trace<'gc> for Weak<'gc> {
     const DROP_IS_SEND: bool = true;
 
     fn trace(&self, tracer: &mut Tracer<'gc>) {
+        self.stamp.lives();
         self.target.trace(tracer);
     }
 }
@@ -124,7 +149,7 @@ unsafe impl<'gc> Trace<'gc> for Weak<'gc> {
 impl<'gc> Weak<'gc> {
     pub(super) fn new(number: usize, target: GcWeak<'gc, Node<'gc>>) -> Self {
         Weak {
-            _stamp: Stamp(number),
+            stamp: Stamp::new(number),
             target,
         }
     }

@@ -1,8 +1,8 @@
 //! Roots against a cycle: made, cloned and dropped while it runs, also by a thread without a mutator.
 
 use super::harness::{
-    Bound, Caught, Model, are_caught, cycle, heap, hold, model, must_be_freed, must_live, mutator,
-    polls, spawn, switch_point,
+    Bound, Caught, Model, are_caught, cycle, heap, hold, model, must_be_freed, mutator, polls,
+    spawn, switch_point,
 };
 use super::objects::Node;
 use crate::sync::twin::Twin;
@@ -29,7 +29,7 @@ fn drop_root(barrier: Barrier) {
             let object = root.get(mc);
             drop(root);
             polls(mc);
-            must_live(object.stamp.0);
+            object.stamp.lives();
         });
     });
     cycle(&heap);
@@ -56,7 +56,7 @@ fn make_root(barrier: Barrier) {
         });
         m.enter(|mc| {
             polls(mc);
-            must_live(made.get(mc).stamp.0);
+            made.get(mc).stamp.lives();
         });
     });
     cycle(&heap);
@@ -76,7 +76,7 @@ fn drop_elsewhere(barrier: Barrier) {
             let object = root.get(mc);
             drop(root);
             polls(mc);
-            must_live(object.stamp.0);
+            object.stamp.lives();
         });
     });
     cycle(&heap);

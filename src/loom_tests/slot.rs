@@ -2,8 +2,8 @@
 //! two mutators that write one slot. The models run whole cycles, so the twins of the handshakes are here too.
 
 use super::harness::{
-    Bound, Caught, Model, are_caught, cycle, heap, hold, model, must_be_freed, must_live, mutator,
-    polls, switch_point,
+    Bound, Caught, Model, are_caught, cycle, heap, hold, model, must_be_freed, mutator, polls,
+    switch_point,
 };
 use super::objects::Node;
 use crate::sync::thread;
@@ -47,7 +47,7 @@ fn check(main: &mut Mutator, roots: [&NodeRoot; 2]) {
         for root in roots {
             let mut next = Some(root.get(mc));
             while let Some(node) = next {
-                must_live(node.stamp.0);
+                node.stamp.lives();
                 next = node.next.get();
             }
         }
@@ -75,7 +75,7 @@ fn hide(barrier: Barrier, hiding: Hiding) {
             switch_point();
             a.next.set(mc, None);
             polls(mc);
-            must_live(hidden.stamp.0);
+            hidden.stamp.lives();
         });
     });
     cycle(&heap);
@@ -104,7 +104,7 @@ fn straggle(barrier: Barrier) {
                 return;
             };
             polls(mc);
-            must_live(hidden.stamp.0);
+            hidden.stamp.lives();
             b2.get(mc).next.set(mc, Some(hidden));
         });
     });
@@ -135,7 +135,7 @@ fn race(barrier: Barrier) {
                 return;
             };
             polls(mc);
-            must_live(taken.stamp.0);
+            taken.stamp.lives();
         });
     });
     let second = mutator(&heap, move |m| m.enter(|mc| a3.get(mc).next.set(mc, None)));

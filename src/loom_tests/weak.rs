@@ -1,8 +1,6 @@
 //! Weak upgrades against the end of marking, the clearing and the reuse of the slot.
 
-use super::harness::{
-    Bound, Caught, Model, are_caught, cycle, heap, hold, model, must_live, mutator, polls,
-};
+use super::harness::{Bound, Caught, Model, are_caught, cycle, heap, hold, model, mutator, polls};
 use super::objects::{Node, Weak};
 use crate::sync::twin::Twin;
 use crate::{Barrier, Gc, Root, Rootable};
@@ -26,16 +24,16 @@ fn upgrade(barrier: Barrier) {
             let Some(target) = root2.get(mc).target.upgrade(mc) else {
                 return;
             };
-            must_live(target.stamp.0);
+            target.stamp.lives();
             polls(mc);
-            must_live(target.stamp.0);
+            target.stamp.lives();
         });
     });
     cycle(&heap);
     thread.join().unwrap();
     main.enter(|mc| {
         if let Some(target) = root.get(mc).target.upgrade(mc) {
-            must_live(target.stamp.0);
+            target.stamp.lives();
         }
     });
 }

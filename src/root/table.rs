@@ -34,6 +34,7 @@ use memoffset::offset_of;
 
 use crate::heap::layout::ROOT_SLOTS as SLOTS;
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::witness::Witness;
 use crate::sync::{Mutex, Snapshot};
 
 #[cfg(test)]
@@ -82,6 +83,8 @@ struct Segment {
     dropped: AtomicBool,
     /// Slots dropped and not yet reused: a stack, taken whole.
     free: AtomicPtr<Slot>,
+    /// Read by who uses the segment, written when it is freed.
+    lives: Witness,
     slots: [Slot; SLOTS],
 }
 
@@ -111,7 +114,9 @@ impl SlotRef {
             .cast::<Segment>();
         // SAFETY: slots lie in segments, which are aligned to their size; kept alive as in `get`. The pointer was
         // derived from the segment's, so it may reach all of it.
-        unsafe { &*raw }
+        let segment = unsafe { &*raw };
+        segment.lives.read();
+        segment
     }
 
     /// The identity of the heap that the slot belongs to.
@@ -174,6 +179,7 @@ impl SlotRef {
             release_orphan(segment);
         } else if !armed {
             self.push_free();
+            segment.lives.read();
             // Release: pairs with the Acquire of who takes the slot from the free list and waits for this.
             slot.state.store(0, Ordering::Release);
         }
@@ -203,6 +209,7 @@ fn release_orphan(segment: &Segment) {
     let raw = core::ptr::from_ref(segment).cast_mut();
     // AcqRel: all uses of the segment come before it is freed.
     if segment.orphans.fetch_sub(1, Ordering::AcqRel) == 1 {
+        segment.lives.write();
         // SAFETY: the table gave the segment up when it was closed, and this was the last handle.
         drop(unsafe { Box::from_raw(raw) });
     }
@@ -286,6 +293,7 @@ impl RootTable {
             orphans: AtomicUsize::new(0),
             dropped: AtomicBool::new(false),
             free: AtomicPtr::new(core::ptr::null_mut()),
+            lives: Witness::default(),
             slots: core::array::from_fn(|_| Slot::free()),
         });
         let raw = NonNull::from(Box::leak(segment));
