@@ -126,11 +126,12 @@ impl Core {
         let plan = {
             let (marked, assisted) = (d.cycle.bytes_marked, d.cycle.bytes_assisted);
             let work = Work {
+                start: d.cycle.heap_start.saturating_sub(external),
                 allocated: d.cycle.bytes_allocated,
                 marked,
                 assisted,
             };
-            d.pacer.cycle_ended(work, live.saturating_add(external))
+            d.pacer.cycle_ended(work, live, external)
         };
         self.goal.store(plan.goal, Ordering::Relaxed);
         self.trigger.store(plan.trigger, Ordering::Relaxed);

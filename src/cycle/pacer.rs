@@ -2,12 +2,13 @@
 //!
 //! After Go's (mgcpacer.go), reduced:
 //!
-//! - *goal* = live + (live + `min_heap`) · growth_percent/100, at most the memory limit: `min_heap` plays the part of Go's
-//!   roots and least heap, and keeps small heaps from collecting all the time. Of what was allocated while the cycle ran,
-//!   which it keeps unseen, a quarter counts as live: it is young, and most of it is garbage already;
+//! - *goal* = live + (live + least) · growth_percent/100, at most the memory limit: *least* plays the part of Go's roots and
+//!   least heap, and keeps small heaps from collecting all the time; it is `min_heap`, and up to half as much again as the
+//!   heap grows. What was allocated while the cycle ran is kept unseen. It counts as live in the proportion in which
+//!   what was allocated before the cycle survived it: all of it while a program builds its data, next to nothing later;
 //! - *trigger* = goal − runway, where runway is what would have been allocated during the last cycles had the background
 //!   markers done all the marking (the largest of the last four, plus a tenth), clamped so that the trigger lies between
-//!   70 % and 95 % of the way from live to goal;
+//!   60 % and 95 % of the way from live to goal;
 //! - *assist ratio* = bytes still to mark per byte that may still be allocated before the goal: a mutator that allocates
 //!   `n` bytes owes `n · ratio` bytes of marking, paid from the credit of the background markers first. Debt grows
 //!   without bound as the goal nears, so allocation cannot outrun marking.
@@ -24,6 +25,8 @@ pub(crate) struct Plan {
 /// What a cycle cost, in bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Work {
+    /// The heap at its start.
+    pub(crate) start: usize,
     /// Allocated from its start to the end of marking.
     pub(crate) allocated: usize,
     /// Marked.
@@ -40,6 +43,8 @@ pub(crate) struct Pacer {
     pub(crate) min_heap: usize,
     runways: [usize; 4],
     cycles: usize,
+    /// Marked by the last cycle.
+    marked: usize,
 }
 
 impl Pacer {
@@ -50,11 +55,12 @@ impl Pacer {
             min_heap,
             runways: [0; 4],
             cycles: 0,
+            marked: 0,
         }
     }
 
-    /// A cycle left `live` bytes.
-    pub(crate) fn cycle_ended(&mut self, cycle: Work, live: usize) -> Plan {
+    /// A cycle left `live` bytes; there are `external` ones besides.
+    pub(crate) fn cycle_ended(&mut self, cycle: Work, live: usize, external: usize) -> Plan {
         // What mutators marked, and the time it took them, would have been the markers'.
         let background = cycle
             .marked
@@ -66,7 +72,13 @@ impl Pacer {
         self.cycles += 1;
         let marked = usize::try_from(cycle.marked).unwrap_or(usize::MAX);
         let unseen = live.saturating_sub(marked).min(cycle.allocated);
-        self.plan_for(live, live - unseen / 4 * 3)
+        // Of what was allocated since the last cycle began, so much was still there when this one did.
+        let since = cycle.start.saturating_sub(self.marked).max(1) as u128;
+        let survived = (marked.saturating_sub(self.marked) as u128).min(since);
+        self.marked = marked;
+        let lost = (unseen as u128 * (since - survived) / since) as usize;
+        let live = live.saturating_add(external);
+        self.plan_for(live, live - lost)
     }
 
     /// The plan for a heap of `live` bytes.
@@ -79,14 +91,17 @@ impl Pacer {
         let growth = |bytes: usize| {
             (bytes as u128 * u128::from(self.growth_percent) / 100).min(usize::MAX as u128) as usize
         };
-        let wanted = lasting.saturating_add(growth(lasting.saturating_add(self.min_heap)));
+        let least = self
+            .min_heap
+            .saturating_add((lasting / 2).min(self.min_heap / 2));
+        let wanted = lasting.saturating_add(growth(lasting.saturating_add(least)));
         // What is there cannot be wished away, and without some room the collector would run all the time.
         let floor = live.saturating_add((live / 16).max(self.min_heap / 4));
         let goal = wanted.min(self.memory_limit).max(floor);
         let headroom = goal - live.min(goal);
         let runway = *self.runways.iter().max().unwrap_or(&0);
         let runway = runway.saturating_add(runway / 10);
-        let lowest = live.saturating_add(headroom / 10 * 7);
+        let lowest = live.saturating_add(headroom / 10 * 6);
         let highest = live.saturating_add(headroom / 20 * 19).max(lowest);
         let trigger = goal.saturating_sub(runway).clamp(lowest, highest);
         Plan { goal, trigger }
@@ -109,9 +124,10 @@ mod tests {
     fn goal_grows_what_lives_and_the_minimum() {
         let pacer = Pacer::new(100, usize::MAX, 4 * MB);
         assert_eq!(pacer.plan(0).goal, 4 * MB);
-        assert_eq!(pacer.plan(100 * MB).goal, 204 * MB);
+        assert_eq!(pacer.plan(2 * MB).goal, 9 * MB);
+        assert_eq!(pacer.plan(100 * MB).goal, 206 * MB);
         let pacer = Pacer::new(50, usize::MAX, 4 * MB);
-        assert_eq!(pacer.plan(100 * MB).goal, 152 * MB);
+        assert_eq!(pacer.plan(100 * MB).goal, 153 * MB);
     }
 
     #[test]
@@ -127,22 +143,55 @@ mod tests {
     fn the_trigger_leaves_a_runway_within_bounds() {
         let mut pacer = Pacer::new(100, usize::MAX, 4 * MB);
         let work = |allocated| Work {
+            start: 150 * MB,
             allocated,
             marked: 100 << 20,
             assisted: 0,
         };
-        let plan = pacer.cycle_ended(work(10 * MB), 100 * MB);
-        assert_eq!(plan.trigger, 193 * MB);
+        let plan = pacer.cycle_ended(work(10 * MB), 100 * MB, 0);
+        assert_eq!(plan.trigger, 195 * MB);
         let assisted = Work {
             assisted: 50 << 20,
             ..work(10 * MB)
         };
-        assert_eq!(pacer.cycle_ended(assisted, 100 * MB).trigger, 182 * MB);
-        assert!(pacer.cycle_ended(work(500 * MB), 100 * MB).trigger >= 169 * MB);
+        assert_eq!(pacer.cycle_ended(assisted, 100 * MB, 0).trigger, 184 * MB);
+        assert!(pacer.cycle_ended(work(500 * MB), 100 * MB, 0).trigger >= 163 * MB);
         for _ in 0..4 {
-            pacer.cycle_ended(work(0), 100 * MB);
+            pacer.cycle_ended(work(0), 100 * MB, 0);
         }
-        assert!(pacer.plan(100 * MB).trigger <= 199 * MB);
+        // 95 % of the way from 100 to 206.
+        assert!(pacer.plan(100 * MB).trigger <= 201 * MB);
+    }
+
+    #[test]
+    fn what_no_cycle_has_seen_counts_as_its_elders_survived() {
+        let mut pacer = Pacer::new(100, usize::MAX, 0);
+        let cycle = |start, marked| Work {
+            start: start * MB,
+            allocated: 20 * MB,
+            marked: (marked << 20) as u64,
+            assisted: 0,
+        };
+        // Everything allocated so far was still there: so may be the rest.
+        assert_eq!(
+            pacer.cycle_ended(cycle(100, 100), 120 * MB, 0).goal,
+            240 * MB
+        );
+        // Nothing of what came after the first cycle began.
+        assert_eq!(
+            pacer.cycle_ended(cycle(200, 100), 120 * MB, 0).goal,
+            200 * MB
+        );
+        // Half of it.
+        assert_eq!(
+            pacer.cycle_ended(cycle(200, 150), 170 * MB, 0).goal,
+            320 * MB
+        );
+        // What is outside the heap has been counted already.
+        assert_eq!(
+            pacer.cycle_ended(cycle(200, 150), 170 * MB, MB).goal,
+            302 * MB
+        );
     }
 
     #[test]
