@@ -46,6 +46,9 @@ orderings() {
     local filter=${1-} sites
     work=$(mktemp -d)
     trap 'rm -r "$work"' EXIT
+    # A build meanwhile does not matter.
+    cp "$program" "$work/program"
+    program=$work/program
     TRICOLOR_SITES=1 timeout "$limit" "$program" loom_tests --nocapture \
         --skip twins --skip survey >"$work/sites" 2>/dev/null
     grep '^SITE' "$work/sites" | sed 's/^SITE //' | sort >"$work/reached"

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Instant;
 
+use crate::cycle::core::{Core, Phase};
 use crate::cycle::driver::Advance;
 use crate::sync::twin::{self, Twin};
 use crate::sync::witness::{self, Witness, violation};
@@ -234,10 +235,29 @@ pub(super) fn heap(barrier: Barrier) -> Heap {
 
 /// Runs one cycle, as a background thread does.
 pub(super) fn cycle(heap: &Heap) {
+    let _ = heap.core().request_new_cycle();
+    finish(heap);
+}
+
+/// Runs the first part of a cycle: its markers are about to start.
+pub(super) fn begin(heap: &Heap) {
+    let _ = heap.core().request_new_cycle();
+    drive(heap, |core| core.phase() == Phase::Marking);
+}
+
+/// Runs the rest of a cycle.
+pub(super) fn finish(heap: &Heap) {
+    drive(heap, |_| false);
+    if heap.core().status.lock().panic.is_some() {
+        violation("a `trace` panicked".to_owned());
+    }
+}
+
+/// Drives until there is no cycle, or as far as `until` says.
+pub(super) fn drive(heap: &Heap, until: impl Fn(&Core) -> bool) {
     let core = heap.core();
-    let _ = core.request_new_cycle();
     let mut marker = None;
-    loop {
+    while !until(core) {
         let mut driver = core.driver.lock();
         let outcome = core.advance(&mut driver, &mut marker, u64::MAX);
         if outcome != Advance::Progress
@@ -252,8 +272,8 @@ pub(super) fn cycle(heap: &Heap) {
             Advance::Idle => break,
         }
     }
-    if core.status.lock().panic.is_some() {
-        violation("a `trace` panicked".to_owned());
+    if let Some(mut marker) = marker {
+        core.retire_marker(&mut marker);
     }
 }
 
@@ -270,7 +290,9 @@ pub(super) fn mutator(
 }
 
 /// Starts a thread of the model.
-pub(super) fn spawn(program: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
+pub(super) fn spawn<R: Send + 'static>(
+    program: impl FnOnce() -> R + Send + 'static,
+) -> thread::JoinHandle<R> {
     thread::Builder::new()
         .stack_size(1 << 16)
         .spawn(program)

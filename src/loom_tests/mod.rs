@@ -19,7 +19,9 @@ mod objects;
 
 mod cell;
 mod helper;
+mod publish;
 mod root;
 mod slot;
 mod survey;
+mod table;
 mod weak;

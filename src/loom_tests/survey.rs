@@ -4,13 +4,15 @@
 use std::time::Instant;
 
 use super::harness::{Caught, Model};
-use super::{cell, helper, root, slot, weak};
+use super::{cell, helper, publish, root, slot, table, weak};
 use crate::sync::relax;
 use crate::sync::twin::Twin;
 
 /// All models; the quick ones first.
 fn models() -> Vec<Model> {
     [
+        table::models(),
+        publish::models(),
         helper::models(),
         weak::models(),
         slot::models(),
@@ -28,6 +30,7 @@ const TWINS: &[&[Caught]] = &[
     helper::TWINS,
     root::TWINS,
     slot::TWINS,
+    table::TWINS,
     weak::TWINS,
 ];
 

@@ -34,6 +34,7 @@ use memoffset::offset_of;
 
 use crate::heap::layout::ROOT_SLOTS as SLOTS;
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::twin::{self, Twin};
 use crate::sync::witness::Witness;
 use crate::sync::{Mutex, Snapshot};
 
@@ -390,7 +391,7 @@ fn take_chain(head: *mut Slot, slots: &mut Vec<SlotRef>) {
         let slot = SlotRef(slot);
         let mut backoff = crate::sync::Backoff::default();
         // Acquire: pairs with the last store of `release_last`.
-        while slot.get().state.load(Ordering::Acquire) != 0 {
+        while slot.get().state.load(Ordering::Acquire) != 0 && !twin::is(Twin::SlotTakenEarly) {
             backoff.wait();
         }
         next = NonNull::new(slot.get().next.load(Ordering::Relaxed));

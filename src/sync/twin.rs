@@ -83,6 +83,8 @@ twins! {
     MarkerBeforeBlock,
     /// A mutator detaches without saying that it leaked a guard.
     DetachForgetsLeak,
+    /// A root's slot is taken from the free list while its dropper is still at it.
+    SlotTakenEarly,
     /// Markers at work are not counted.
     ActiveNotCounted,
 }

@@ -1,0 +1,198 @@
+//! The root table by itself: handles that are made and dropped, the marker's scan, arming, and the end of the heap. Small
+//! enough for orderings to be judged.
+
+use super::harness::{Bound, Caught, Model, are_caught, hold, model, spawn, switch_point};
+use crate::root::table::{RootTable, SlotRef};
+use crate::sync::Arc;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::twin::Twin;
+use crate::sync::witness::{owned, violation};
+
+const BOUND: Bound = Bound { preemptions: 3 };
+
+/// A table with two roots.
+fn table() -> (RootTable, SlotRef, SlotRef) {
+    let table = RootTable::new(1);
+    let mut stock = Vec::new();
+    table.take_free(&mut stock);
+    let (a, b) = (stock.pop().unwrap(), stock.pop().unwrap());
+    a.fill(1000);
+    b.fill(1001);
+    (table, a, b)
+}
+
+fn roots(table: &RootTable) -> Vec<usize> {
+    let mut found = Vec::new();
+    table.scan(|object| {
+        found.push(object);
+        owned(object);
+    });
+    found
+}
+
+fn release(slot: SlotRef) {
+    switch_point();
+    slot.release();
+    switch_point();
+}
+
+/// The heap goes while handles are dropped: the last one frees the segment, after everybody's last use.
+fn close(armed: bool) {
+    let (mut table, a, b) = table();
+    a.retain();
+    if armed {
+        table.arm();
+    }
+    loom::explore();
+    let first = spawn(move || release(a));
+    let second = spawn(move || {
+        release(b);
+        release(a);
+    });
+    switch_point();
+    table.close();
+    first.join().unwrap();
+    second.join().unwrap();
+}
+
+/// Roots are dropped by two threads, and their slots taken by a third.
+fn reuse() {
+    let (table, a, b) = table();
+    let table = Arc::new(table);
+    loom::explore();
+    let droppers = [a, b].map(|slot| spawn(move || release(slot)));
+    let mut taken = Vec::new();
+    switch_point();
+    table.take_free(&mut taken);
+    switch_point();
+    for slot in &taken {
+        slot.fill(2000);
+    }
+    let early = taken.len();
+    for dropper in droppers {
+        dropper.join().unwrap();
+    }
+    // What was not there yet is there now.
+    table.take_free(&mut taken);
+    for slot in [a, b] {
+        if taken.iter().filter(|taken| **taken == slot).count() != 1 {
+            violation("a slot was lost, or taken twice".to_owned());
+        }
+    }
+    if roots(&table) != vec![2000; early] {
+        violation("a new root is none".to_owned());
+    }
+    taken[..early].iter().for_each(|slot| slot.release());
+    closed(table);
+}
+
+fn closed(table: Arc<RootTable>) {
+    let mut table = Arc::into_inner(table).expect("the only one");
+    table.close();
+}
+
+/// A slot is filled, dropped and filled again while a marker scans: whatever object the marker finds has been made.
+fn scan() {
+    let table = RootTable::new(1);
+    let mut stock = Vec::new();
+    table.take_free(&mut stock);
+    let slot = stock.pop().unwrap();
+    // The other slot of the segment stays taken.
+    let table = Arc::new(table);
+    let scanned = table.clone();
+    loom::explore();
+    let maker = spawn(move || {
+        owned(1000);
+        slot.fill(1000);
+        release(slot);
+        let mut stock = Vec::new();
+        table.take_free(&mut stock);
+        owned(2000);
+        stock[0].fill(2000);
+        (table, stock)
+    });
+    if roots(&scanned)
+        .iter()
+        .any(|object| ![1000, 2000].contains(object))
+    {
+        violation("a root without an object".to_owned());
+    }
+    switch_point();
+    drop(scanned);
+    let (table, stock) = maker.join().unwrap();
+    stock[0].release();
+    closed(table);
+}
+
+/// A Black mutator has read a root by one handle, which it drops; another thread drops the other handle. Whoever is last: the
+/// object stays a root.
+fn armed_drop() {
+    let (table, a, b) = table();
+    a.retain();
+    let boundary = Arc::new(AtomicBool::new(false));
+    let passed = boundary.clone();
+    let black = Arc::new(AtomicBool::new(false));
+    let was_black = black.clone();
+    loom::explore();
+    let mutator = spawn(move || {
+        // The answer to the handshake.
+        if passed.load(Ordering::Acquire) {
+            was_black.store(true, Ordering::Relaxed);
+        }
+        release(a);
+    });
+    let other = spawn(move || release(a));
+    table.arm();
+    boundary.store(true, Ordering::Release);
+    mutator.join().unwrap();
+    other.join().unwrap();
+    if black.load(Ordering::Relaxed) && !roots(&table).contains(&1000) {
+        violation("a root that a Black mutator has read is none any more".to_owned());
+    }
+    b.release();
+    closed(Arc::new(table));
+}
+
+/// A root is dropped while the table is armed; its slot is released with the others, used again, and the heap goes.
+fn zombie() {
+    let (table, a, b) = table();
+    table.arm();
+    loom::explore();
+    let dropper = spawn(move || release(a));
+    switch_point();
+    table.disarm();
+    switch_point();
+    let mut stock = Vec::new();
+    table.take_free(&mut stock);
+    // Or the drop came later, and these are others.
+    for slot in &stock {
+        slot.fill(2000);
+        slot.release();
+    }
+    b.release();
+    closed(Arc::new(table));
+    dropper.join().unwrap();
+}
+
+pub(super) fn models() -> Vec<Model> {
+    vec![
+        model("table, closed".into(), BOUND, || close(false)),
+        model("table, closed armed".into(), BOUND, || close(true)),
+        model("table, reuse".into(), BOUND, reuse),
+        model("table, scan".into(), BOUND, scan),
+        model("table, armed drop".into(), BOUND, armed_drop),
+        model("table, zombie".into(), BOUND, zombie),
+    ]
+}
+
+pub(super) const TWINS: &[Caught] = &[("table, reuse", Twin::SlotTakenEarly)];
+
+#[test]
+fn the_table_keeps_its_roots() {
+    hold(models());
+}
+
+#[test]
+fn twins() {
+    are_caught(&models(), TWINS);
+}
