@@ -129,6 +129,39 @@ impl<'gc, T: ?Sized> GcWeak<'gc, T> {
         Some(unsafe { Gc::from_raw(self.pointer) })
     }
 
+    /// Whether the object is dead: an [`upgrade`](Self::upgrade) would fail now. For sweeping out a table of weak pointers.
+    ///
+    /// Does not bring the object back, so `false` holds for the moment only: any cycle may find the object dead, the running
+    /// one too. To use the object, upgrade. `true` also before the object of a [`Gc::new_cyclic`] has been made.
+    ///
+    /// O(1). While a cycle is marking, the question about an object that no marker has found yet takes a lock.
+    ///
+    /// ```
+    /// use tricolor_gc::{Gc, GcRefCell, GcWeak, Heap, Root, Rootable};
+    ///
+    /// let heap = Heap::new();
+    /// let mut mutator = heap.attach();
+    /// let (table, kept) = mutator.enter(|mc| {
+    ///     let names = ["kept", "dropped"].map(|name| Gc::new(mc, String::from(name)));
+    ///     let weak = names.map(|name| Gc::downgrade(name, mc)).to_vec();
+    ///     let table: Root<Rootable![GcRefCell<Vec<GcWeak<'_, String>>>]> =
+    ///         Root::new(mc, Gc::new(mc, GcRefCell::new(weak)));
+    ///     let kept: Root<Rootable![String]> = Root::new(mc, names[0]);
+    ///     (table, kept)
+    /// });
+    /// mutator.collect();
+    /// mutator.enter(|mc| {
+    ///     let table = table.get(mc);
+    ///     table.borrow_mut(mc).retain(|weak| !weak.is_dead(mc));
+    ///     assert_eq!(table.borrow().len(), 1);
+    ///     assert_eq!(table.borrow()[0].upgrade(mc), Some(kept.get(mc)));
+    /// });
+    /// ```
+    pub fn is_dead(self, mc: &Mutation<'gc>) -> bool {
+        let address = self.weak_box().address.load(Ordering::Acquire);
+        address == 0 || (mc.state().barrier_on() && mc.is_lost(address))
+    }
+
     /// Whether the two point, or pointed, at the same object.
     pub fn ptr_eq(a: Self, b: Self) -> bool {
         core::ptr::addr_eq(a.pointer.as_ptr(), b.pointer.as_ptr())
@@ -136,29 +169,44 @@ impl<'gc, T: ?Sized> GcWeak<'gc, T> {
 }
 
 impl Mutation<'_> {
-    /// Case 2 and 3 of the module header: whether the object at `address` may be used.
-    #[cold]
-    fn revive(&self, address: usize) -> bool {
-        let state = self.state();
+    /// Case 2 of the module header: whether this cycle has found the object at `address`.
+    fn is_found(&self, address: usize) -> bool {
         // SAFETY: the target's box is not cleared, so its span is mapped: slots are reused after the clearing only.
         let mark = unsafe { mark_of(address) };
-        if mark.load(Ordering::Relaxed) == state.command.get().epoch {
+        mark.load(Ordering::Relaxed) == self.state().command.get().epoch
+    }
+
+    /// Cases 2 and 3: whether the object at `address` may be used.
+    #[cold]
+    fn revive(&self, address: usize) -> bool {
+        if self.is_found(address) {
             return true;
         }
-        let core = state.core();
+        let core = self.state().core();
         if twin::is(Twin::UpgradeNotShaded) {
             return true;
         }
         if twin::is(Twin::UpgradeShadedAtHome) {
-            state.shade(address);
+            self.state().shade(address);
             return true;
         }
         let _transition = core.weak.lock();
         if core.phase() == Phase::Terminating {
-            return mark.load(Ordering::Relaxed) == state.command.get().epoch;
+            return self.is_found(address);
         }
         core.worklist.push(&mut vec![address]);
         true
+    }
+
+    /// Whether `revive` would refuse the object at `address`.
+    #[cold]
+    fn is_lost(&self, address: usize) -> bool {
+        if self.is_found(address) {
+            return false;
+        }
+        let core = self.state().core();
+        let _transition = core.weak.lock();
+        core.phase() == Phase::Terminating && !self.is_found(address)
     }
 }
 

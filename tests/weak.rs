@@ -168,6 +168,112 @@ fn begin_cycle_without_a_full_one(mutator: &mut tricolor_gc::Mutator) {
 }
 
 #[test]
+fn is_dead_says_what_an_upgrade_would() {
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let drops = Drops::new();
+        let (strong, weak): (Root<Rootable![Token]>, WeakToken) = mutator.enter(|mc| {
+            let object = Gc::new(mc, drops.token());
+            let weak = Gc::downgrade(object, mc);
+            assert!(!weak.is_dead(mc));
+            Gc::new_cyclic(mc, |me: GcWeak<'_, u64>| {
+                assert!(me.is_dead(mc), "it is not made yet");
+                7
+            });
+            (Root::new(mc, object), Root::new(mc, Gc::new(mc, weak)))
+        });
+        for _ in 0..3 {
+            mutator.collect();
+            mutator.enter(|mc| assert!(!weak.get(mc).is_dead(mc)));
+        }
+        drop(strong);
+        mutator.collect();
+        for _ in 0..3 {
+            mutator.enter(|mc| {
+                assert!(weak.get(mc).is_dead(mc) && weak.get(mc).upgrade(mc).is_none());
+            });
+            mutator.collect();
+        }
+    }
+}
+
+/// The question is no upgrade: what is asked for in the middle of the marking dies all the same.
+#[test]
+fn is_dead_brings_nothing_back() {
+    type Kept = Rootable![common::Link<'_, u8>];
+    for barrier in CONCURRENT {
+        let heap = quiet_heap(barrier);
+        let mut mutator = heap.attach();
+        let drops = Drops::new();
+        let (mut strong, weak) = mutator.enter(|mc| {
+            let objects = [drops.token(), drops.token()].map(|token| Gc::new(mc, token));
+            let weak = objects.map(|object| Gc::new(mc, Gc::downgrade(object, mc)));
+            let strong = objects.map(|object| Root::<Rootable![Token]>::new(mc, object));
+            (Vec::from(strong), weak.map(|weak| WeakToken::new(mc, weak)))
+        });
+        let list: Root<Kept> = mutator.enter(|mc| Root::new(mc, long_list(mc, 0)));
+        mutator.collect();
+        strong.truncate(1);
+        begin_cycle_without_a_full_one(&mut mutator);
+        mutator.enter(|mc| {
+            assert_eq!(tail_of(list.get(mc)), &0);
+            for weak in &weak {
+                assert!(!weak.get(mc).is_dead(mc), "{barrier}: not found dead yet");
+            }
+        });
+        let cycle = finish_cycle(&mut mutator);
+        assert_eq!((drops.count(), cycle.weak_cleared), (1, 1), "{barrier}");
+        mutator.enter(|mc| {
+            let dead = weak.each_ref().map(|weak| weak.get(mc).is_dead(mc));
+            assert_eq!(dead, [false, true], "{barrier}");
+        });
+    }
+}
+
+/// Marking may be over while a mutator is still inside with its barrier on.
+#[test]
+fn is_dead_and_upgrade_agree_while_a_cycle_ends() {
+    for barrier in CONCURRENT {
+        for seed in 0..3 {
+            let heap = tricolor_gc::Heap::builder()
+                .barrier(barrier)
+                .marker_threads(1)
+                .stress(StressConfig::new(seed))
+                .build()
+                .unwrap();
+            let mut mutator = heap.attach();
+            let mut dead = 0;
+            let mut turns = 0;
+            while turns < 100 || dead == 0 {
+                turns += 1;
+                assert!(turns < 100_000, "{barrier}: nothing dies");
+                let weak: Vec<WeakRoot<String>> = mutator.enter(|mc| {
+                    let new = || Gc::downgrade(Gc::new(mc, String::from("short-lived")), mc);
+                    (0..20).map(|_| Root::new(mc, Gc::new(mc, new()))).collect()
+                });
+                mutator.enter(|mc| {
+                    for weak in &weak {
+                        let weak = weak.get(mc);
+                        let was_dead = weak.is_dead(mc);
+                        let found = weak.upgrade(mc);
+                        assert!(
+                            !(was_dead && found.is_some()),
+                            "{barrier}: back from the dead"
+                        );
+                        assert!(
+                            found.is_none() || !weak.is_dead(mc),
+                            "{barrier}: it is held"
+                        );
+                        dead += usize::from(was_dead);
+                        Gc::new(mc, [0_u8; 100]);
+                    }
+                });
+            }
+        }
+    }
+}
+
+#[test]
 fn weak_pointers_made_while_marking() {
     type Kept = Rootable![common::Link<'_, GcRefCell<Vec<GcWeak<'_, Token>>>>];
     for barrier in CONCURRENT {
