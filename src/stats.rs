@@ -144,6 +144,52 @@ pub struct HeapStats {
     pub trigger: usize,
 }
 
+/// One line: what the heap holds now, and what its cycles have done. What should not happen is there only if it has.
+///
+/// ```
+/// use tricolor_gc::Heap;
+///
+/// let heap = Heap::new();
+/// heap.attach().collect();
+/// let line = heap.stats().to_string();
+/// assert!(line.starts_with("heap 0.0 MB live"), "{line}");
+/// assert!(line.contains("; 1 cycles"), "{line}");
+/// ```
+impl fmt::Display for HeapStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mb = |bytes: usize| bytes as f64 / MIB;
+        write!(
+            f,
+            "heap {:.1} MB live, {:.1} MB in use, {:.1} MB committed, {:.1} MB external, \
+             {:.1} MB trigger, {} mutators; {} cycles, {:.3}+{:.3} ms mark+sweep, {} stops {:.1} µs, \
+             {} freed, {} live, {:.1} MB allocated",
+            mb(self.bytes_live),
+            mb(self.bytes_in_use),
+            mb(self.bytes_committed),
+            mb(self.bytes_external),
+            mb(self.trigger),
+            self.mutators,
+            self.cycles,
+            self.marking.as_secs_f64() * 1e3,
+            self.sweeping.as_secs_f64() * 1e3,
+            self.stops,
+            self.longest_stop.as_secs_f64() * 1e6,
+            self.objects_freed,
+            self.objects_live,
+            self.bytes_allocated as f64 / MIB,
+        )?;
+        let failures = [
+            (self.cycles_abandoned, "cycles abandoned"),
+            (self.drops_panicked, "drops panicked"),
+            (self.drops_leaked, "drops leaked"),
+        ];
+        for (count, what) in failures.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, ", {count} {what}")?;
+        }
+        Ok(())
+    }
+}
+
 impl HeapStats {
     pub(crate) fn add(&mut self, cycle: &CycleStats) {
         self.cycles += 1;
@@ -158,5 +204,38 @@ impl HeapStats {
         self.objects_shaded += cycle.objects_shaded;
         self.objects_freed += cycle.objects_freed;
         self.objects_live = cycle.objects_live;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_figures_of_a_heap_are_one_line() {
+        let mut stats = HeapStats {
+            bytes_live: 3 << 19,
+            bytes_in_use: 2 << 20,
+            bytes_committed: 4 << 20,
+            bytes_external: 1 << 20,
+            bytes_allocated: 1 << 30,
+            objects_live: 1234,
+            mutators: 2,
+            cycles: 12,
+            stops: 1,
+            longest_stop: Duration::from_nanos(12_340),
+            marking: Duration::from_micros(4_500),
+            sweeping: Duration::from_micros(250),
+            objects_freed: 99,
+            trigger: 3 << 20,
+            ..HeapStats::default()
+        };
+        let line = "heap 1.5 MB live, 2.0 MB in use, 4.0 MB committed, 1.0 MB external, 3.0 MB trigger, 2 mutators; \
+                    12 cycles, 4.500+0.250 ms mark+sweep, 1 stops 12.3 µs, 99 freed, 1234 live, 1024.0 MB allocated";
+        assert_eq!(stats.to_string(), line);
+        stats.cycles_abandoned = 1;
+        stats.drops_leaked = 3;
+        let failures = ", 1 cycles abandoned, 3 drops leaked";
+        assert_eq!(stats.to_string(), format!("{line}{failures}"));
     }
 }
