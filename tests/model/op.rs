@@ -1,35 +1,37 @@
-//! What random programs are made of.
-
-use proptest::prelude::*;
+//! What random programs are made of. Drawn by `tests/model.rs` and by the fuzzer (`fuzz/fuzz_targets/model_ops.rs`).
 
 /// Places of a node that hold one pointer.
 pub(super) const PLACES: usize = 4;
 /// Variables of a program: roots, or none.
 pub(super) const VARIABLES: usize = 6;
+/// Objects of garbage made by one operation are fewer.
+pub(super) const GARBAGE: usize = 20;
+/// Elements of an array are at most as many: more than a small object has.
+pub(super) const ARRAY: usize = 5000;
+/// Bytes of one step are fewer.
+pub(super) const BUDGET: usize = 4000;
 
-/// One operation. Variables are indices modulo [`VARIABLES`], places modulo [`PLACES`].
+/// One operation. Variables are below [`VARIABLES`], places below [`PLACES`]. One whose variables are empty does nothing.
 #[derive(Clone, Debug)]
 pub(super) enum Op {
     /// A new object in a variable.
-    Allocate {
-        to: usize,
-        garbage: usize,
-    },
-    /// `a.place = b`, or nothing if `b` is empty.
+    Allocate { to: usize, garbage: usize },
+    /// `from.place = to`.
     Link {
         from: usize,
         place: usize,
         to: usize,
     },
-    Unlink {
-        from: usize,
-        place: usize,
-    },
+    /// Empties a place.
+    Unlink { from: usize, place: usize },
     /// Exchanges the contents of two places.
-    Swap {
-        a: usize,
-        b: usize,
+    Swap { a: usize, b: usize, place: usize },
+    /// Takes what is in a place of one object, keeps it on the stack while garbage is made, and puts it into the other.
+    Move {
+        from: usize,
+        to: usize,
         place: usize,
+        garbage: usize,
     },
     /// `to = from.place`.
     Load {
@@ -37,74 +39,52 @@ pub(super) enum Op {
         from: usize,
         place: usize,
     },
+    /// `to = replace(from.place, to)`.
+    Replace {
+        to: usize,
+        from: usize,
+        place: usize,
+    },
     /// `to = from`, by cloning the handle.
-    Clone {
-        to: usize,
-        from: usize,
-    },
+    Clone { to: usize, from: usize },
     /// Empties a variable.
-    Drop {
-        variable: usize,
-    },
-    /// Adds to, or empties, the list of an object.
-    Push {
+    Drop { variable: usize },
+    /// A root that other threads may have; its object points to that of another such root.
+    Buoy { behind: usize },
+    /// Another thread attaches, clones such a root, looks at its objects, and drops both handles.
+    DropElsewhere { buoy: usize },
+    /// Adds to the list of an object.
+    Push { from: usize, to: usize },
+    /// As `Push`, with garbage made while the guard is held.
+    Hold {
         from: usize,
         to: usize,
+        garbage: usize,
     },
-    Clear {
-        from: usize,
-    },
+    /// Empties the list of an object.
+    Clear { from: usize },
+    /// Adds to a list in a list of an object, or adds a list.
+    Nest { from: usize, to: usize, at: usize },
+    /// A new array.
+    Array { from: usize, len: usize },
+    /// `from.array[at] = to`.
+    Store { from: usize, to: usize, at: usize },
     /// `from.weak = weak(to)`.
-    Weaken {
-        from: usize,
-        to: usize,
-    },
+    Weaken { from: usize, to: usize },
     /// `to = upgrade(from.weak)`.
-    Upgrade {
-        to: usize,
-        from: usize,
-    },
+    Upgrade { to: usize, from: usize },
     /// A guard of the object's list that never ends, after a push.
-    Leak {
-        from: usize,
-        to: usize,
-    },
+    Leak { from: usize, to: usize },
     /// A panic out of `enter` after a store.
-    Panic {
-        from: usize,
-        place: usize,
-    },
+    Panic { from: usize, place: usize },
     /// Another mutator comes, stores, and goes.
-    Guest {
-        from: usize,
-        place: usize,
-    },
+    Guest { from: usize, place: usize },
+    /// The program goes on with its other mutator, which it attaches if it has none.
+    Switch,
+    /// The other mutator goes.
+    Detach,
+    /// A full cycle.
     Collect,
-    Step {
-        budget: usize,
-    },
-}
-
-/// A random operation; those that build come more often than those that take down.
-pub(super) fn op() -> impl Strategy<Value = Op> {
-    let v = || 0..VARIABLES;
-    let p = || 0..PLACES;
-    prop_oneof![
-        8 => (v(), 0..20_usize).prop_map(|(to, garbage)| Op::Allocate { to, garbage }),
-        10 => (v(), p(), v()).prop_map(|(from, place, to)| Op::Link { from, place, to }),
-        4 => (v(), p()).prop_map(|(from, place)| Op::Unlink { from, place }),
-        4 => (v(), v(), p()).prop_map(|(a, b, place)| Op::Swap { a, b, place }),
-        6 => (v(), v(), p()).prop_map(|(to, from, place)| Op::Load { to, from, place }),
-        3 => (v(), v()).prop_map(|(to, from)| Op::Clone { to, from }),
-        4 => v().prop_map(|variable| Op::Drop { variable }),
-        5 => (v(), v()).prop_map(|(from, to)| Op::Push { from, to }),
-        2 => v().prop_map(|from| Op::Clear { from }),
-        4 => (v(), v()).prop_map(|(from, to)| Op::Weaken { from, to }),
-        4 => (v(), v()).prop_map(|(to, from)| Op::Upgrade { to, from }),
-        1 => (v(), v()).prop_map(|(from, to)| Op::Leak { from, to }),
-        1 => (v(), p()).prop_map(|(from, place)| Op::Panic { from, place }),
-        1 => (v(), p()).prop_map(|(from, place)| Op::Guest { from, place }),
-        2 => Just(Op::Collect),
-        6 => (1..4000_usize).prop_map(|budget| Op::Step { budget }),
-    ]
+    /// A bit of one.
+    Step { budget: usize },
 }
