@@ -381,9 +381,9 @@ impl MutatorState {
     /// Whether this mutator's barrier has gone off, and the sweep of the cycle has not begun.
     fn before_sweep(&self) -> bool {
         let command = self.command.get();
-        // Acquire: pairs with `start_sweep`.
+        // Relaxed: see the field.
         command.mode == Mode::Off
-            && self.core().sweeping_epoch.load(Ordering::Acquire) != command.epoch
+            && self.core().sweeping_epoch.load(Ordering::Relaxed) != command.epoch
     }
 
     /// The mark of objects allocated now, if they need one: black ones, and those that may come before the sweep of a cycle

@@ -81,7 +81,7 @@ impl Core {
     /// Sweeps a span that the caller took off its list. `None` if nothing in it lives and its pages have been freed.
     pub(crate) fn sweep_span(&self, span: Span, empty: Empty) -> Option<Span> {
         let epoch = self.sweeping_epoch.load(Ordering::Relaxed);
-        let found = if self.abandon.load(Ordering::Acquire) {
+        let found = if self.abandon.load(Ordering::Relaxed) {
             let taken = span.slots() - span.free();
             Found {
                 live: taken,
@@ -245,9 +245,10 @@ impl Core {
         for class in classes {
             class.start_sweep(pending);
         }
-        // Release: pairs with the Acquire of mutators that look whether they may take spans from the lists.
-        self.sweeping_epoch.store(epoch, Ordering::Release);
-        pending.fetch_sub(1, Ordering::Release);
+        // Relaxed: see the field.
+        self.sweeping_epoch.store(epoch, Ordering::Relaxed);
+        // Relaxed: the driver itself, or the next under its lock, waits for zero.
+        pending.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Sweeps spans until about `budget` bytes of them have been seen; whether there may be more.

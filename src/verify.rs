@@ -17,7 +17,7 @@ use crate::sync::atomic::Ordering;
 impl Core {
     /// See the module header. All mutators are held.
     pub(crate) fn verify(&self, epoch: Epoch) {
-        if !cfg!(feature = "verify") || self.abandon.load(Ordering::Acquire) {
+        if !cfg!(feature = "verify") || self.abandon.load(Ordering::Relaxed) {
             return;
         }
         let mut tracer = Tracer::new();

@@ -57,8 +57,8 @@ pub struct GcWeak<'gc, T: ?Sized> {
 
 /// The object behind `GcWeak`s.
 pub(crate) struct WeakBox {
-    /// The target's address; 0 when it is dead, or not yet made. Written with Release by who makes it and by the
-    /// clearing, read with Acquire.
+    /// The target's address; 0 when it is dead, or not yet made. Written with Release by who makes it, read with Acquire; the
+    /// clearing writes 0.
     address: AtomicUsize,
 }
 
@@ -246,7 +246,8 @@ impl WeakList {
             let alive = marked(weak.address.load(Ordering::Relaxed));
             if !alive {
                 cleared += 1;
-                weak.address.store(0, Ordering::Release);
+                // Relaxed: who reads 0 looks no further.
+                weak.address.store(0, Ordering::Relaxed);
             }
             alive
         });

@@ -92,7 +92,9 @@ pub(crate) struct Core {
     /// The epoch of the cycle in progress. Written by the driver, read by markers, who synchronise through the worklist.
     pub(crate) cycle_epoch: AtomicU8,
     /// The epoch whose sweep has begun, or of the last one. A mutator that has adopted *off* allocates from fresh spans
-    /// only until it sees its epoch here (Acquire, pairs with the driver's Release): spans on the lists are not yet swept.
+    /// only until it sees its epoch here: spans on the lists are not yet swept. Relaxed: the driver has moved all spans to
+    /// the unswept lists before it writes this. Had a mutator that reads it taken a class's lock before the driver did,
+    /// its read would have come before the write.
     pub(crate) sweeping_epoch: AtomicU8,
     /// A guard taken in Grey mode was leaked: the cycle must arm by a stop.
     pub(crate) leaked_guards: AtomicBool,
@@ -106,7 +108,8 @@ pub(crate) struct Core {
     pub(crate) goal: plain::AtomicUsize,
     /// Bytes of marking per byte allocated, times 256, while marking.
     pub(crate) assist_ratio: plain::AtomicU64,
-    /// The cycle in progress is to be abandoned.
+    /// The cycle in progress is to be abandoned. Set by whoever meets the reason, read by the driver and by sweepers. Relaxed:
+    /// a marker retires after it (the worklist's lock), a mutator answers after it, and no span is on the unswept lists before.
     pub(crate) abandon: AtomicBool,
     pub(crate) driver: Mutex<Driver>,
     pub(crate) status: Mutex<Status>,
@@ -299,7 +302,7 @@ impl Core {
                 core::mem::forget(panic);
             }
         }
-        self.abandon.store(true, Ordering::Release);
+        self.abandon.store(true, Ordering::Relaxed);
     }
 
     /// A mutator is at a boundary, where no guard lives: one that is still counted has leaked, and has not shaded what was

@@ -27,9 +27,8 @@
 //! open guards shows at the boundary, and the cycle is abandoned: it frees nothing.
 //!
 //! *Deletion.* The stop makes a snapshot: every stack is empty, all barriers go on at once. What was reachable then is
-//! marked: a pointer that is overwritten is shaded (a slot takes the old word by an exchange, so that of two writers each
-//! shades what it overwrote; a cell is traced as a whole before its first write), a root that is dropped stays. New
-//! objects are black.
+//! marked: a pointer of the snapshot that is overwritten is shaded (in a slot, by the first who overwrites it, see `cell::slot`;
+//! a cell is traced as a whole before its first write), a root that is dropped stays. New objects are black.
 //!
 //! *Hybrid.* T1: every mutator has its barrier on (Grey). T2: every mutator has since passed a boundary (Black). Markers
 //! start at T2; nothing is marked before it, and new objects are grey until then. A Black mutator's stack was filled after T1,
@@ -332,7 +331,7 @@ impl Core {
     }
 
     fn mark_stage(&self, d: &mut Driver, marker: &mut Option<Marker>, budget: u64) -> Advance {
-        if self.abandon.load(Ordering::Acquire) {
+        if self.abandon.load(Ordering::Relaxed) {
             return self.give_up_marking(d, marker);
         }
         if core::mem::take(&mut d.roots_unseen) {
@@ -450,7 +449,7 @@ impl Core {
             u64::MAX
         };
         let mut marker = None;
-        while left > 0 && !self.abandon.load(Ordering::Acquire) {
+        while left > 0 && !self.abandon.load(Ordering::Relaxed) {
             self.retry_deferred(Meet::Force);
             let (outcome, marked) = self.mark_counted(&mut marker, left);
             left = left.saturating_sub(marked);

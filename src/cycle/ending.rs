@@ -30,7 +30,7 @@ impl Core {
             self.retire_marker(marker);
         }
         self.marking_over(d);
-        if !self.abandon.load(Ordering::Acquire) {
+        if !self.abandon.load(Ordering::Relaxed) {
             d.cycle.weak_cleared = self.weak.clear(d.epoch);
         }
         self.verify(d.epoch);
@@ -42,7 +42,7 @@ impl Core {
     }
 
     pub(super) fn clear_stage(&self, d: &mut Driver) -> Advance {
-        if !self.abandon.load(Ordering::Acquire) {
+        if !self.abandon.load(Ordering::Relaxed) {
             d.cycle.weak_cleared = self.weak.clear(d.epoch);
         }
         if cfg!(feature = "verify") {
@@ -80,7 +80,7 @@ impl Core {
         let c = &self.counters;
         d.cycle.bytes_allocated = d.cycle.heap_end.saturating_sub(d.cycle.heap_start);
         let marked = c.bytes_marked.load(Ordering::Relaxed) as usize;
-        let live = if self.abandon.load(Ordering::Acquire) {
+        let live = if self.abandon.load(Ordering::Relaxed) {
             c.live.load(Ordering::Relaxed) + c.allocated.load(Ordering::Relaxed)
         } else {
             marked + d.cycle.bytes_allocated

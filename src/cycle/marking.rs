@@ -88,7 +88,7 @@ impl Core {
                 return Marking::Progress;
             }
         };
-        if self.abandon.load(Ordering::Acquire) {
+        if self.abandon.load(Ordering::Relaxed) {
             self.retire_marker(&mut marker);
             return Marking::Progress;
         }

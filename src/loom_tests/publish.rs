@@ -3,6 +3,7 @@
 
 use super::harness::{Bound, Model, begin, finish, heap, hold, model, mutator, switch_point};
 use super::objects::{Node, Weak};
+use crate::sync::witness::violation;
 use crate::{Barrier, Gc, GcSlot, GcWeak, Mutation, Mutator, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 3 };
@@ -51,15 +52,15 @@ fn read<'gc>(by: By, mc: &Mutation<'gc>, slot: &Node<'gc>) {
     }
 }
 
-fn empty(main: &mut Mutator) -> NodeRoot {
-    main.enter(|mc| Root::new(mc, Gc::new(mc, Node::new(0, None))))
+fn empty(main: &mut Mutator, number: usize) -> NodeRoot {
+    main.enter(|mc| Root::new(mc, Gc::new(mc, Node::new(number, None))))
 }
 
 /// One mutator puts a new object in a slot, the other takes it out.
 fn exchange(barrier: Option<Barrier>, writes: By, reads: By) {
     let heap = heap(barrier.unwrap_or(Barrier::Hybrid));
     let mut main = heap.attach();
-    let slot = empty(&mut main);
+    let slot = empty(&mut main, 0);
     if barrier.is_some() {
         begin(&heap);
     }
@@ -109,6 +110,33 @@ fn cyclic() {
     maker.join().unwrap();
 }
 
+/// A message: object 1 in the second slot, then object 3 in the first, from which the reader, who knows object 3, takes it.
+fn message() {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let first = empty(&mut main, 0);
+    let second = empty(&mut main, 2);
+    let known = empty(&mut main, 3);
+    let (first2, second2, known2) = (first.clone(), second.clone(), known.clone());
+    loom::explore();
+    let writer = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            write(By::Plain, mc, &second2.get(mc));
+            first2.get(mc).next.set(mc, Some(known2.get(mc)));
+            switch_point();
+        });
+    });
+    main.enter(|mc| {
+        switch_point();
+        let known = known.get(mc);
+        let took = first.get(mc).next.compare_exchange(mc, Some(known), None);
+        if took.is_ok() && second.get(mc).next.get().is_none() {
+            violation("a message was taken and is not there".to_owned());
+        }
+    });
+    writer.join().unwrap();
+}
+
 pub(super) fn models() -> Vec<Model> {
     let pairs = [
         (By::Plain, By::Plain),
@@ -117,7 +145,10 @@ pub(super) fn models() -> Vec<Model> {
         (By::CompareExchange, By::CompareExchange),
         (By::Swap, By::Swap),
     ];
-    let mut models = vec![model("new_cyclic".into(), BOUND, cyclic)];
+    let mut models = vec![
+        model("new_cyclic".into(), BOUND, cyclic),
+        model("message".into(), BOUND, message),
+    ];
     for (writes, reads) in pairs {
         for barrier in [None, Some(Barrier::Insertion), Some(Barrier::Deletion)] {
             let mode = barrier.map_or("no cycle".to_owned(), |barrier| barrier.to_string());

@@ -174,6 +174,57 @@ fn zombie() {
     dropper.join().unwrap();
 }
 
+/// Slots that a mutator took and did not use are given back, and taken by another.
+fn give_back() {
+    let table = Arc::new(RootTable::new(1));
+    let mut stock = Vec::new();
+    table.take_free(&mut stock);
+    let all = stock.clone();
+    let back = table.clone();
+    loom::explore();
+    let giver = spawn(move || {
+        back.give_back(&mut stock);
+        switch_point();
+    });
+    let mut taken = Vec::new();
+    switch_point();
+    table.take_free(&mut taken);
+    giver.join().unwrap();
+    table.take_free(&mut taken);
+    for slot in &all {
+        if taken.iter().filter(|taken| *taken == slot).count() != 1 {
+            violation("a slot was lost, or taken twice".to_owned());
+        }
+    }
+    closed(table);
+}
+
+/// Roots are dropped while the table is armed, and released by the driver while another thread takes slots.
+fn released_zombies() {
+    let (table, a, b) = table();
+    table.arm();
+    release(a);
+    release(b);
+    let table = Arc::new(table);
+    let driver = table.clone();
+    loom::explore();
+    let driver = spawn(move || {
+        driver.disarm();
+        switch_point();
+    });
+    let mut taken = Vec::new();
+    switch_point();
+    table.take_free(&mut taken);
+    driver.join().unwrap();
+    table.take_free(&mut taken);
+    for slot in [a, b] {
+        if taken.iter().filter(|taken| **taken == slot).count() != 1 {
+            violation("a slot was lost, or taken twice".to_owned());
+        }
+    }
+    closed(table);
+}
+
 pub(super) fn models() -> Vec<Model> {
     vec![
         model("table, closed".into(), BOUND, || close(false)),
@@ -182,6 +233,8 @@ pub(super) fn models() -> Vec<Model> {
         model("table, scan".into(), BOUND, scan),
         model("table, armed drop".into(), BOUND, armed_drop),
         model("table, zombie".into(), BOUND, zombie),
+        model("table, give back".into(), BOUND, give_back),
+        model("table, released zombies".into(), BOUND, released_zombies),
     ]
 }
 

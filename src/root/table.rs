@@ -60,6 +60,8 @@ pub(crate) struct Slot {
     object: AtomicUsize,
     /// In a free slot, the next free one.
     next: AtomicPtr<Slot>,
+    /// Written when `close` has counted this slot's handles, read by who counts one down.
+    counted: Witness,
 }
 
 impl Slot {
@@ -68,6 +70,7 @@ impl Slot {
             state: AtomicU64::new(0),
             object: AtomicUsize::new(0),
             next: AtomicPtr::new(core::ptr::null_mut()),
+            counted: Witness::default(),
         }
     }
 }
@@ -177,6 +180,7 @@ impl SlotRef {
         // An exchange, so that the dead bit is seen. AcqRel: pairs with `close`.
         let before = slot.state.swap(to, Ordering::AcqRel);
         if before & DEAD != 0 {
+            slot.counted.read();
             release_orphan(segment);
         } else if !armed {
             self.push_free();
@@ -370,6 +374,7 @@ impl RootTable {
             let mut leaks = false;
             for slot in &segment.slots {
                 segment.orphans.fetch_add(1, Ordering::Relaxed);
+                slot.counted.write();
                 // AcqRel: pairs with `release_last`.
                 let before = slot.state.fetch_or(DEAD, Ordering::AcqRel);
                 leaks |= before & LEAVING != 0;
@@ -410,10 +415,11 @@ fn release_zombies(segment: NonNull<Segment>) {
     for index in 0..SLOTS {
         let slot = slot_of(segment, index);
         let state = &slot.get().state;
-        // Relaxed: a zombie's object is not read again; `push_free` publishes the slot.
+        // Relaxed: a zombie's object is not read again; `push_free` publishes the slot, and whoever takes it or closes the
+        // table acquires what its dropper released: an exchange continues the release sequence.
         if state.load(Ordering::Relaxed) == ZOMBIE
             && state
-                .compare_exchange(ZOMBIE, 0, Ordering::AcqRel, Ordering::Relaxed)
+                .compare_exchange(ZOMBIE, 0, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
         {
             slot.push_free();
