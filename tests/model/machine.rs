@@ -265,7 +265,7 @@ impl Machine {
             let mut lists = a.nested.lock(mc);
             match lists.get(at) {
                 Some(list) => list.borrow_mut(mc).push(b),
-                None => lists.push(Box::new(GcRefCell::new(vec![b]))),
+                None => lists.push(GcRefCell::new(vec![b])),
             }
         });
         if let Some(((), a, b)) = nested {

@@ -14,7 +14,7 @@ pub(super) struct Node<'gc> {
     mutex: GcMutex<Option<Pointer<'gc>>>,
     rw_lock: Box<GcRwLock<Option<Pointer<'gc>>>>,
     pub(super) list: GcRefCell<Vec<Pointer<'gc>>>,
-    pub(super) nested: GcMutex<Vec<Box<GcRefCell<Vec<Pointer<'gc>>>>>>,
+    pub(super) nested: GcMutex<Vec<GcRefCell<Vec<Pointer<'gc>>>>>,
     pub(super) array: GcCell<Option<Array<'gc>>>,
     pub(super) weak: GcCell<Option<GcWeak<'gc, Node<'gc>>>>,
     pub(super) token: Token,
