@@ -59,7 +59,7 @@ fn check(barrier: Barrier, markers: usize, stress: bool) {
         .ok()
         .and_then(|n| n.parse().ok());
     let config = Config {
-        cases: cases.unwrap_or(40),
+        cases: cases.unwrap_or(30),
         failure_persistence: None,
         ..Config::default()
     };
