@@ -75,12 +75,29 @@ fn is_caught(name: &str, config: Config, twin: Twin) {
     );
 }
 
+fn races(barrier: Barrier) -> Config {
+    Config {
+        stores: [2, 1],
+        enters: [2, 1],
+        one_start: true,
+        ..base(barrier, false)
+    }
+}
+
 const BARRIERS: [Barrier; 3] = [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid];
 
 #[test]
 fn stores_to_slots_are_safe() {
     for barrier in BARRIERS {
         is_safe("stores", base(barrier, false));
+    }
+}
+
+/// Two mutators that overwrite each other's stores, before T2 by exchanges and after it by loads and stores.
+#[test]
+fn racing_stores_are_safe() {
+    for barrier in BARRIERS {
+        is_safe("races", races(barrier));
     }
 }
 
@@ -199,13 +216,7 @@ fn twins_of_the_slot_barrier_are_caught() {
     ] {
         is_caught("slots", base(barrier, false), twin);
     }
-    let races = Config {
-        stores: [2, 1],
-        enters: [2, 1],
-        one_start: true,
-        ..base(Hybrid, false)
-    };
-    is_caught("slots", races, Twin::LoadThenStore);
+    is_caught("slots", races(Hybrid), Twin::LoadThenStore);
     let allocates = Config {
         allocs: [1, 0],
         stores: [1, 0],

@@ -63,6 +63,7 @@ impl MutatorState {
     }
 
     /// Hands an object to the markers, unless this cycle has found it.
+    #[inline]
     pub(crate) fn shade(&self, object: usize) {
         // SAFETY: the caller holds a pointer to the object, so its span is mapped.
         let mark = unsafe { mark_of(object) };
@@ -71,6 +72,12 @@ impl MutatorState {
         {
             return;
         }
+        self.push_edge(object);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_edge(&self, object: usize) {
         let edges = &mut self.tracer().edges;
         edges.push(object);
         if edges.len() >= self.buffer_size() {
@@ -85,9 +92,19 @@ impl MutatorState {
             .map_or(BUFFER, |stress| stress.buffer)
     }
 
-    /// A slot's word was exchanged: shades the objects of the old and the new word as the mode says.
-    #[cold]
-    #[inline(never)]
+    /// Whether a store to a slot may read what it overwrites by a load of its own, see `cell::slot`.
+    #[inline(always)]
+    pub(crate) fn may_load_then_store(&self) -> bool {
+        match self.mode.get() {
+            // One that allocates black knows that T2 has passed.
+            Mode::Black => self.command.get().colour == Colour::Black,
+            Mode::Insertion => true,
+            Mode::Grey | Mode::Off => false,
+        }
+    }
+
+    /// A slot's word was replaced: shades the objects of the old and the new word as the mode says.
+    #[inline]
     pub(crate) fn slot_written(&self, old: Option<usize>, new: Option<usize>) {
         if twin::is(Twin::NoBarrier) {
             return;
@@ -120,7 +137,9 @@ impl MutatorState {
         struct Abandon<'a>(&'a MutatorState);
         impl Drop for Abandon<'_> {
             fn drop(&mut self) {
-                self.0.core().abandon_cycle(None);
+                if !twin::is(Twin::BarrierPanicForgotten) {
+                    self.0.core().abandon_cycle(None);
+                }
             }
         }
         let abandon = Abandon(self);

@@ -1,8 +1,15 @@
 //! `GcSlot`: one traced word.
 //!
-//! The only cell without a scan word: an atomic word can be read by a marker while a mutator writes it. A write is an
-//! *exchange* while a cycle marks: the barrier shades exactly the word it overwrote, also when two mutators write at once
-//! (load, then store, would lose the value written between; found by the model checker and by whippet#12).
+//! The only cell without a scan word: an atomic word can be read by a marker while a mutator writes it.
+//!
+//! **What a store overwrites.** While Hybrid arms, a store is an *exchange*: the barrier shades exactly the word it overwrote,
+//! also when two mutators write at once (a load and then a store would lose the value written between; the explicit model's
+//! twin `LoadThenStore`, and whippet#12). After T2, and from the start under Deletion, which arms in a stop, a load and a
+//! store are enough, and cost a third: all that must be shaded is what the slot held at T2 (see `cycle::driver`). Of all
+//! who store after T2, the first in the slot's order has loaded before its store, so it has loaded no later word, and none
+//! earlier than that of T2 either, because the handshake orders all stores before T2 before its load. What is
+//! overwritten later was put there after T2: it was held at T2, or is shaded, or is a new object and black. Under Insertion
+//! nothing overwritten is shaded.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -78,7 +85,7 @@ unsafe impl<'gc, T> SlotValue<'gc> for Option<Gc<'gc, T>> {
 
 /// One traced word, shared between mutators: a `Gc`, an `Option<Gc>`, or a tagged word of yours ([`SlotValue`]).
 ///
-/// As large as the pointer, and `Sync`: `get` is an Acquire load, `set` a Release store (an exchange while a cycle marks).
+/// As large as the pointer, and `Sync`: `get` is an Acquire load, `set` a Release store (an exchange while a cycle arms).
 ///
 /// ```
 /// use tricolor_gc::{Gc, GcSlot, Heap};
@@ -133,7 +140,7 @@ impl<P> GcSlot<P> {
     {
         let word = value.into_word();
         if mc.state().barrier_on() {
-            self.swap_word::<P>(mc, word);
+            self.set_shading::<P>(mc, word);
         } else {
             // Release: pairs with `get` and with the markers' load.
             self.word.store(word, Ordering::Release);
@@ -185,7 +192,23 @@ impl<P> GcSlot<P> {
         }
     }
 
-    /// The store with its barrier. The shading may come after the store: no boundary and no poll lies between.
+    /// The store with its barrier, by a load and a store where that is enough, see the module header.
+    #[cold]
+    #[inline(never)]
+    fn set_shading<'gc, Q: SlotValue<'gc>>(&self, mc: &Mutation<'gc>, word: *mut ()) {
+        let old = if mc.state().may_load_then_store() {
+            // Acquire and Release: as in `get` and `set`.
+            let old = self.word.load(Ordering::Acquire);
+            self.word.store(word, Ordering::Release);
+            old
+        } else {
+            self.word.swap(word, Ordering::AcqRel)
+        };
+        mc.state()
+            .slot_written(address::<Q>(old), address::<Q>(word));
+    }
+
+    /// The exchange with its barrier. The shading may come after the store: no boundary and no poll lies between.
     #[cold]
     #[inline(never)]
     fn swap_word<'gc, Q: SlotValue<'gc>>(&self, mc: &Mutation<'gc>, word: *mut ()) -> *mut () {

@@ -83,6 +83,84 @@ twins! {
     MarkerBeforeBlock,
     /// A mutator detaches without saying that it leaked a guard.
     DetachForgetsLeak,
+    /// A panic of a `trace` in a marker does not abandon the cycle.
+    PanicForgotten,
+    /// A panic of a `trace` in a barrier does not abandon the cycle.
+    BarrierPanicForgotten,
+    /// A cell whose `trace` panicked stays busy.
+    BusyAfterPanic,
+    /// A marker whose `trace` panicked stays counted as active.
+    ActiveAfterPanic,
+    /// A mutator answers before it has taken over the command.
+    AnswerBeforeCommand,
+    /// The runs that a mutator has when it turns Black stay white.
+    NotBlackened,
+    /// In grey allocation the fast path is open.
+    GreyFastPath,
+    /// In grey allocation a mutator answers while an object is built in its slot.
+    GreyNotHeld,
+    /// Cycles share a scan id.
+    ScanIdKept,
+    /// The scan id changes when mutators have been asked to arm.
+    ScanIdLate,
+    /// Claims set before a leaked guard was noticed stay.
+    ClaimsKept,
+    /// Roots dropped while Hybrid or Deletion arms are released at once.
+    RootsArmedLate,
+    /// Roots dropped while marking are not scanned.
+    ZombiesNotScanned,
+    /// Objects set aside are not looked at again.
+    NoRetry,
+    /// A marker that retires forgets what it set aside.
+    DeferredForgotten,
+    /// A marker that retires forgets its edges.
+    EdgesForgotten,
+    /// A round ends marking although work turned up in it.
+    RoundNotClean,
+    /// The final stop does not hand over buffers.
+    FinalStopNoFlush,
+    /// The final stop does not ask whether objects are set aside.
+    FinalStopForgetsDeferred,
+    /// The final stop does not ask whether guards were leaked.
+    FinalStopForgetsLeaks,
+    /// Marking ends without the phase saying so.
+    PhaseKept,
+    /// Marking ends outside the weak list's lock.
+    OverWithoutLock,
+    /// Weak references are cleared before marking is over.
+    ClearedEarly,
+    /// Weak references to dead objects are not cleared.
+    NotCleared,
+    /// New weak references are not handed over.
+    NewWeakForgotten,
+    /// An upgrade does not ask whether marking is over.
+    UpgradeTooLate,
+    /// An upgrade hands its object over outside the lock.
+    UpgradeUnlocked,
+    /// A mutator that attaches during a stop enters at once.
+    AttachedEntersStop,
+    /// A mutator that attaches takes no command.
+    AttachesOff,
+    /// A mutator detaches with its buffer.
+    DetachNoFlush,
+    /// A mutator hands its buffer over when it has detached.
+    DetachBeforeFlush,
+    /// A mutator detaches with its spans.
+    DetachKeepsSpans,
+    /// A mutator keeps its spans when its barrier goes off.
+    CacheKeptAtOff,
+    /// The sweep begins before all barriers are off.
+    SweepBeforeOff,
+    /// Spans are taken from the lists before the sweep begins.
+    TakesUnsweptSpans,
+    /// New objects are white between the end of marking and the sweep.
+    WhiteBeforeSweep,
+    /// A span counts as swept before it is.
+    DoneBeforeSwept,
+    /// A claim in a barrier shades nothing.
+    ClaimNotTraced,
+    /// A scanned cell needs no barrier under Insertion.
+    InsertionNeedsNothing,
     /// A root's slot is taken from the free list while its dropper is still at it.
     SlotTakenEarly,
     /// Markers at work are not counted.

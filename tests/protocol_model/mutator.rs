@@ -2,7 +2,7 @@
 
 use crate::search::Next;
 use crate::state::{
-    AtEnd, Colour, Config, FRESH, Mode, Op, Root, Scan, Stage, State, TARGET, Twin, bit,
+    AtEnd, Colour, Command, Config, FRESH, Mode, Op, Root, Scan, Stage, State, TARGET, Twin, bit,
 };
 
 pub(crate) fn steps(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
@@ -88,7 +88,7 @@ fn begin_store(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
         for v in [0, m.reg] {
             // A cell is claimed whatever is written; a slot may change between a load and a store.
             let pointless =
-                s.field(x.max(1)) == v && !config.cells && !config.is(Twin::LoadThenStore);
+                s.field(x.max(1)) == v && !config.cells && !loads_first(config, m.command);
             if x == 0 || pointless || (x == m.reg && x <= 2) || (config.cells && is_held(s, x)) {
                 continue;
             }
@@ -108,6 +108,13 @@ fn begin_store(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     }
 }
 
+/// Whether a store to a slot reads what it overwrites by a load of its own, see `GcSlot::set`.
+fn loads_first(config: &Config, command: Command) -> bool {
+    let after_t2 = command.mode == Mode::Black && command.colour == Colour::Black;
+    let always = config.is(Twin::LoadThenStore) && command.mode != Mode::Off;
+    after_t2 || always || command.mode == Mode::Insertion
+}
+
 fn done(s: &mut State, i: usize) {
     let m = &mut s.m[i];
     (m.op, m.x, m.v, m.old, m.at_end) = (Op::None, 0, 0, 0, AtEnd::Nothing);
@@ -118,7 +125,7 @@ fn store(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     let m = s.m[i];
     let mode = m.command.mode;
     match m.op {
-        Op::Exchange if config.is(Twin::LoadThenStore) && mode != Mode::Off => {
+        Op::Exchange if loads_first(config, m.command) => {
             n.m[i].old = s.field(m.x);
             n.m[i].op = Op::Loaded;
             next.push((n, i, "loads the old", m.x, s.field(m.x)));
