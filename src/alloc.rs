@@ -20,6 +20,7 @@ use crate::heap::type_info::{InfoOf, OVER_ALIGNED, PLAIN, TypeInfo, slice_len};
 use crate::mutator::Mutation;
 use crate::sweep::Empty;
 use crate::sync::atomic::Ordering;
+use crate::sync::twin::{self, Twin};
 use crate::trace::Trace;
 use crate::weak::WeakBox;
 
@@ -393,12 +394,13 @@ impl MutatorState {
         command
             .black()
             .or_else(|| self.before_sweep().then_some(command.epoch))
+            .filter(|_| command.mode != Mode::Off || !twin::is(Twin::WhiteBeforeSweep))
     }
 
     /// A span of the class with free slots, swept.
     fn take_span(&self, class: &crate::heap::class::Class) -> Option<Span> {
         let core = self.core();
-        if self.before_sweep() {
+        if self.before_sweep() && !twin::is(Twin::TakesUnsweptSpans) {
             // The lists hold spans that are neither swept nor known to be unswept.
             return None;
         }

@@ -4,11 +4,13 @@ use core::fmt;
 
 use crate::config::{Barrier, Config, StressConfig};
 use crate::cycle::core::{Core, SharedCore};
+use crate::cycle::command::Command;
 use crate::cycle::mutator::MutatorState;
 use crate::error::ConfigError;
 use crate::mutator::Mutator;
 use crate::stats::{CycleStats, HeapStats};
 use crate::sync::Arc;
+use crate::sync::twin::{self, Twin};
 
 /// A garbage-collected heap and its collector.
 ///
@@ -91,13 +93,19 @@ impl Heap {
             if let Some(inside) = core.command_of_thread() {
                 // The thread is inside through another mutator, at no boundary: the new one is where that one is.
                 command = inside;
-            } else if command.stop {
+            } else if command.stop && !twin::is(Twin::AttachedEntersStop) {
                 // The stop must find it: an earlier number makes it look before it enters.
                 command.seq = command.seq.wrapping_sub(1);
             }
             let seed = core.config.stress.map_or(0, |stress| {
                 stress.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (core.registry.len() as u64 + 1)
             });
+            if twin::is(Twin::AttachesOff) {
+                command = Command {
+                    seq: command.seq,
+                    ..Command::FIRST
+                };
+            }
             Arc::new(MutatorState::new(core, command, seed))
         });
         Mutator::new(state, self.clone())

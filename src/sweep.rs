@@ -20,6 +20,7 @@ use crate::heap::span::{Epoch, LAST_EPOCH, NEVER_MADE, Span, ZOMBIE, mark_of, po
 use crate::heap::type_info::DropFn;
 use crate::sync::atomic::Ordering;
 use crate::sync::planted::{Planted, seen};
+use crate::sync::twin::{self, Twin};
 use crate::sync::{Arc, thread_local};
 
 thread_local! {
@@ -81,6 +82,9 @@ impl Core {
     /// Sweeps a span that the caller took off its list. `None` if nothing in it lives and its pages have been freed.
     pub(crate) fn sweep_span(&self, span: Span, empty: Empty) -> Option<Span> {
         let epoch = self.sweeping_epoch.load(Ordering::Relaxed);
+        if twin::is(Twin::DoneBeforeSwept) {
+            self.counters.swept.pending.fetch_sub(1, Ordering::Release);
+        }
         let found = if self.abandon.load(Ordering::Relaxed) {
             let taken = span.slots() - span.free();
             Found {
@@ -119,7 +123,9 @@ impl Core {
         };
         // Release: pairs with the driver's Acquire: the cycle is over when every span has been dealt with. A span that is
         // still in the caller's hands goes to a cache or a list, both of which the next cycle reaches.
-        swept.pending.fetch_sub(1, Ordering::Release);
+        if !twin::is(Twin::DoneBeforeSwept) {
+            swept.pending.fetch_sub(1, Ordering::Release);
+        }
         kept
     }
 

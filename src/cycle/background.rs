@@ -286,8 +286,15 @@ impl Core {
         if !twin::is(Twin::DetachForgetsLeak) {
             self.note_leaked_guards(state);
         }
-        state.flush(self);
-        state.release_cache(self);
+        if twin::is(Twin::DetachBeforeFlush) {
+            self.registry.detach(state);
+        }
+        if !twin::is(Twin::DetachNoFlush) {
+            state.flush(self);
+        }
+        if !twin::is(Twin::DetachKeepsSpans) {
+            state.release_cache(self);
+        }
         // SAFETY: the state is ours, see above.
         let slots = unsafe { &mut *state.root_slots.get() };
         self.roots.give_back(slots);

@@ -55,7 +55,8 @@ impl Core {
         seq: u32,
         next: fn(&Self, &mut Driver) -> Advance,
     ) -> Advance {
-        if !self.all_answered(seq) {
+        let early = twin::is(Twin::SweepBeforeOff) && matches!(d.stage, Stage::Off { .. });
+        if !self.all_answered(seq) && !early {
             return Advance::Waiting;
         }
         d.handshake_answered();

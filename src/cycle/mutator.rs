@@ -129,8 +129,10 @@ impl MutatorState {
             Mode::Black => Meet::Claim,
             Mode::Insertion => Meet::Force,
         };
-        self.cache
-            .set_enabled(command.colour != Colour::Grey && core.config.stress.is_none());
+        self.cache.set_enabled(
+            (command.colour != Colour::Grey || twin::is(Twin::GreyFastPath))
+                && core.config.stress.is_none(),
+        );
         self.command.set(command);
         self.mode.set(command.mode);
     }
@@ -150,13 +152,17 @@ impl MutatorState {
         }
         let cycle_over = command.mode == Mode::Off
             && (before.mode != Mode::Off || before.epoch != command.epoch);
-        if cycle_over {
+        if cycle_over && !twin::is(Twin::CacheKeptAtOff) {
             self.release_cache(core);
             self.debt.set(0);
         } else if let Some(black) = command.black()
             && before.black() != Some(black)
+            && !twin::is(Twin::NotBlackened)
         {
             self.cache.blacken(black);
+        }
+        if twin::is(Twin::AnswerBeforeCommand) {
+            self.acked.store(command.seq, Ordering::Release);
         }
         self.set_command(core, command);
         self.flags.fetch_and(!YIELD, Ordering::Relaxed);
@@ -169,7 +175,7 @@ impl MutatorState {
         self.flush_edges(core);
         // SAFETY: the caller owns the gate, and nothing below calls out.
         let weak = unsafe { &mut *self.new_weak.get() };
-        if !weak.is_empty() {
+        if !weak.is_empty() && !twin::is(Twin::NewWeakForgotten) {
             core.weak.add(weak);
         }
     }

@@ -13,13 +13,14 @@ use crate::sync::{Arc, relax, thread};
 use crate::{Barrier, Heap, Mutation, Mutator};
 
 /// Objects in a model at most.
-const OBJECTS: usize = 8;
+const OBJECTS: usize = 12;
 
 // Coroutines of one thread of the machine run a model, so a thread-local is the model's.
 std::thread_local! {
     static FREED: Cell<[bool; OBJECTS]> = const { Cell::new([false; OBJECTS]) };
     static STORED: Cell<Option<usize>> = const { Cell::new(None) };
     static GRAVES: RefCell<Vec<Rc<Witness>>> = const { RefCell::new(Vec::new()) };
+    static TRACE_PANICS: Cell<bool> = const { Cell::new(false) };
     static EXECUTIONS: Cell<u64> = const { Cell::new(0) };
     static POINT: RefCell<Option<Rc<loom::sync::atomic::AtomicBool>>> = const { RefCell::new(None) };
 }
@@ -61,6 +62,18 @@ pub(super) fn must_be_freed(number: usize) {
     }
     // What its destructor did is seen.
     grave(number).read();
+}
+
+/// A [`Fuse`](super::objects::Fuse) panics when it is traced, or not.
+pub(super) fn trace_panics(panics: bool) {
+    TRACE_PANICS.set(panics);
+}
+
+/// What a `trace` may do.
+pub(super) fn panic_if_told() {
+    if TRACE_PANICS.get() {
+        std::panic::resume_unwind(Box::new("told to panic"));
+    }
 }
 
 /// The program has put the object where only a later cycle looks.
@@ -119,6 +132,7 @@ fn explore(bound: Bound, model: impl Fn() + Send + Sync + 'static) {
         GRAVES.set((0..OBJECTS).map(|_| Rc::default()).collect());
         witness::prepare();
         STORED.set(None);
+        trace_panics(false);
         POINT.set(Some(Rc::new(loom::sync::atomic::AtomicBool::new(false))));
         crate::sync::prepare();
         model();

@@ -19,9 +19,12 @@ mod objects;
 
 mod cell;
 mod helper;
+mod locks;
+mod panic;
 mod publish;
 mod root;
 mod slot;
+mod span;
 mod survey;
 mod table;
 mod weak;

@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use super::harness;
 use crate::sync::witness::Witness;
-use crate::{Gc, GcMutex, GcSlot, GcWeak, Trace, Tracer};
+use crate::{Gc, GcCell, GcMutex, GcOnceCell, GcRefCell, GcRwLock, GcSlot, GcWeak, Trace, Tracer};
 
 /// The number of the object it is in, whose death it notes.
 pub(super) struct Stamp {
@@ -100,19 +100,61 @@ impl<'gc> Contents<'gc> {
     }
 }
 
-/// An object with a claimed cell under a lock.
-pub(super) struct Shared<'gc> {
-    pub(super) stamp: Stamp,
-    pub(super) cell: GcMutex<Contents<'gc>>,
+macro_rules! holders {
+    ($($(#[$doc:meta])* $name:ident($cell:ty): $new:expr;)*) => {$(
+        $(#[$doc])*
+        pub(super) struct $name<'gc> {
+            pub(super) stamp: Stamp,
+            pub(super) cell: $cell,
+        }
+
+        // SAFETY: as for `Node`.
+        unsafe impl<'gc> Trace<'gc> for $name<'gc> {
+            const DROP_IS_SEND: bool = true;
+
+            fn trace(&self, tracer: &mut Tracer<'gc>) {
+                self.stamp.lives();
+                self.cell.trace(tracer);
+            }
+        }
+
+        impl<'gc> $name<'gc> {
+            pub(super) fn new(number: usize, link: Link<'gc>) -> Self {
+                let new: fn(Link<'gc>) -> $cell = $new;
+                $name {
+                    stamp: Stamp::new(number),
+                    cell: new(link),
+                }
+            }
+        }
+    )*};
 }
 
-// SAFETY: as for `Node`.
-unsafe impl<'gc> Trace<'gc> for Shared<'gc> {
+holders! {
+    /// An object with a claimed cell under a lock.
+    Shared(GcMutex<Contents<'gc>>): |link| GcMutex::new(Contents::new(link));
+    /// The same under a reader-writer lock.
+    Locked(GcRwLock<Contents<'gc>>): |link| GcRwLock::new(Contents::new(link));
+    /// A cell of one thread.
+    Confined(GcRefCell<Contents<'gc>>): |link| GcRefCell::new(Contents::new(link));
+    /// A cell that is set once.
+    Once(GcOnceCell<Contents<'gc>>): |_| GcOnceCell::new();
+    /// A cell with a copy.
+    Copied(GcCell<Link<'gc>>): GcCell::new;
+    /// A cell whose contents refuse to be traced.
+    Bomb(GcMutex<Fuse<'gc>>): |link| GcMutex::new(Fuse(Contents::new(link)));
+}
+
+/// Contents whose `trace` panics while [`harness::trace_panics`] says so.
+pub(super) struct Fuse<'gc>(pub(super) Contents<'gc>);
+
+// SAFETY: as for `Contents`.
+unsafe impl<'gc> Trace<'gc> for Fuse<'gc> {
     const DROP_IS_SEND: bool = true;
 
     fn trace(&self, tracer: &mut Tracer<'gc>) {
-        self.stamp.lives();
-        self.cell.trace(tracer);
+        harness::panic_if_told();
+        self.0.trace(tracer);
     }
 }
 
@@ -120,15 +162,6 @@ unsafe impl<'gc> Trace<'gc> for Shared<'gc> {
 unsafe impl Sync for Contents<'_> {}
 // SAFETY: as above.
 unsafe impl Send for Contents<'_> {}
-
-impl<'gc> Shared<'gc> {
-    pub(super) fn new(number: usize, link: Link<'gc>) -> Self {
-        Shared {
-            stamp: Stamp::new(number),
-            cell: GcMutex::new(Contents::new(link)),
-        }
-    }
-}
 
 /// An object with a weak reference.
 pub(super) struct Weak<'gc> {

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::harness::{Caught, Model};
-use super::{cell, helper, publish, root, slot, table, weak};
+use super::{cell, helper, locks, panic, publish, root, slot, span, table, weak};
 use crate::sync::relax;
 use crate::sync::twin::Twin;
 
@@ -14,8 +14,11 @@ fn models() -> Vec<Model> {
         table::models(),
         publish::models(),
         helper::models(),
+        locks::models(),
+        panic::models(),
         weak::models(),
         slot::models(),
+        span::models(),
         root::models(),
         cell::models(),
     ]
@@ -30,6 +33,9 @@ const TWINS: &[&[Caught]] = &[
     helper::TWINS,
     root::TWINS,
     slot::TWINS,
+    span::TWINS,
+    locks::TWINS,
+    panic::TWINS,
     table::TWINS,
     weak::TWINS,
 ];

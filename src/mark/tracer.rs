@@ -105,6 +105,8 @@ struct Owned<'a, 'gc> {
 impl Drop for Owned<'_, '_> {
     fn drop(&mut self) {
         self.tracer.panicked = true;
-        self.word.unscanned();
+        if !twin::is(Twin::BusyAfterPanic) {
+            self.word.unscanned();
+        }
     }
 }

@@ -350,7 +350,8 @@ impl RootTable {
             for slot in &segment.slots {
                 // Acquire: pairs with `fill`.
                 let state = slot.state.load(Ordering::Acquire);
-                if state & (COUNT | ZOMBIE) != 0 {
+                let zombie = !twin::is(Twin::ZombiesNotScanned) && state & ZOMBIE != 0;
+                if state & COUNT != 0 || zombie {
                     f(slot.object.load(Ordering::Acquire));
                 }
             }

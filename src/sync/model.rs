@@ -8,6 +8,7 @@
 
 use core::cell::{OnceCell, RefCell, UnsafeCell};
 use core::ops::{Deref, DerefMut};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use self::atomic::Ordering;
@@ -150,7 +151,7 @@ impl<T> Mutex<T> {
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         MutexGuard {
             mutex: self,
-            lock: Some(self.get().lock().unwrap()),
+            lock: Some(self.get().lock().unwrap_or_else(PoisonError::into_inner)),
         }
     }
 
@@ -197,7 +198,7 @@ impl Condvar {
     pub(crate) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, _timeout: Duration) {
         guard.lock = None;
         thread::yield_now();
-        guard.lock = Some(guard.mutex.get().lock().unwrap());
+        guard.lock = Some(guard.mutex.get().lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -236,7 +237,7 @@ impl<T> RwLock<T> {
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
         RwLockReadGuard {
-            _lock: self.get().read().unwrap(),
+            _lock: self.get().read().unwrap_or_else(PoisonError::into_inner),
             _value: &self.value,
         }
     }
@@ -251,7 +252,7 @@ impl<T> RwLock<T> {
 
     pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
         RwLockWriteGuard {
-            _lock: self.get().write().unwrap(),
+            _lock: self.get().write().unwrap_or_else(PoisonError::into_inner),
             _value: &self.value,
         }
     }

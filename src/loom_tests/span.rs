@@ -1,0 +1,130 @@
+//! Spans from hand to hand: a mutator's cache, the class's lists, whoever sweeps, and the next cycle. Spans have two slots
+//! here, so three objects need two.
+
+use super::harness::{
+    Bound, Caught, Model, are_caught, begin, cycle, drive, finish, heap, hold, model,
+    must_be_freed, mutator, polls,
+};
+use super::objects::Node;
+use crate::cycle::core::Phase;
+use crate::sync::twin::Twin;
+use crate::{Barrier, Gc, Mutator, Root, Rootable};
+
+const BOUND: Bound = Bound { preemptions: 2 };
+
+type NodeRoot = Root<Rootable![Node<'_>]>;
+
+const BARRIERS: [Barrier; 3] = [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid];
+
+/// Objects 0 and 2 are rooted, 1 and 3 share their spans and are garbage; in the mutator's own span 4 is garbage.
+fn graph(main: &mut Mutator) -> [NodeRoot; 2] {
+    main.enter(|mc| {
+        let roots = [0, 2].map(|number| {
+            let root = Root::new(mc, Gc::new(mc, Node::new(number, None)));
+            Gc::new(mc, Node::new(number + 1, None));
+            root
+        });
+        Gc::new(mc, Node::new(4, None));
+        roots
+    })
+}
+
+/// A mutator allocates while marking is over, barriers go off and spans are swept, perhaps by itself. All of it lives while it
+/// is in use, the garbage of before is gone when the cycle ends, and what its destructor did is seen.
+fn allocate(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let roots = graph(&mut main);
+    let _ = heap.core().request_new_cycle();
+    drive(&heap, |core| core.phase() == Phase::Terminating);
+    loom::explore();
+    let thread = mutator(&heap, |m| {
+        let kept: NodeRoot = m.enter(|mc| {
+            let new = [5, 6, 7, 8].map(|number| Gc::new(mc, Node::new(number, None)));
+            polls(mc);
+            let more = Gc::new(mc, Node::new(9, Some(new[0])));
+            new.iter().for_each(|object| object.stamp.lives());
+            Root::new(mc, more)
+        });
+        m.enter(|mc| {
+            let kept = kept.get(mc);
+            kept.stamp.lives();
+            kept.next.get().inspect(|next| next.stamp.lives());
+        });
+    });
+    finish(&heap);
+    [1, 3, 4].into_iter().for_each(must_be_freed);
+    thread.join().unwrap();
+    loom::stop_exploring();
+    cycle(&heap);
+    loom::explore();
+    (5..10).for_each(must_be_freed);
+    main.enter(|mc| roots.iter().for_each(|root| root.get(mc).stamp.lives()));
+}
+
+/// A mutator comes while a cycle runs, allocates, hides an object and goes: with its buffer and its spans handed over.
+fn come_and_go(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let [from, to] = graph(&mut main);
+    main.enter(|mc| {
+        let hidden = Gc::new(mc, Node::new(10, None));
+        from.get(mc).next.set(mc, Some(hidden));
+    });
+    let (from2, to2) = (from.clone(), to.clone());
+    begin(&heap);
+    loom::explore();
+    let thread = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            let (from, to) = (from2.get(mc), to2.get(mc));
+            let new = Gc::new(mc, Node::new(5, from.next.get()));
+            Gc::new(mc, Node::new(6, None));
+            to.next.set(mc, Some(new));
+            from.next.set(mc, None);
+        });
+    });
+    finish(&heap);
+    thread.join().unwrap();
+    loom::stop_exploring();
+    cycle(&heap);
+    loom::explore();
+    [1, 3, 4, 6].into_iter().for_each(must_be_freed);
+    main.enter(|mc| {
+        let mut next = Some(to.get(mc));
+        while let Some(node) = next {
+            node.stamp.lives();
+            next = node.next.get();
+        }
+    });
+}
+
+pub(super) fn models() -> Vec<Model> {
+    let mut models = Vec::new();
+    for barrier in BARRIERS {
+        let name = format!("span, {barrier}");
+        models.push(model(name, BOUND, move || allocate(barrier)));
+        let name = format!("come and go, {barrier}");
+        models.push(model(name, BOUND, move || come_and_go(barrier)));
+    }
+    models
+}
+
+pub(super) const TWINS: &[Caught] = &[
+    ("span, hybrid", Twin::TakesUnsweptSpans),
+    ("span, hybrid", Twin::WhiteBeforeSweep),
+    ("span, hybrid", Twin::DoneBeforeSwept),
+    ("span, hybrid", Twin::CacheKeptAtOff),
+    ("come and go, deletion", Twin::DetachKeepsSpans),
+    ("come and go, deletion", Twin::DetachNoFlush),
+    ("come and go, deletion", Twin::AttachesOff),
+];
+
+#[test]
+fn a_span_has_one_owner() {
+    hold(models());
+}
+
+#[test]
+fn twins() {
+    are_caught(&models(), TWINS);
+}
