@@ -13,7 +13,8 @@
 //! 2. The target is marked in this cycle: it survives it.
 //! 3. The target is not marked. Under the list's lock, which the driver holds when it goes from Marking to
 //!    Terminating: if the phase is before Terminating, the target goes to the worklist, and the driver, which looks at the
-//!    worklist under the lock, cannot go on. If it is Terminating, the target is dead, and the upgrade fails.
+//!    worklist under the lock, cannot go on. If it is Terminating, the target is dead, and the upgrade fails; unless the cycle
+//!    has been abandoned: then the marks say nothing, nothing is cleared or freed, and the upgrade succeeds.
 //!
 //! Shading into the mutator's own buffer would not do for 3: the driver could step to Terminating before the
 //! buffer is handed over.
@@ -190,11 +191,15 @@ impl Mutation<'_> {
             self.state().shade(address);
             return true;
         }
-        let _transition = core.weak.lock();
-        if core.phase() == Phase::Terminating {
-            return self.is_found(address);
+        let mut transition = Some(core.weak.lock());
+        if core.phase() == Phase::Terminating && !twin::is(Twin::UpgradeTooLate) {
+            return core.abandoned.load(Ordering::Relaxed) || self.is_found(address);
+        }
+        if twin::is(Twin::UpgradeUnlocked) {
+            transition = None;
         }
         core.worklist.push(&mut vec![address]);
+        drop(transition);
         true
     }
 
@@ -206,7 +211,8 @@ impl Mutation<'_> {
         }
         let core = self.state().core();
         let _transition = core.weak.lock();
-        core.phase() == Phase::Terminating && !self.is_found(address)
+        let abandoned = core.abandoned.load(Ordering::Relaxed);
+        core.phase() == Phase::Terminating && !abandoned && !self.is_found(address)
     }
 }
 
@@ -244,7 +250,7 @@ impl WeakList {
             // SAFETY: a marked box is a live object.
             let weak = unsafe { &*pointer };
             let alive = marked(weak.address.load(Ordering::Relaxed));
-            if !alive {
+            if !alive && !twin::is(Twin::NotCleared) {
                 cleared += 1;
                 // Relaxed: who reads 0 looks no further.
                 weak.address.store(0, Ordering::Relaxed);

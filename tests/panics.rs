@@ -9,7 +9,10 @@ use common::{
     BARRIERS, CONCURRENT, Drops, Token, begin_cycle, finish_cycle, heap, heaps, long_list,
     message_of, panic_message, quiet_heap, tail_of,
 };
-use tricolor_gc::{Gc, GcMutex, GcRefCell, GcRwLock, Heap, Mutator, Root, Rootable, Trace, Tracer};
+use tricolor_gc::{
+    Gc, GcMutex, GcRefCell, GcRwLock, GcWeak, Heap, Mutator, Root, Rootable, StepStatus, Trace,
+    Tracer,
+};
 
 /// Panics when it is traced and `fuse` has burnt down to zero. One fuse per test.
 struct Bomb<'gc, 'fuse> {
@@ -109,6 +112,43 @@ fn a_panic_in_trace_at_any_time_of_the_marking() {
         assert_eq!(mutator.collect().objects_freed, 60);
         assert_eq!(drops.count(), 30);
         mutator.enter(|mc| assert!(roots.iter().all(|root| root.try_get(mc).is_some())));
+    }
+}
+
+/// The marking has ended without having found everything: what it has not found is not dead.
+#[test]
+fn a_panic_in_trace_makes_no_weak_pointer_fail() {
+    type Kept = Rootable![common::Link<'_, Bomb<'_, 'static>>];
+    for barrier in CONCURRENT {
+        let heap = quiet_heap(barrier);
+        let mut mutator = heap.attach();
+        let (drops, fuse) = (Drops::new(), fuse());
+        let (list, weak): (Root<Kept>, Root<Rootable![GcWeak<'_, Token>]>) = mutator.enter(|mc| {
+            let token = Gc::new(mc, drops.token());
+            let weak = Gc::new(mc, Gc::downgrade(token, mc));
+            let list = long_list(mc, Bomb { fuse, token });
+            (Root::new(mc, list), Root::new(mc, weak))
+        });
+        begin_cycle(&mut mutator);
+        fuse.store(1, Ordering::SeqCst);
+        mutator.enter(|mc| {
+            let other = || {
+                let mut other = heap.attach();
+                while other.step(1 << 30) != StepStatus::Waiting {}
+            };
+            std::thread::scope(|scope| scope.spawn(other).join().unwrap());
+            assert!(mc.should_yield(), "{barrier}: the marking is over");
+            let token = tail_of(list.get(mc)).token;
+            let found = weak.get(mc).upgrade(mc);
+            assert!(
+                found.is_some_and(|found| Gc::ptr_eq(found, token)),
+                "{barrier}"
+            );
+        });
+        assert!(finish_cycle(&mut mutator).abandoned);
+        mutator.enter(|mc| assert!(weak.get(mc).upgrade(mc).is_some()));
+        assert_eq!(failed_collect(&mut mutator), "a bomb went off");
+        assert_eq!(drops.count(), 0);
     }
 }
 

@@ -111,6 +111,9 @@ pub(crate) struct Core {
     /// The cycle in progress is to be abandoned. Set by whoever meets the reason, read by the driver and by sweepers. Relaxed:
     /// a marker retires after it (the worklist's lock), a mutator answers after it, and no span is on the unswept lists before.
     pub(crate) abandon: AtomicBool,
+    /// Its marking is over, and has not found everything: what is not marked is not dead. Written with the step to Terminating,
+    /// under the lock of `weak`, where upgrades read it (Relaxed).
+    pub(crate) abandoned: AtomicBool,
     pub(crate) driver: Mutex<Driver>,
     pub(crate) status: Mutex<Status>,
     /// Signalled when a cycle ends and when a stop ends.
@@ -170,6 +173,7 @@ impl Core {
             goal: plain::AtomicUsize::new(goal),
             assist_ratio: plain::AtomicU64::new(0),
             abandon: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
             driver: Mutex::new(driver),
             status: Mutex::new(Status::default()),
             changed: Condvar::new(),

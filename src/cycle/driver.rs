@@ -49,7 +49,6 @@ use std::time::{Duration, Instant};
 use super::command::{Colour, Command, Mode};
 use super::core::{Core, Phase};
 use super::marking::Marking;
-use super::mutator::MutatorState;
 use super::pacer::{self, Pacer};
 use crate::config::{Barrier, Config};
 use crate::heap::span::{Epoch, next_epoch};
@@ -57,16 +56,11 @@ use crate::mark::marker::Marker;
 use crate::mark::tracer::Meet;
 use crate::mark::worklist::BLOCK;
 use crate::stats::CycleStats;
-use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 use crate::sync::twin::{self, Twin};
 
 /// Insertion: rounds that may find work before the final stop is asked for all the same.
 const ROUNDS: u32 = 3;
-/// Final stops that may find work left before one of them marks to the end.
-const STOP_ATTEMPTS: u32 = 3;
-/// Bytes that a final stop marks before it gives up and lets the mutators go on.
-const STOP_BUDGET: u64 = 32 << 10;
 
 /// Where the cycle is, and what the driver waits for there.
 pub(super) enum Stage {
@@ -140,7 +134,7 @@ pub(crate) struct Driver {
     pub(super) shaded_before: u64,
     /// The root table has not been scanned in this cycle.
     roots_unseen: bool,
-    failed_stops: u32,
+    pub(super) failed_stops: u32,
     failed_rounds: u32,
     /// The objects set aside have been looked at again since the worklist last went dry.
     retried: bool,
@@ -242,13 +236,16 @@ impl Core {
         d.failed_rounds = 0;
         d.shaded_before = self.counters.shaded.load(Ordering::Relaxed);
         self.abandon.store(false, Ordering::Relaxed);
+        self.abandoned.store(false, Ordering::Relaxed);
         self.leaked_guards.store(false, Ordering::Relaxed);
         self.reset_mark_counters();
         // Before any mutator can become black, see `root::table`.
-        if !twin::is(Twin::RootsNotArmed) {
+        if !twin::is(Twin::RootsNotArmed) && !twin::is(Twin::RootsArmedLate) {
             self.roots.arm();
         }
-        self.next_scan_id();
+        if !twin::is(Twin::ScanIdKept) && !twin::is(Twin::ScanIdLate) {
+            self.next_scan_id();
+        }
         self.set_phase(Phase::Arming);
         d.epoch = next_epoch(d.epoch);
         self.cycle_epoch.store(d.epoch, Ordering::Relaxed);
@@ -272,6 +269,9 @@ impl Core {
         if matches!(d.stage, Stage::ArmStop { .. } | Stage::MarkStop { .. }) {
             self.ask_stop(d);
         }
+        if twin::is(Twin::ScanIdLate) {
+            self.next_scan_id();
+        }
         Advance::Progress
     }
 
@@ -294,7 +294,9 @@ impl Core {
     /// T2 of Hybrid.
     fn armed_black(&self, d: &mut Driver) -> Advance {
         if self.leaked_guards.swap(false, Ordering::Relaxed) && !twin::is(Twin::LeakIgnored) {
-            self.next_scan_id();
+            if !twin::is(Twin::ClaimsKept) {
+                self.next_scan_id();
+            }
             d.stage = Stage::ArmStop {
                 since: Instant::now(),
             };
@@ -309,6 +311,9 @@ impl Core {
     fn start_marking(&self, d: &mut Driver) -> Advance {
         d.cycle.arming = d.lap();
         d.roots_unseen = true;
+        if twin::is(Twin::RootsArmedLate) {
+            self.roots.arm();
+        }
         let live = self.counters.live.load(Ordering::Relaxed);
         let ratio = pacer::assist_ratio(live, self.heap_now(), d.cycle.goal);
         self.assist_ratio.store(ratio, Ordering::Relaxed);
@@ -348,7 +353,7 @@ impl Core {
         let Some(pushes) = self.worklist.dry() else {
             return Advance::Waiting;
         };
-        if !core::mem::replace(&mut d.retried, true) {
+        if !core::mem::replace(&mut d.retried, true) && !twin::is(Twin::NoRetry) {
             self.retry_deferred(Meet::ClaimOrDefer);
             return Advance::Progress;
         }
@@ -368,7 +373,7 @@ impl Core {
         if self.worklist.dry() == Some(pushes) && !self.all_answered(seq) {
             return Advance::Waiting;
         }
-        let clean = self.worklist.dry() == Some(pushes);
+        let clean = self.worklist.dry() == Some(pushes) || twin::is(Twin::RoundNotClean);
         if clean {
             d.handshake_answered();
         } else {
@@ -391,8 +396,21 @@ impl Core {
         }
         // An upgrade of an unmarked object takes the same lock and pushes under it.
         let weak = self.weak.lock();
-        if self.worklist.dry() != Some(pushes) && !twin::is(Twin::UpgradeNotSeen) {
+        let seen = !twin::is(Twin::UpgradeNotSeen) && !twin::is(Twin::RoundNotClean);
+        if self.worklist.dry() != Some(pushes) && seen {
             d.stage = Stage::Mark;
+            return Advance::Progress;
+        }
+        if twin::is(Twin::OverWithoutLock) {
+            drop(weak);
+            self.marking_over(d);
+            return Advance::Progress;
+        }
+        if twin::is(Twin::ClearedEarly) {
+            drop(weak);
+            self.weak.clear(d.epoch);
+            d.stage = Stage::Mark;
+            self.marking_over(d);
             return Advance::Progress;
         }
         self.marking_over(d);
@@ -400,67 +418,17 @@ impl Core {
         Advance::Progress
     }
 
-    /// What is not marked is dead from here on. Under the weak list's lock.
+    /// What is not marked is dead from here on, unless the cycle is to be abandoned. Under the weak list's lock. Nothing is
+    /// abandoned later: whoever has a reason sets it before it hands over its buffer or retires.
     pub(super) fn marking_over(&self, d: &mut Driver) {
-        self.set_phase(Phase::Terminating);
+        let abandoned = self.abandon.load(Ordering::Relaxed);
+        self.abandoned.store(abandoned, Ordering::Relaxed);
+        if !twin::is(Twin::PhaseKept) {
+            self.set_phase(Phase::Terminating);
+        }
         d.cycle.marking = d.lap();
         d.cycle.heap_end = self.heap_now();
         d.stage = Stage::Clear;
-    }
-
-    /// Insertion, everybody is held: looks whether the marking is complete.
-    fn final_stop(
-        &self,
-        d: &mut Driver,
-        held: Vec<Arc<MutatorState>>,
-        since: Instant,
-        attempt: u32,
-    ) -> Advance {
-        for state in &held {
-            // Before marking is called over: what a leaked guard has not shaded would be lost.
-            self.note_leaked_guards(state);
-            state.flush(self);
-        }
-        self.mark_in_stop(attempt);
-        // Objects set aside count: a cell that is busy here was left so by a leaked guard, or by a marker still at work.
-        let over = self.worklist.is_done();
-        let command = if over {
-            let weak = self.weak.lock();
-            self.marking_over(d);
-            drop(weak);
-            self.publish(d, Mode::Insertion, Colour::Black, true)
-        } else {
-            d.failed_stops += 1;
-            d.stage = Stage::Mark;
-            self.publish(d, Mode::Insertion, Colour::White, true)
-        };
-        held.iter()
-            .for_each(|state| state.adopt(self, command, true));
-        self.release(d, &held, since);
-        Advance::Progress
-    }
-
-    /// Marks what was stored since the last round, which is little as a rule, up to a bound on the pause; the last attempt marks
-    /// to the end.
-    fn mark_in_stop(&self, attempt: u32) {
-        let mut left = if attempt < STOP_ATTEMPTS {
-            STOP_BUDGET
-        } else {
-            u64::MAX
-        };
-        let mut marker = None;
-        while left > 0 && !self.abandon.load(Ordering::Relaxed) {
-            self.retry_deferred(Meet::Force);
-            let (outcome, marked) = self.mark_counted(&mut marker, left);
-            left = left.saturating_sub(marked);
-            if outcome != Marking::Progress {
-                break;
-            }
-        }
-        if let Some(mut marker) = marker {
-            self.retire_marker(&mut marker);
-        }
-        self.retry_deferred(Meet::Force);
     }
 
     /// A `trace` panicked: nobody marks any more, and nothing will be freed.
@@ -472,7 +440,9 @@ impl Core {
         if self.worklist.dry().is_none() {
             return Advance::Waiting;
         }
+        let weak = self.weak.lock();
         self.marking_over(d);
+        drop(weak);
         Advance::Progress
     }
 }

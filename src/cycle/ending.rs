@@ -1,4 +1,4 @@
-//! The end of a cycle: weak references, barriers off, sweep, and the figures.
+//! The end of a cycle: Insertion's final stop, weak references, barriers off, sweep, and the figures.
 
 use std::time::Instant;
 
@@ -8,10 +8,77 @@ use super::driver::{Advance, Driver, Stage};
 use super::marking::Marking;
 use super::mutator::MutatorState;
 use super::pacer::Work;
+use crate::mark::tracer::Meet;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
+use crate::sync::twin::{self, Twin};
+
+/// Final stops that may find work left before one of them marks to the end.
+const STOP_ATTEMPTS: u32 = 3;
+/// Bytes that a final stop marks before it gives up and lets the mutators go on.
+const STOP_BUDGET: u64 = 32 << 10;
 
 impl Core {
+    /// Insertion, everybody is held: looks whether the marking is complete.
+    pub(super) fn final_stop(
+        &self,
+        d: &mut Driver,
+        held: Vec<Arc<MutatorState>>,
+        since: Instant,
+        attempt: u32,
+    ) -> Advance {
+        for state in &held {
+            // Before marking is called over: what a leaked guard has not shaded would be lost.
+            if !twin::is(Twin::FinalStopForgetsLeaks) {
+                self.note_leaked_guards(state);
+            }
+            if !twin::is(Twin::FinalStopNoFlush) {
+                state.flush(self);
+            }
+        }
+        self.mark_in_stop(attempt);
+        // Objects set aside count: a cell that is busy here was left so by a leaked guard, or by a marker still at work.
+        let forgets = twin::is(Twin::FinalStopForgetsDeferred) && self.worklist.dry().is_some();
+        let over = self.worklist.is_done() || forgets;
+        let command = if over {
+            let weak = self.weak.lock();
+            self.marking_over(d);
+            drop(weak);
+            self.publish(d, Mode::Insertion, Colour::Black, true)
+        } else {
+            d.failed_stops += 1;
+            d.stage = Stage::Mark;
+            self.publish(d, Mode::Insertion, Colour::White, true)
+        };
+        held.iter()
+            .for_each(|state| state.adopt(self, command, true));
+        self.release(d, &held, since);
+        Advance::Progress
+    }
+
+    /// Marks what was stored since the last round, which is little as a rule, up to a bound on the pause; the last attempt marks
+    /// to the end.
+    fn mark_in_stop(&self, attempt: u32) {
+        let mut left = if attempt < STOP_ATTEMPTS {
+            STOP_BUDGET
+        } else {
+            u64::MAX
+        };
+        let mut marker = None;
+        while left > 0 && !self.abandon.load(Ordering::Relaxed) {
+            self.retry_deferred(Meet::Force);
+            let (outcome, marked) = self.mark_counted(&mut marker, left);
+            left = left.saturating_sub(marked);
+            if outcome != Marking::Progress {
+                break;
+            }
+        }
+        if let Some(mut marker) = marker {
+            self.retire_marker(&mut marker);
+        }
+        self.retry_deferred(Meet::Force);
+    }
+
     /// StopTheWorld, everybody is held: marks the heap and clears weak references.
     pub(super) fn mark_stopped(
         &self,
@@ -30,7 +97,7 @@ impl Core {
             self.retire_marker(marker);
         }
         self.marking_over(d);
-        if !self.abandon.load(Ordering::Relaxed) {
+        if !self.abandoned.load(Ordering::Relaxed) {
             d.cycle.weak_cleared = self.weak.clear(d.epoch);
         }
         self.verify(d.epoch);
@@ -42,7 +109,7 @@ impl Core {
     }
 
     pub(super) fn clear_stage(&self, d: &mut Driver) -> Advance {
-        if !self.abandon.load(Ordering::Relaxed) {
+        if !self.abandoned.load(Ordering::Relaxed) {
             d.cycle.weak_cleared = self.weak.clear(d.epoch);
         }
         if cfg!(feature = "verify") {

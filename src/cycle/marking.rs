@@ -82,8 +82,11 @@ impl Core {
         let ended = match result {
             Ok(ended) => ended,
             Err(panic) => {
-                self.abandon_cycle(Some(panic));
+                if !twin::is(Twin::PanicForgotten) {
+                    self.abandon_cycle(Some(panic));
+                }
                 marker.tracer.edges.clear();
+                marker.active &= !twin::is(Twin::ActiveAfterPanic);
                 self.retire_marker(&mut marker);
                 return Marking::Progress;
             }
@@ -108,8 +111,12 @@ impl Core {
 
     /// Takes a marker out of work: its edges go back to the worklist, its counts to the heap's.
     pub(crate) fn retire_marker(&self, marker: &mut Marker) {
-        self.defer(marker);
-        marker.give_up(&self.worklist);
+        if !twin::is(Twin::DeferredForgotten) {
+            self.defer(marker);
+        }
+        if !twin::is(Twin::EdgesForgotten) {
+            marker.give_up(&self.worklist);
+        }
         self.report(marker);
         if core::mem::take(&mut marker.active) {
             self.worklist.retire();
@@ -155,7 +162,8 @@ impl Core {
     /// far, or marks in proportion, in pieces small enough not to be noticed.
     pub(crate) fn assist(&self, state: &MutatorState, bytes: usize) {
         let ratio = self.assist_ratio.load(Ordering::Relaxed) as i64;
-        let debt = state.debt.get() + bytes as i64 * ratio / 256;
+        let debt = (bytes as i64).saturating_mul(ratio) / 256;
+        let debt = state.debt.get().saturating_add(debt);
         let credit = self.counters.credit.load(Ordering::Relaxed);
         if debt <= credit {
             self.counters.credit.fetch_sub(debt, Ordering::Relaxed);
