@@ -32,9 +32,9 @@ const LARGE: usize = 1024;
 pub(crate) struct Marker {
     pub(crate) tracer: Tracer<'static>,
     epoch: Epoch,
+    /// A ring: `queued` edges from `first` on.
     fifo: [usize; DEPTH],
-    next: usize,
-    /// Edges in the FIFO.
+    first: usize,
     queued: usize,
     /// Objects with a cell that somebody is writing (Insertion): to be looked at again.
     pub(crate) deferred: Vec<usize>,
@@ -65,7 +65,7 @@ impl Marker {
             tracer,
             epoch,
             fifo: [0; DEPTH],
-            next: 0,
+            first: 0,
             queued: 0,
             deferred: Vec::new(),
             active: false,
@@ -74,27 +74,25 @@ impl Marker {
         }
     }
 
-    /// The next edge to follow: takes one from the FIFO and refills it from the stack.
+    /// The next edge to follow: the oldest of the FIFO, which is refilled from the stack.
     #[inline(always)]
     fn pop(&mut self) -> Option<usize> {
-        loop {
-            let slot = &mut self.fifo[self.next % DEPTH];
-            let out = core::mem::take(slot);
-            match self.tracer.edges.pop() {
-                Some(edge) => {
-                    prefetch(edge);
-                    prefetch(mark_address(edge));
-                    *slot = edge;
-                    self.queued += usize::from(out == 0);
-                }
-                None if self.queued == 0 => return None,
-                None => self.queued -= usize::from(out != 0),
+        while let Some(edge) = self.tracer.edges.pop() {
+            prefetch(edge);
+            prefetch(mark_address(edge));
+            if self.queued == DEPTH {
+                let oldest = core::mem::replace(&mut self.fifo[self.first % DEPTH], edge);
+                self.first = self.first.wrapping_add(1);
+                return Some(oldest);
             }
-            self.next = self.next.wrapping_add(1);
-            if out != 0 {
-                return Some(out);
-            }
+            self.fifo[self.first.wrapping_add(self.queued) % DEPTH] = edge;
+            self.queued += 1;
         }
+        // The stack is empty: what is queued need not wait for more. A list is a chain of single edges.
+        self.queued = self.queued.checked_sub(1)?;
+        let oldest = self.fifo[self.first % DEPTH];
+        self.first = self.first.wrapping_add(1);
+        Some(oldest)
     }
 
     /// Marks the next object that is not marked yet; it is to be scanned. `None` if there are no edges.
@@ -250,10 +248,9 @@ impl Marker {
 
     /// Moves all edges out, for somebody else to follow.
     pub(crate) fn give_up(&mut self, worklist: &Worklist) {
-        for edge in &mut self.fifo {
-            if *edge != 0 {
-                self.tracer.edges.push(core::mem::take(edge));
-            }
+        for index in 0..self.queued {
+            let edge = self.fifo[self.first.wrapping_add(index) % DEPTH];
+            self.tracer.edges.push(edge);
         }
         self.queued = 0;
         worklist.push(&mut self.tracer.edges);
