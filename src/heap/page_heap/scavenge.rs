@@ -9,7 +9,7 @@
 //! 3. Long-free runs in other chunks are given back in place and keep their address space.
 //!
 //! Steps 2 and 3 stop before fewer than `keep_free_bytes` free bytes would remain, or more than `max_bytes` would go.
-//! A large mapping is the only thing that may go beyond `max_bytes`, alone, because unmapping it happens outside.
+//! What is unmapped may go beyond `max_bytes`, a large mapping alone or a chunk by its header: unmapping happens outside.
 
 use super::super::os::{LAZY, Mapping, page_size};
 use super::chunk::{self, Chunk};
