@@ -20,6 +20,7 @@ use crate::heap::type_info::{InfoOf, OVER_ALIGNED, PLAIN, TypeInfo, slice_len};
 use crate::mutator::Mutation;
 use crate::sweep::Empty;
 use crate::sync::atomic::Ordering;
+use crate::sync::hooks;
 use crate::sync::twin::{self, Twin};
 use crate::trace::Trace;
 use crate::weak::WeakBox;
@@ -299,6 +300,7 @@ impl<T> Drop for Filled<T> {
 }
 
 fn pointer_to<T>(slot: usize) -> NonNull<T> {
+    hooks::allocated(slot);
     let pointer = core::ptr::with_exposed_provenance_mut(slot);
     // SAFETY: slots do not lie at address 0.
     unsafe { NonNull::new_unchecked(pointer) }

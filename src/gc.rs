@@ -11,6 +11,7 @@ use core::ptr::NonNull;
 use crate::alloc::out_of_memory;
 use crate::error::AllocError;
 use crate::mutator::{Brand, Mutation};
+use crate::sync::hooks;
 use crate::trace::{Trace, Tracer};
 use crate::weak::GcWeak;
 
@@ -69,6 +70,7 @@ impl<T: ?Sized> Deref for Gc<'_, T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
+        hooks::followed(self.pointer.addr().get());
         // SAFETY: inside `enter` a `Gc` of its brand points at a live, initialised object (I1, I2), which is only ever
         // accessed through shared references.
         unsafe { self.pointer.as_ref() }
@@ -238,6 +240,7 @@ impl<'gc, T: ?Sized> Gc<'gc, T> {
         reason = "an associated function, as all of Gc's; the trait is implemented too"
     )]
     pub fn as_ref(this: Self) -> &'gc T {
+        hooks::followed(this.pointer.addr().get());
         // SAFETY: as in `deref`; what is alive inside `enter` is not freed before its end.
         unsafe { this.pointer.as_ref() }
     }

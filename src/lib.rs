@@ -50,6 +50,8 @@ mod heap;
 #[cfg(all(test, tricolor_loom))]
 mod loom_tests;
 mod mark;
+#[cfg(tricolor_loom)]
+pub mod model;
 mod mutator;
 mod root;
 mod stats;

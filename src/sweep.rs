@@ -21,7 +21,7 @@ use crate::heap::type_info::DropFn;
 use crate::sync::atomic::Ordering;
 use crate::sync::planted::{Planted, seen};
 use crate::sync::twin::{self, Twin};
-use crate::sync::{Arc, thread_local};
+use crate::sync::{Arc, hooks, thread_local};
 
 thread_local! {
     /// The heaps whose destructors, or `trace` functions, this thread runs now, the innermost last.
@@ -187,6 +187,7 @@ impl Core {
 
     /// Runs one destructor, containing its panic.
     fn run_drop(&self, object: usize, slot_size: usize, drop: DropFn) {
+        hooks::freed(object);
         let pointer = core::ptr::with_exposed_provenance_mut(object);
         // SAFETY: `drop` is the glue of the type of the objects of this span; the object is initialised, dead (I1, I2:
         // nothing reaches it) and its mark has been taken, so it is dropped once.
@@ -344,6 +345,7 @@ fn sweep_plain(span: Span, epoch: Epoch) -> Found {
         span.set_taken_bits(word, live);
         found.live += live.count_ones() as usize;
         found.freed += (taken & !live).count_ones() as usize;
+        hooks::freed_all(taken & !live, |bit| span.slot(word * 64 + bit));
         if cfg!(feature = "verify") {
             (0..64)
                 .filter(|bit| taken & !live & 1 << bit != 0)

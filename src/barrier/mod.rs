@@ -28,6 +28,7 @@ use crate::cycle::mutator::{BUFFER, MutatorState};
 use crate::heap::span::mark_of;
 use crate::mark::tracer::Tracer;
 use crate::sync::atomic::Ordering;
+use crate::sync::hooks;
 use crate::sync::planted::{Planted, strikes};
 use crate::sync::twin::{self, Twin};
 
@@ -95,6 +96,9 @@ impl MutatorState {
     /// Whether a store to a slot may read what it overwrites by a load of its own, see `cell::slot`.
     #[inline(always)]
     pub(crate) fn may_load_then_store(&self) -> bool {
+        if hooks::must_exchange(self) {
+            return false;
+        }
         match self.mode.get() {
             // One that allocates black knows that T2 has passed.
             Mode::Black => self.command.get().colour == Colour::Black,
@@ -110,13 +114,15 @@ impl MutatorState {
             return;
         }
         let mode = self.mode.get();
-        if mode != Mode::Insertion
+        let (shade_old, shade_new) = hooks::slot_written(self, old, new)
+            .unwrap_or((mode != Mode::Insertion, mode != Mode::Black));
+        if shade_old
             && !twin::is(Twin::OldNotShaded)
             && let Some(old) = old
         {
             self.shade(old);
         }
-        if mode != Mode::Black
+        if shade_new
             && !twin::is(Twin::NewNotShaded)
             && let Some(new) = new
         {

@@ -19,6 +19,7 @@ use crate::gc::Gc;
 use crate::mark::tracer::Tracer;
 use crate::mutator::Mutation;
 use crate::sync::atomic::{AtomicPtr, Ordering};
+use crate::sync::hooks;
 use crate::trace::Trace;
 
 /// A value that a [`GcSlot`] can hold: one word that is a heap pointer, or none, and can be told apart.
@@ -126,8 +127,10 @@ impl<P> GcSlot<P> {
     where
         P: SlotValue<'gc>,
     {
+        hooks::slot_used();
         // Acquire: pairs with the Release of `set`: the object is seen as it was when it was stored.
         let word = self.word.load(Ordering::Acquire);
+        hooks::loaded(|| address::<P>(word));
         // SAFETY: slots hold words of values of `P`'s brand; what a slot holds is alive (I2).
         unsafe { P::from_word(word) }
     }
@@ -138,10 +141,12 @@ impl<P> GcSlot<P> {
     where
         P: SlotValue<'gc>,
     {
+        hooks::slot_used();
         let word = value.into_word();
         if mc.state().barrier_on() {
             self.set_shading::<P>(mc, word);
         } else {
+            hooks::stored(|| address::<P>(word));
             // Release: pairs with `get` and with the markers' load.
             self.word.store(word, Ordering::Release);
         }
@@ -153,6 +158,7 @@ impl<P> GcSlot<P> {
     where
         P: SlotValue<'gc>,
     {
+        hooks::slot_used();
         let word = value.into_word();
         let old = if mc.state().barrier_on() {
             self.swap_word::<P>(mc, word)
@@ -171,6 +177,7 @@ impl<P> GcSlot<P> {
     where
         P: SlotValue<'gc>,
     {
+        hooks::slot_used();
         let new = new.into_word();
         let result = self.word.compare_exchange(
             current.into_word(),

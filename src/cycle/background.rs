@@ -15,6 +15,7 @@ use crate::mutator::StepStatus;
 use crate::stats::CycleStats;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
+use crate::sync::hooks::BACKGROUND_THREADS;
 use crate::sync::thread;
 use crate::sync::twin::{self, Twin};
 
@@ -39,7 +40,7 @@ const LINGER: Duration = Duration::from_secs(10);
 impl Core {
     /// Wakes the background threads, starting them if there are none.
     pub(crate) fn wake(self: &Core) {
-        if self.config.marker_threads == 0 {
+        if self.config.marker_threads == 0 || !BACKGROUND_THREADS {
             return;
         }
         let mut status = self.status.lock();

@@ -2,20 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use super::command::Command;
+use super::command::{Command, Mode};
 use super::driver::Driver;
 use super::mail::Mail;
 use super::mutator::{MutatorState, PRESSURE, STEP, YIELD};
+use super::plan::Plan;
 use super::registry::Registry;
 use crate::cell::claim::ScanId;
-use crate::config::{Barrier, Config};
+use crate::config::Config;
 use crate::heap::Space;
 use crate::heap::span::Epoch;
 use crate::mark::worklist::Worklist;
 use crate::root::table::RootTable;
 use crate::stats::{CycleStats, HeapStats};
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use crate::sync::{Arc, Condvar, Mutex, Weak, plain, thread};
+use crate::sync::{Arc, Condvar, Mutex, Weak, hooks, plain, thread};
 use crate::weak::WeakList;
 
 /// The phases of a cycle, as others than the driver see them.
@@ -75,6 +76,8 @@ pub(crate) struct Core {
     /// For the threads that it starts.
     pub(crate) this: Weak<Core>,
     pub(crate) config: Config,
+    /// What its barrier does differently in a cycle.
+    pub(crate) plan: Plan,
     pub(crate) created: Instant,
     pub(crate) space: Space,
     pub(crate) worklist: Worklist,
@@ -148,12 +151,14 @@ impl Core {
     pub(crate) fn new(config: Config) -> SharedCore {
         static NEXT_ID: plain::AtomicU64 = plain::AtomicU64::new(1);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let cycles = hooks::new_heap(id).unwrap_or(Plan::of(config.barrier));
         let driver = Driver::new(&config);
         let plan = driver.pacer.plan(0);
         let goal = plan.goal.min(config.max_heap);
         Arc::new_cyclic(|this| Core {
             id,
             this: this.clone(),
+            plan: cycles,
             created: Instant::now(),
             space: Space::new(config.max_heap),
             worklist: Worklist::new(),
@@ -216,6 +221,7 @@ impl Core {
     }
 
     pub(crate) fn set_phase(&self, phase: Phase) {
+        hooks::phase(phase);
         self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
@@ -315,7 +321,7 @@ impl Core {
         if state.open_guards.replace(0) == 0 {
             return;
         }
-        if self.config.barrier == Barrier::Insertion {
+        if self.plan.mode == Mode::Insertion {
             self.abandon_cycle(None);
         } else {
             self.leaked_guards.store(true, Ordering::Relaxed);

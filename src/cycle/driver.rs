@@ -50,7 +50,8 @@ use super::command::{Colour, Command, Mode};
 use super::core::{Core, Phase};
 use super::marking::Marking;
 use super::pacer::{self, Pacer};
-use crate::config::{Barrier, Config};
+use super::plan::{Arming, Plan};
+use crate::config::Config;
 use crate::heap::span::{Epoch, next_epoch};
 use crate::mark::marker::Marker;
 use crate::mark::tracer::Meet;
@@ -194,7 +195,7 @@ impl Core {
             Stage::Arm { seq } => self.when_answered(d, seq, Self::armed),
             Stage::ArmBlack { seq } => self.when_answered(d, seq, Self::armed_black),
             Stage::ArmStop { since } => self.when_stopped(d, |core, d, held| {
-                let command = core.publish(d, Mode::Black, Colour::Black, false);
+                let command = core.publish(d, core.plan.mode, core.plan.colour, false);
                 held.iter()
                     .for_each(|state| state.adopt(core, command, true));
                 core.release(d, &held, since);
@@ -250,21 +251,27 @@ impl Core {
         d.epoch = next_epoch(d.epoch);
         self.cycle_epoch.store(d.epoch, Ordering::Relaxed);
         let since = Instant::now();
-        d.stage = match self.config.barrier {
-            Barrier::Deletion if twin::is(Twin::DeletionWithoutStop) => Stage::Arm {
-                seq: self.ask(d, Mode::Black, Colour::Black, true),
+        let Plan {
+            arming,
+            mode,
+            colour,
+            ..
+        } = self.plan;
+        d.stage = match arming {
+            Arming::Stop if twin::is(Twin::DeletionWithoutStop) => Stage::Arm {
+                seq: self.ask(d, mode, colour, true),
             },
-            Barrier::Hybrid if twin::is(Twin::OneHandshake) => Stage::Arm {
-                seq: self.ask(d, Mode::Black, Colour::Black, true),
+            Arming::TwoHandshakes if twin::is(Twin::OneHandshake) => Stage::Arm {
+                seq: self.ask(d, mode, colour, true),
             },
-            Barrier::Hybrid => Stage::Arm {
+            Arming::TwoHandshakes => Stage::Arm {
                 seq: self.ask(d, Mode::Grey, Colour::Grey, true),
             },
-            Barrier::Insertion => Stage::Arm {
-                seq: self.ask(d, Mode::Insertion, Colour::White, true),
+            Arming::Handshake => Stage::Arm {
+                seq: self.ask(d, mode, colour, true),
             },
-            Barrier::Deletion => Stage::ArmStop { since },
-            Barrier::StopTheWorld => Stage::MarkStop { since },
+            Arming::Stop => Stage::ArmStop { since },
+            Arming::MarkInStop => Stage::MarkStop { since },
         };
         if matches!(d.stage, Stage::ArmStop { .. } | Stage::MarkStop { .. }) {
             self.ask_stop(d);
@@ -278,7 +285,7 @@ impl Core {
     /// Every mutator has its barrier on: T1 of Hybrid; under Insertion, markers may start.
     fn armed(&self, d: &mut Driver) -> Advance {
         let at_t1 = twin::is(Twin::OneHandshake) || twin::is(Twin::DeletionWithoutStop);
-        if self.config.barrier == Barrier::Insertion || at_t1 {
+        if self.plan.arming == Arming::Handshake || at_t1 {
             return self.start_marking(d);
         }
         if twin::is(Twin::MarksAtT1) {
@@ -304,7 +311,7 @@ impl Core {
             return Advance::Progress;
         }
         // Not waited for: until a mutator adopts it, it allocates grey, which is as safe.
-        self.publish(d, Mode::Black, Colour::Black, false);
+        self.publish(d, self.plan.mode, self.plan.colour, false);
         self.start_marking(d)
     }
 
@@ -379,8 +386,7 @@ impl Core {
         } else {
             d.failed_rounds += 1;
         }
-        let stops =
-            self.config.barrier == Barrier::Insertion && !twin::is(Twin::InsertionWithoutStop);
+        let stops = self.plan.ends_in_stop && !twin::is(Twin::InsertionWithoutStop);
         if stops && (clean || d.failed_rounds >= ROUNDS) {
             // Busy mutators store new white objects in every round; only the stop ends that.
             d.stage = Stage::FinalStop {

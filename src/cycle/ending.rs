@@ -44,11 +44,11 @@ impl Core {
             let weak = self.weak.lock();
             self.marking_over(d);
             drop(weak);
-            self.publish(d, Mode::Insertion, Colour::Black, true)
+            self.publish(d, self.plan.mode, Colour::Black, true)
         } else {
             d.failed_stops += 1;
             d.stage = Stage::Mark;
-            self.publish(d, Mode::Insertion, Colour::White, true)
+            self.publish(d, self.plan.mode, self.plan.colour, true)
         };
         held.iter()
             .for_each(|state| state.adopt(self, command, true));

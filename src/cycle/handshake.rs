@@ -6,7 +6,7 @@ use super::command::{Colour, Command, Mode};
 use super::core::Core;
 use super::driver::{Advance, Driver, Stage};
 use super::mutator::MutatorState;
-use crate::config::Barrier;
+use super::plan::Arming;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 use crate::sync::twin::{self, Twin};
@@ -112,7 +112,7 @@ impl Core {
     /// mutator is never Grey and never allocates grey. Whether there is a new command.
     pub(crate) fn answer_next(&self) -> bool {
         let seq = self.command_seq();
-        if self.config.barrier == Barrier::Hybrid
+        if self.plan.arming == Arming::TwoHandshakes
             && let Some(mut driver) = self.driver.try_lock()
             && matches!(driver.stage, Stage::Arm { .. } | Stage::ArmBlack { .. })
         {

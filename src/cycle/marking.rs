@@ -2,9 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::command::Mode;
 use super::core::{Core, Phase};
 use super::mutator::MutatorState;
-use crate::config::Barrier;
 use crate::mark::marker::{Drained, Marker};
 use crate::mark::tracer::Meet;
 use crate::mark::worklist::{Block, Take};
@@ -49,8 +49,8 @@ impl Core {
     }
 
     fn meet(&self) -> Meet {
-        match self.config.barrier {
-            Barrier::Insertion => Meet::ClaimOrDefer,
+        match self.plan.mode {
+            Mode::Insertion => Meet::ClaimOrDefer,
             _ => Meet::Claim,
         }
     }

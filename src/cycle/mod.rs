@@ -14,4 +14,5 @@ pub(crate) mod mail;
 pub(crate) mod marking;
 pub(crate) mod mutator;
 pub(crate) mod pacer;
+pub(crate) mod plan;
 pub(crate) mod registry;

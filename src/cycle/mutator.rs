@@ -15,6 +15,7 @@ use super::gate::Gate;
 use crate::heap::cache::Cache;
 use crate::mark::tracer::{Meet, Tracer};
 use crate::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use crate::sync::hooks;
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::twin::{self, Twin};
 use crate::sync::witness::Witness;
@@ -165,6 +166,7 @@ impl MutatorState {
             self.acked.store(command.seq, Ordering::Release);
         }
         self.set_command(core, command);
+        hooks::adopted(self, command);
         self.flags.fetch_and(!YIELD, Ordering::Relaxed);
         // Release: everything above, the handed-over buffers first, comes before the answer.
         self.acked.store(command.seq, Ordering::Release);

@@ -134,7 +134,7 @@ fn explore(bound: Bound, model: impl Fn() + Send + Sync + 'static) {
         STORED.set(None);
         trace_panics(false);
         POINT.set(Some(Rc::new(loom::sync::atomic::AtomicBool::new(false))));
-        crate::sync::prepare();
+        crate::sync::prepare(24);
         model();
         loom::stop_exploring();
         POINT.set(None);

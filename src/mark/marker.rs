@@ -19,6 +19,7 @@ use crate::heap::type_info::ScanFn;
 use crate::mark::tracer::{Meet, Tracer};
 use crate::mark::worklist::{BLOCK, Take, Worklist};
 use crate::sync::atomic::Ordering;
+use crate::sync::hooks;
 
 /// Edges between prefetch and use; a power of two.
 const DEPTH: usize = 16;
@@ -103,6 +104,7 @@ impl Marker {
     unsafe fn next_object(&mut self) -> Option<usize> {
         loop {
             let object = self.pop()?;
+            hooks::reached(object);
             // SAFETY: edges are live objects, by the caller's contract.
             let mark = unsafe { mark_of(object) };
             // Relaxed, and no read-modify-write: see the module header of `span`.

@@ -10,6 +10,7 @@
 //!
 //! This is one of the few files where `cfg(tricolor_loom)` is written; the protocols themselves do not know of it.
 
+pub(crate) mod hooks;
 pub(crate) mod planted;
 pub(crate) mod twin;
 pub(crate) mod witness;

@@ -6,7 +6,7 @@
 //!
 //! All threads of a model are coroutines of one thread of the machine, so the plain cells here are not shared.
 
-use core::cell::{OnceCell, RefCell, UnsafeCell};
+use core::cell::{Cell, OnceCell, RefCell, UnsafeCell};
 use core::ops::{Deref, DerefMut};
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -40,15 +40,31 @@ pub(crate) mod thread {
 
 std::thread_local! {
     static POOL: RefCell<Vec<loom::sync::atomic::AtomicU32>> = const { RefCell::new(Vec::new()) };
+    /// The execution that the pool is for.
+    static PREPARED: Cell<u64> = const { Cell::new(0) };
+}
+
+loom::lazy_static! {
+    /// A number that no other execution has.
+    static ref EXECUTION: u64 = {
+        static NEXT: super::plain::AtomicU64 = super::plain::AtomicU64::new(1);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    };
 }
 
 /// Makes what [`LazyAtomicU32`]s of this execution are made of. Called when there is one thread: whoever uses an atomic
 /// first, and however little it has to do with other users, it comes after this.
-pub(crate) fn prepare() {
-    let pool = (0..24)
+pub(crate) fn prepare(atomics: usize) {
+    let pool = (0..atomics)
         .map(|_| loom::sync::atomic::AtomicU32::new(0))
         .collect();
     POOL.set(pool);
+    PREPARED.set(*EXECUTION);
+}
+
+/// Whether [`prepare`] has been called in this execution.
+pub(crate) fn is_prepared() -> bool {
+    PREPARED.get() == *EXECUTION
 }
 
 /// loom's `AtomicU32`, taken from the pool at its first use. The model's value is the value's difference from the
@@ -72,8 +88,9 @@ impl LazyAtomicU32 {
 
     fn get(&self) -> &loom::sync::atomic::AtomicU32 {
         self.model.get_or_init(|| {
-            POOL.with_borrow_mut(Vec::pop)
-                .expect("the pool is large enough")
+            POOL.with_borrow_mut(Vec::pop).expect(
+                "more cells and roots than the model is made for: see `model::Builder::cells`",
+            )
         })
     }
 
@@ -84,8 +101,7 @@ impl LazyAtomicU32 {
 
     #[track_caller]
     pub(crate) fn store(&self, value: u32, order: Ordering) {
-        self.get()
-            .store(value ^ self.initial, relax::order(order));
+        self.get().store(value ^ self.initial, relax::order(order));
     }
 
     #[track_caller]
