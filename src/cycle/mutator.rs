@@ -162,9 +162,6 @@ impl MutatorState {
         {
             self.cache.blacken(black);
         }
-        if twin::is(Twin::AnswerBeforeCommand) {
-            self.acked.store(command.seq, Ordering::Release);
-        }
         self.set_command(core, command);
         hooks::adopted(self, command);
         self.flags.fetch_and(!YIELD, Ordering::Relaxed);
@@ -277,7 +274,11 @@ impl MutatorState {
     #[inline(never)]
     fn exit_slow(&self) {
         let core = self.core();
-        let flags = self.flags.fetch_and(!(STEP | PRESSURE), Ordering::Relaxed);
+        // This is the boundary that was asked for, if not the one that was waited for: the driver may have set the flag a moment
+        // after the answer, and a program that works only while it need not yield would wait for ever. It sets it again
+        // if it must.
+        let asked = STEP | PRESSURE | YIELD;
+        let flags = self.flags.fetch_and(!asked, Ordering::Relaxed);
         if flags & YIELD != 0 {
             core.wake();
         }
@@ -303,5 +304,24 @@ impl MutatorState {
         x ^= x << 17;
         self.random.set(x);
         x
+    }
+}
+
+#[cfg(all(test, not(tricolor_loom)))]
+mod tests {
+    use crate::Heap;
+    use crate::cycle::core::Core;
+
+    #[test]
+    fn a_wish_that_comes_after_the_answer_does_not_outlast_the_boundary() {
+        let heap = Heap::new();
+        let mut mutator = heap.attach();
+        mutator.enter(|mc| {
+            assert!(!mc.should_yield());
+            // As the driver does, when the mutator has answered between its look and its wish.
+            Core::ask_to_yield(mc.state());
+            assert!(mc.should_yield());
+        });
+        mutator.enter(|mc| assert!(!mc.should_yield(), "nobody waits for this mutator"));
     }
 }
