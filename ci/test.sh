@@ -4,12 +4,12 @@
 #   ci/test.sh                 all of them but stress and asan, which repeat tests and take long
 #   ci/test.sh quick           without loom, stress and the sanitizers
 #   ci/test.sh STEP...         some of them: style fmt clippy test docs examples verify planted loom
-#                              stress tsan asan
+#                              fuzz valgrind stress tsan asan
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 quick=(style fmt clippy test docs examples)
-all=("${quick[@]}" verify planted loom tsan)
+all=("${quick[@]}" verify planted fuzz valgrind loom tsan)
 
 case ${1-} in
     '') steps=("${all[@]}") ;;
@@ -46,6 +46,8 @@ for name in "${steps[@]}"; do
         verify) step 'stress and model tests, with the verifier after each cycle' \
                 timeout 900 cargo test --features verify --test stress --test model --test weak ;;
         planted) step 'planted bugs' ci/planted.sh ;;
+        fuzz) step 'fuzzing' ci/fuzz.sh 5 ;;
+        valgrind) step 'valgrind' ci/valgrind.sh ;;
         docs) step 'documentation' ci/docs.sh ;;
         examples) step 'examples' run_examples ;;
         loom) step 'loom' ci/loom.sh ;;
