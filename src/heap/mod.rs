@@ -13,6 +13,7 @@ pub(crate) mod class;
 pub(crate) mod layout;
 pub(crate) mod os;
 pub(crate) mod page_heap;
+pub(crate) mod prefetch;
 pub(crate) mod size_class;
 pub(crate) mod span;
 pub(crate) mod type_info;

@@ -14,6 +14,7 @@
 
 use crate::cell::claim::ScanId;
 use crate::heap::layout::mark_address;
+use crate::heap::prefetch;
 use crate::heap::span::{Epoch, mark_of, scan_info};
 use crate::heap::type_info::ScanFn;
 use crate::mark::tracer::{Meet, Tracer};
@@ -79,8 +80,8 @@ impl Marker {
     #[inline(always)]
     fn pop(&mut self) -> Option<usize> {
         while let Some(edge) = self.tracer.edges.pop() {
-            prefetch(edge);
-            prefetch(mark_address(edge));
+            prefetch::to_read(edge);
+            prefetch::to_read(mark_address(edge));
             if self.queued == DEPTH {
                 let oldest = core::mem::replace(&mut self.fifo[self.first % DEPTH], edge);
                 self.first = self.first.wrapping_add(1);
@@ -269,17 +270,4 @@ impl Marker {
         }
         true
     }
-}
-
-/// Starts loading the line of an address.
-#[inline(always)]
-fn prefetch(address: usize) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch does not access memory in the language's sense and cannot fault.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::without_provenance(address)) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
 }

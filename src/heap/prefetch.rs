@@ -1,0 +1,29 @@
+//! Prefetching: hints to the processor that a line of memory will be wanted. No effect on what a program means.
+
+use core::ptr::without_provenance;
+
+/// Starts loading the line of an address.
+#[inline(always)]
+pub(crate) fn to_read(address: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch does not access memory in the language's sense and cannot fault.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(without_provenance(address)) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _: *const u8 = without_provenance(address);
+}
+
+/// Starts loading the line of an address, to be written.
+#[inline(always)]
+pub(crate) fn to_write(address: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use core::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+        // SAFETY: as in `to_read`; processors that do not know the instruction do nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(without_provenance(address)) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _: *const u8 = without_provenance(address);
+}
