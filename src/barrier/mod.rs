@@ -58,6 +58,9 @@ impl MutatorState {
     pub(crate) fn needs_nothing<const CONFINED: bool>(&self, word: &ScanWord) -> bool {
         match self.mode.get() {
             Mode::Black => word.is_scanned(self.tracer().scan_id),
+            Mode::Insertion if twin::is(Twin::InsertionNeedsNothing) => {
+                word.is_scanned(self.tracer().scan_id)
+            }
             Mode::Grey => CONFINED && !word.is_scanned(self.tracer().scan_id),
             _ => false,
         }
@@ -173,7 +176,7 @@ impl MutatorState {
                 kept += 1;
             }
         }
-        edges.truncate(kept);
+        edges.truncate(if twin::is(Twin::ClaimNotTraced) { first } else { kept });
     }
 
     /// A write access to a cell begins; `trace` traces its contents. The caller is the cell's only writer until it
@@ -248,7 +251,8 @@ impl MutatorState {
     /// complete it is white and in no buffer, so the cycle must not get past this mutator.
     pub(crate) fn hold_grey(&self) -> Option<HoldGrey<'_>> {
         self.allocates_grey().then(|| {
-            self.no_polls.set(self.no_polls.get() + 1);
+            let held = u32::from(!twin::is(Twin::GreyNotHeld));
+            self.no_polls.set(self.no_polls.get() + held);
             HoldGrey(self)
         })
     }
@@ -267,7 +271,8 @@ pub(crate) struct HoldGrey<'a>(&'a MutatorState);
 
 impl Drop for HoldGrey<'_> {
     fn drop(&mut self) {
-        self.0.no_polls.set(self.0.no_polls.get() - 1);
+        let held = u32::from(!twin::is(Twin::GreyNotHeld));
+        self.0.no_polls.set(self.0.no_polls.get() - held);
     }
 }
 

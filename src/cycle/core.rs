@@ -16,6 +16,7 @@ use crate::mark::worklist::Worklist;
 use crate::root::table::RootTable;
 use crate::stats::{CycleStats, HeapStats};
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::twin::{self, Twin};
 use crate::sync::{Arc, Condvar, Mutex, Weak, hooks, plain, thread};
 use crate::weak::WeakList;
 
@@ -322,7 +323,9 @@ impl Core {
             return;
         }
         if self.plan.mode == Mode::Insertion {
-            self.abandon_cycle(None);
+            if !twin::is(Twin::InsertionLeakIgnored) {
+                self.abandon_cycle(None);
+            }
         } else {
             self.leaked_guards.store(true, Ordering::Relaxed);
         }

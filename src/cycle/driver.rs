@@ -360,7 +360,7 @@ impl Core {
         let Some(pushes) = self.worklist.dry() else {
             return Advance::Waiting;
         };
-        if !core::mem::replace(&mut d.retried, true) && !twin::is(Twin::NoRetry) {
+        if !core::mem::replace(&mut d.retried, true) {
             self.retry_deferred(Meet::ClaimOrDefer);
             return Advance::Progress;
         }

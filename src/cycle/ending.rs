@@ -29,17 +29,14 @@ impl Core {
     ) -> Advance {
         for state in &held {
             // Before marking is called over: what a leaked guard has not shaded would be lost.
-            if !twin::is(Twin::FinalStopForgetsLeaks) {
-                self.note_leaked_guards(state);
-            }
+            self.note_leaked_guards(state);
             if !twin::is(Twin::FinalStopNoFlush) {
                 state.flush(self);
             }
         }
         self.mark_in_stop(attempt);
         // Objects set aside count: a cell that is busy here was left so by a leaked guard, or by a marker still at work.
-        let forgets = twin::is(Twin::FinalStopForgetsDeferred) && self.worklist.dry().is_some();
-        let over = self.worklist.is_done() || forgets;
+        let over = self.worklist.is_done();
         let command = if over {
             let weak = self.weak.lock();
             self.marking_over(d);

@@ -209,6 +209,11 @@ pub(super) const TWINS: &[Caught] = &[
     ("cell, hybrid, leak false", Twin::NoClaim),
     ("cell, hybrid, leak false", Twin::WriterDoesNotWait),
     ("cell, hybrid, leak false", Twin::ScannedBeforeTrace),
+    ("cell, insertion, leak true", Twin::ScanIdKept),
+    ("cell, insertion, leak false", Twin::ScanIdLate),
+    ("cell, insertion, leak true", Twin::DeferredForgotten),
+    ("cell, insertion, leak true", Twin::InsertionLeakIgnored),
+    ("cell, deletion, leak false", Twin::ClaimNotTraced),
 ];
 
 pub(super) const GREY_TWINS: &[Caught] = &[
@@ -216,6 +221,7 @@ pub(super) const GREY_TWINS: &[Caught] = &[
     ("cell, grey straggler, leak false", Twin::GreyClaims),
     ("cell, grey straggler, leak true", Twin::LeakIgnored),
     ("cell, grey straggler, leak true", Twin::DetachForgetsLeak),
+    ("cell, grey straggler, leak true", Twin::ClaimsKept),
 ];
 
 #[test]

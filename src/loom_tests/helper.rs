@@ -2,9 +2,10 @@
 //! tell it which cycle it is in.
 
 use super::harness::{
-    Bound, Caught, Model, are_caught, cycle, heap, hold, model, must_be_freed, spawn,
+    Bound, Caught, Model, are_caught, cycle, heap, hold, model, must_be_freed, spawn, switch_point,
 };
 use super::objects::Node;
+use crate::sync::thread;
 use crate::sync::twin::Twin;
 use crate::{Barrier, Gc, Root, Rootable};
 
@@ -37,13 +38,51 @@ fn help() {
     });
 }
 
+/// Two threads take a cycle on in the smallest steps, each with a marker that it gives up when its step is over.
+fn steps() {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let root: NodeRoot = main.enter(|mc| {
+        let grandchild = Gc::new(mc, Node::new(3, None));
+        let child = Gc::new(mc, Node::new(1, Some(grandchild)));
+        Gc::new(mc, Node::new(2, None));
+        Root::new(mc, Gc::new(mc, Node::new(0, Some(child))))
+    });
+    let _ = heap.core().request_new_cycle();
+    let stepping = heap.clone();
+    loom::explore();
+    let other = spawn(move || {
+        for _ in 0..4 {
+            let _ = stepping.core().step(1);
+            switch_point();
+        }
+    });
+    while heap.core().status.lock().completed == 0 {
+        let _ = heap.core().step(1);
+        thread::yield_now();
+    }
+    other.join().unwrap();
+    must_be_freed(2);
+    main.enter(|mc| {
+        let mut next = Some(root.get(mc));
+        while let Some(node) = next {
+            node.stamp.lives();
+            next = node.next.get();
+        }
+    });
+}
+
 pub(super) fn models() -> Vec<Model> {
-    vec![model("helping marker".into(), BOUND, help)]
+    vec![
+        model("helping marker".into(), BOUND, help),
+        model("small steps".into(), BOUND, steps),
+    ]
 }
 
 pub(super) const TWINS: &[Caught] = &[
     ("helping marker", Twin::MarkerBeforeBlock),
     ("helping marker", Twin::ActiveNotCounted),
+    ("small steps", Twin::EdgesForgotten),
 ];
 
 #[test]

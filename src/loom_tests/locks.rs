@@ -221,6 +221,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("GcRwLock, insertion", Twin::EndNotShaded),
     ("GcMutex, two writers, deletion", Twin::NoClaim),
     ("GcMutex, two writers, insertion", Twin::EndNotShaded),
+    ("GcOnceCell, insertion", Twin::InsertionNeedsNothing),
 ];
 
 #[test]

@@ -102,6 +102,8 @@ pub(super) const TWINS: &[Caught] = &[
     ("root dropped, deletion", Twin::RootsNotArmed),
     ("root dropped, hybrid", Twin::RootsNotArmed),
     ("root made, insertion", Twin::RootNotShaded),
+    ("root dropped, deletion", Twin::RootsArmedLate),
+    ("root dropped, deletion", Twin::ZombiesNotScanned),
 ];
 
 #[test]

@@ -204,6 +204,9 @@ pub(super) const TWINS: &[Caught] = &[
     ("straggler, hybrid", Twin::OneHandshake),
     ("straggler, hybrid", Twin::MarksAtT1),
     ("straggler, hybrid", Twin::PollCountsAsBoundary),
+    ("hide: Delete, deletion", Twin::RoundNotClean),
+    ("hide: NewObject, insertion", Twin::FinalStopNoFlush),
+    ("hide: NewObject, insertion", Twin::AttachedEntersStop),
 ];
 
 #[test]

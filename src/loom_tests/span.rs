@@ -3,12 +3,13 @@
 
 use super::harness::{
     Bound, Caught, Model, are_caught, begin, cycle, drive, finish, heap, hold, model,
-    must_be_freed, mutator, polls,
+    must_be_freed, mutator, polls, spawn, switch_point,
 };
 use super::objects::Node;
+use crate::cycle::command::Mode;
 use crate::cycle::core::Phase;
 use crate::sync::twin::Twin;
-use crate::{Barrier, Gc, Mutator, Root, Rootable};
+use crate::{Barrier, Gc, GcWeak, Mutator, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
 
@@ -80,6 +81,7 @@ fn come_and_go(barrier: Barrier) {
             let new = Gc::new(mc, Node::new(5, from.next.get()));
             Gc::new(mc, Node::new(6, None));
             to.next.set(mc, Some(new));
+            switch_point();
             from.next.set(mc, None);
         });
     });
@@ -98,11 +100,85 @@ fn come_and_go(barrier: Barrier) {
     });
 }
 
+/// A mutator has half a run when a cycle begins, and allocates from it: an object that takes over a hidden one, and one that
+/// nothing but the stack knows.
+fn bump(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let [from, to] = graph(&mut main);
+    main.enter(|mc| {
+        let hidden = Gc::new(mc, Node::new(10, None));
+        from.get(mc).next.set(mc, Some(hidden));
+    });
+    let marked = heap.clone();
+    let _ = heap.core().request_new_cycle();
+    loom::explore();
+    let marker = spawn(move || finish(&marked));
+    main.enter(|mc| {
+        let (from, to) = (from.get(mc), to.get(mc));
+        let hidden = from.next.get();
+        let new = Gc::new(mc, Node::new(5, hidden));
+        switch_point();
+        from.next.set(mc, None);
+        to.next.set(mc, Some(new));
+        let last = Gc::new(mc, Node::new(6, None));
+        polls(mc);
+        last.stamp.lives();
+        hidden.inspect(|hidden| hidden.stamp.lives());
+    });
+    marker.join().unwrap();
+    main.enter(|mc| {
+        let new = to.get(mc).next.get();
+        let hidden = new.and_then(|new| new.next.get());
+        [new, hidden]
+            .into_iter()
+            .flatten()
+            .for_each(|object| object.stamp.lives());
+    });
+}
+
+/// Hybrid, the second handshake has been asked for: a mutator builds an object in its slot, and comes by polls meanwhile.
+fn build() {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let root: NodeRoot = main.enter(|mc| Root::new(mc, Gc::new(mc, Node::new(0, None))));
+    let _ = heap.core().request_new_cycle();
+    drive(&heap, |core| core.command().mode == Mode::Black);
+    let marked = heap.clone();
+    // Nobody drives on while the mutator answers: it allocates grey in this `enter`.
+    let driver = heap.core().driver.lock();
+    let marker = main.enter(|mc| {
+        drop(driver);
+        loom::explore();
+        let marker = spawn(move || finish(&marked));
+        let root = root.get(mc);
+        let built = Gc::new_cyclic(mc, |_: GcWeak<'_, Node<'_>>| {
+            polls(mc);
+            polls(mc);
+            Node::new(5, None)
+        });
+        root.next.set(mc, Some(built));
+        polls(mc);
+        built.stamp.lives();
+        marker
+    });
+    marker.join().unwrap();
+    main.enter(|mc| {
+        root.get(mc)
+            .next
+            .get()
+            .inspect(|built| built.stamp.lives())
+            .is_some()
+    });
+}
+
 pub(super) fn models() -> Vec<Model> {
-    let mut models = Vec::new();
+    let mut models = vec![model("build while arming".into(), BOUND, build)];
     for barrier in BARRIERS {
         let name = format!("span, {barrier}");
         models.push(model(name, BOUND, move || allocate(barrier)));
+        let name = format!("half a run, {barrier}");
+        models.push(model(name, BOUND, move || bump(barrier)));
         let name = format!("come and go, {barrier}");
         models.push(model(name, BOUND, move || come_and_go(barrier)));
     }
@@ -114,9 +190,13 @@ pub(super) const TWINS: &[Caught] = &[
     ("span, hybrid", Twin::WhiteBeforeSweep),
     ("span, hybrid", Twin::DoneBeforeSwept),
     ("span, hybrid", Twin::CacheKeptAtOff),
+    ("half a run, hybrid", Twin::NotBlackened),
+    ("half a run, hybrid", Twin::GreyFastPath),
+    ("build while arming", Twin::GreyNotHeld),
     ("come and go, deletion", Twin::DetachKeepsSpans),
-    ("come and go, deletion", Twin::DetachNoFlush),
-    ("come and go, deletion", Twin::AttachesOff),
+    ("come and go, insertion", Twin::DetachNoFlush),
+    ("come and go, deletion", Twin::DetachBeforeFlush),
+    ("come and go, insertion", Twin::AttachesOff),
 ];
 
 #[test]

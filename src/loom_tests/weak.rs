@@ -51,6 +51,14 @@ pub(super) const TWINS: &[Caught] = &[
     ("weak upgrade, hybrid", Twin::UpgradeNotShaded),
     ("weak upgrade, hybrid", Twin::UpgradeShadedAtHome),
     ("weak upgrade, hybrid", Twin::UpgradeNotSeen),
+    ("weak upgrade, insertion", Twin::UpgradeTooLate),
+    ("weak upgrade, deletion", Twin::UpgradeUnlocked),
+    ("weak upgrade, insertion", Twin::NotCleared),
+    ("weak upgrade, insertion", Twin::NewWeakForgotten),
+    ("weak upgrade, deletion", Twin::ClearedEarly),
+    ("weak upgrade, deletion", Twin::OverWithoutLock),
+    ("weak upgrade, insertion", Twin::PhaseKept),
+    ("weak upgrade, insertion", Twin::SweepBeforeOff),
 ];
 
 #[test]

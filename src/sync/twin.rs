@@ -91,8 +91,6 @@ twins! {
     BusyAfterPanic,
     /// A marker whose `trace` panicked stays counted as active.
     ActiveAfterPanic,
-    /// A mutator answers before it has taken over the command.
-    AnswerBeforeCommand,
     /// The runs that a mutator has when it turns Black stay white.
     NotBlackened,
     /// In grey allocation the fast path is open.
@@ -109,8 +107,6 @@ twins! {
     RootsArmedLate,
     /// Roots dropped while marking are not scanned.
     ZombiesNotScanned,
-    /// Objects set aside are not looked at again.
-    NoRetry,
     /// A marker that retires forgets what it set aside.
     DeferredForgotten,
     /// A marker that retires forgets its edges.
@@ -119,10 +115,8 @@ twins! {
     RoundNotClean,
     /// The final stop does not hand over buffers.
     FinalStopNoFlush,
-    /// The final stop does not ask whether objects are set aside.
-    FinalStopForgetsDeferred,
-    /// The final stop does not ask whether guards were leaked.
-    FinalStopForgetsLeaks,
+    /// A guard leaked under Insertion does not abandon the cycle.
+    InsertionLeakIgnored,
     /// Marking ends without the phase saying so.
     PhaseKept,
     /// Marking ends outside the weak list's lock.
