@@ -280,6 +280,15 @@ impl Core {
         false
     }
 
+    /// The next cycle is due and the last one's sweep is not over: a mutator that allocates takes part in it, so that the
+    /// background sweeper, which has destructors to run, is not left behind (Go's proportional sweep).
+    pub(crate) fn assist_sweep(&self, bytes: usize) {
+        let late = self.heap_now() >= self.trigger.load(Ordering::Relaxed);
+        if late && self.config.marker_threads > 0 {
+            let _ = self.sweep_some(bytes.saturating_mul(2));
+        }
+    }
+
     /// Sweeps large spans within the budget; whether all are swept.
     fn sweep_large(&self, left: &mut usize) -> bool {
         loop {

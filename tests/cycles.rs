@@ -103,7 +103,7 @@ fn a_program_that_makes_garbage_all_the_time_stays_small() {
         let mut mutator = heap.attach();
         let root: Root<Rootable![Node<'_>]> =
             mutator.enter(|mc| Root::new(mc, Gc::new(mc, Node::new(7))));
-        for round in 0..2_000 {
+        for round in 0..8_000 {
             mutator.enter(|mc| {
                 let top = root.get(mc);
                 top.others.borrow_mut(mc).clear();

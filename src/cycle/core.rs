@@ -241,8 +241,10 @@ impl Core {
     /// A mutator took `bytes` for objects.
     pub(crate) fn charge(&self, state: &MutatorState, bytes: usize) {
         self.counters.allocated.fetch_add(bytes, Ordering::Relaxed);
-        if self.phase() == Phase::Marking {
-            self.assist(state, bytes);
+        match self.phase() {
+            Phase::Marking => self.assist(state, bytes),
+            Phase::Sweeping => self.assist_sweep(bytes),
+            _ => {}
         }
         self.check_trigger(state);
     }
