@@ -52,7 +52,7 @@ orderings() {
     TRICOLOR_SITES=1 timeout "$limit" "$program" loom_tests --nocapture \
         --skip twins --skip survey >"$work/sites" 2>/dev/null
     grep '^SITE' "$work/sites" | sed 's/^SITE //' | sort >"$work/reached"
-    sites=$(cut -d' ' -f1 "$work/reached" | sort -u | grep -F "$filter" || true)
+    sites=$(cut -d' ' -f1 "$work/reached" | grep -v loom_tests | sort -u | grep -F "$filter" || true)
     export -f weakened ordering
     export program limit work
     xargs -P 2 -I @ bash -c 'ordering @' <<<"$sites"

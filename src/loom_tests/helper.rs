@@ -4,7 +4,7 @@
 use super::harness::{
     Bound, Caught, Model, are_caught, cycle, heap, hold, model, must_be_freed, spawn, switch_point,
 };
-use super::objects::Node;
+use super::objects::{Node, Shared};
 use crate::sync::thread;
 use crate::sync::twin::Twin;
 use crate::{Barrier, Gc, Root, Rootable};
@@ -48,6 +48,9 @@ fn steps() {
         Gc::new(mc, Node::new(2, None));
         Root::new(mc, Gc::new(mc, Node::new(0, Some(child))))
     });
+    // A step ends between objects of different types.
+    let shared: Root<Rootable![Shared<'_>]> =
+        main.enter(|mc| Root::new(mc, Gc::new(mc, Shared::new(4, None))));
     let _ = heap.core().request_new_cycle();
     let stepping = heap.clone();
     loom::explore();
@@ -64,6 +67,7 @@ fn steps() {
     other.join().unwrap();
     must_be_freed(2);
     main.enter(|mc| {
+        shared.get(mc).stamp.lives();
         let mut next = Some(root.get(mc));
         while let Some(node) = next {
             node.stamp.lives();
