@@ -142,7 +142,7 @@ holders! {
     /// A cell with a copy.
     Copied(GcCell<Link<'gc>>): GcCell::new;
     /// A cell whose contents refuse to be traced.
-    Bomb(GcMutex<Fuse<'gc>>): |link| GcMutex::new(Fuse(Contents::new(link)));
+    Bomb(GcRefCell<Fuse<'gc>>): |link| GcRefCell::new(Fuse(Contents::new(link)));
 }
 
 /// Contents whose `trace` panics while [`harness::trace_panics`] says so.

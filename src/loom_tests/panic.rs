@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::harness::{
     Bound, Caught, Model, are_caught, begin, cycle, drive, heap, hold, is_freed, model,
-    must_be_freed, mutator, trace_panics,
+    must_be_freed, spawn, switch_point, trace_panics,
 };
 use super::objects::{Bomb, Node};
 use crate::sync::twin::Twin;
@@ -26,25 +26,26 @@ fn explode(barrier: Barrier) {
         let node: Root<Rootable![Node<'_>]> = Root::new(mc, Gc::new(mc, Node::new(1, Some(moved))));
         (bomb, node)
     });
-    let (bomb2, node2) = (bomb.clone(), node.clone());
+    let marked = heap.clone();
     begin(&heap);
     trace_panics(true);
     loom::explore();
-    let writer = mutator(&heap, move |m| {
-        m.enter(|mc| {
-            let (bomb, node) = (bomb2.get(mc), node2.get(mc));
-            let link = node.next.get();
-            let written = catch_unwind(AssertUnwindSafe(|| bomb.cell.lock(mc).0.set(link)));
-            if written.is_ok() {
-                node.next.set(mc, None);
-            }
-        });
+    let marker = spawn(move || {
+        drive(&marked, |_| false);
+        if is_freed(4) {
+            violation("a cycle whose trace panicked has freed something".to_owned());
+        }
     });
-    drive(&heap, |_| false);
-    if is_freed(4) {
-        violation("a cycle whose trace panicked has freed something".to_owned());
-    }
-    writer.join().unwrap();
+    main.enter(|mc| {
+        let (bomb, node) = (bomb.get(mc), node.get(mc));
+        let link = node.next.get();
+        let written = catch_unwind(AssertUnwindSafe(|| bomb.cell.borrow_mut(mc).0.set(link)));
+        switch_point();
+        if written.is_ok() {
+            node.next.set(mc, None);
+        }
+    });
+    marker.join().unwrap();
     heap.core().status.lock().panic = None;
     trace_panics(false);
     loom::stop_exploring();
@@ -53,7 +54,7 @@ fn explode(barrier: Barrier) {
     must_be_freed(4);
     main.enter(|mc| {
         let (bomb, node) = (bomb.get(mc), node.get(mc));
-        for link in [bomb.cell.lock(mc).0.get(), node.next.get()] {
+        for link in [bomb.cell.borrow().0.get(), node.next.get()] {
             link.inspect(|link| link.stamp.lives());
         }
     });

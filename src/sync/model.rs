@@ -8,7 +8,6 @@
 
 use core::cell::{Cell, OnceCell, RefCell, UnsafeCell};
 use core::ops::{Deref, DerefMut};
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use self::atomic::Ordering;
@@ -167,7 +166,7 @@ impl<T> Mutex<T> {
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         MutexGuard {
             mutex: self,
-            lock: Some(self.get().lock().unwrap_or_else(PoisonError::into_inner)),
+            lock: Some(self.get().lock().unwrap()),
         }
     }
 
@@ -214,7 +213,7 @@ impl Condvar {
     pub(crate) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, _timeout: Duration) {
         guard.lock = None;
         thread::yield_now();
-        guard.lock = Some(guard.mutex.get().lock().unwrap_or_else(PoisonError::into_inner));
+        guard.lock = Some(guard.mutex.get().lock().unwrap());
     }
 }
 
@@ -253,7 +252,7 @@ impl<T> RwLock<T> {
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
         RwLockReadGuard {
-            _lock: self.get().read().unwrap_or_else(PoisonError::into_inner),
+            _lock: self.get().read().unwrap(),
             _value: &self.value,
         }
     }
@@ -268,7 +267,7 @@ impl<T> RwLock<T> {
 
     pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
         RwLockWriteGuard {
-            _lock: self.get().write().unwrap_or_else(PoisonError::into_inner),
+            _lock: self.get().write().unwrap(),
             _value: &self.value,
         }
     }
