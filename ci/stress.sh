@@ -2,7 +2,8 @@
 # Rare interleavings made common: cycles at every few allocations, delayed handshakes, one-entry buffers, and the
 # verifier, which marks again after each cycle and compares, and looks at freed slots before they are reused.
 #
-#   ci/stress.sh                  bounded, for each change
+#   ci/stress.sh                  all but the soak: about a quarter of an hour
+#   ci/stress.sh model [MINUTES]  new programs of the model test (default 10)
 #   ci/stress.sh soak [MINUTES]   several mutators, all barriers in turn, a line of figures each minute (default 60)
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -12,6 +13,25 @@ CARGO_TARGET_DIR=$(target_dir '')
 
 if [[ ${1-} == soak ]]; then
     step "soak, ${2-60} minutes" cargo run --release --example soak -- "${2-60}"
+    exit 0
+fi
+
+# New programs each time; the seeds of a failing one are printed.
+model() {
+    local end=$((SECONDS + $1 * 60)) rounds=0
+    while ((SECONDS < end)); do
+        TRICOLOR_MODEL_CASES=300 timeout 900 cargo test -q --release --features verify --test model >"$log" 2>&1 || {
+            cat "$log" >&2
+            return 1
+        }
+        rounds=$((rounds + 1))
+    done
+    echo "   $rounds rounds of 24 kinds of heaps and 300 programs each"
+}
+log=$(mktemp)
+
+if [[ ${1-} == model ]]; then
+    step "model test, ${2-10} minutes" model "${2-10}"
     exit 0
 fi
 
@@ -39,4 +59,5 @@ step 'build, with the verifier' cargo build --release --features verify --exampl
 step 'Lox with the verifier' lox_under_stress
 step 'tests with the verifier, optimised' \
     timeout 900 cargo test --release --features verify "${tests[@]}"
+step 'model test, 10 minutes' model 10
 step 'soak with the verifier, half a minute' timeout 300 "$CARGO_TARGET_DIR/release/examples/soak" 0.5

@@ -9,10 +9,12 @@ mod node;
 #[path = "model/op.rs"]
 mod op;
 
+use std::hash::{BuildHasher, RandomState};
+
 use machine::run;
 use op::{ARRAY, BUDGET, GARBAGE, Op, PLACES, VARIABLES};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use tricolor_gc::{Barrier, Heap, StressConfig};
 
 /// A random operation; those that build come more often than those that take down.
@@ -53,18 +55,26 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Cases of each barrier; `TRICOLOR_MODEL_CASES` asks for more. A failing case is shrunk and printed.
+/// A number from the environment.
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Cases of each barrier; `TRICOLOR_MODEL_CASES` asks for more. A failing case is shrunk and printed, with the seed that
+/// `TRICOLOR_MODEL_SEED` takes.
 fn check(barrier: Barrier, markers: usize, stress: bool) {
-    let cases = std::env::var("TRICOLOR_MODEL_CASES")
-        .ok()
-        .and_then(|n| n.parse().ok());
+    let cases = setting("TRICOLOR_MODEL_CASES").unwrap_or(30) as u32;
     let config = Config {
-        cases: cases.unwrap_or(30),
+        cases,
         failure_persistence: None,
         ..Config::default()
     };
+    let seed = setting("TRICOLOR_MODEL_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let programs = (prop::collection::vec(op(), 1..250), any::<u64>());
-    let result = TestRunner::new(config).run(&programs, |(ops, seed)| {
+    let result = TestRunner::new_with_rng(config, random).run(&programs, |(ops, seed)| {
         let mut heap = Heap::builder()
             .barrier(barrier)
             .marker_threads(markers)
@@ -76,7 +86,9 @@ fn check(barrier: Barrier, markers: usize, stress: bool) {
         Ok::<(), TestCaseError>(())
     });
     if let Err(failure) = result {
-        panic!("{barrier}, {markers} markers, stress {stress}: {failure}");
+        panic!(
+            "{barrier}, {markers} markers, stress {stress}, TRICOLOR_MODEL_SEED={seed}: {failure}"
+        );
     }
 }
 
