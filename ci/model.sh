@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Model checking for users (src/model): the module's examples, the guide's, and tests/model_checking, under loom. About a minute
-# and a half on two cores.
+# on two cores.
 #
 #   ci/model.sh            all of it
 #   ci/model.sh NAME...    the tests whose path contains a NAME

@@ -4,12 +4,12 @@
 #   ci/test.sh                 all of them but stress and asan, which repeat tests and take long
 #   ci/test.sh quick           without loom, stress and the sanitizers
 #   ci/test.sh STEP...         some of them: style fmt clippy test docs examples verify planted loom
-#                              fuzz valgrind stress tsan asan
+#                              model fuzz valgrind stress tsan asan
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 quick=(style fmt clippy test docs examples)
-all=("${quick[@]}" verify planted fuzz valgrind loom tsan)
+all=("${quick[@]}" verify planted fuzz valgrind loom model tsan)
 
 case ${1-} in
     '') steps=("${all[@]}") ;;
@@ -51,6 +51,7 @@ for name in "${steps[@]}"; do
         docs) step 'documentation' ci/docs.sh ;;
         examples) step 'examples' run_examples ;;
         loom) step 'loom' ci/loom.sh ;;
+        model) step "model checking for users" ci/model.sh ;;
         stress) step 'stress' ci/stress.sh ;;
         # The whole of tests/ takes long under a sanitizer; without arguments the scripts run it.
         tsan) step 'ThreadSanitizer' ci/tsan.sh barriers roots weak stress ;;

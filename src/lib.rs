@@ -34,6 +34,9 @@
 //! assert_eq!(cycle.objects_freed, 2);
 //! # Ok::<(), tricolor_gc::ConfigError>(())
 //! ```
+//!
+//! Under `--cfg tricolor_loom` there is also the module `model`: programs on this crate, model-checked with loom against the
+//! running collector, and write barriers to try out. Its guide is `docs/model-checking.md`.
 
 extern crate self as tricolor_gc;
 

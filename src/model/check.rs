@@ -4,6 +4,7 @@ use core::any::Any;
 use core::cell::Cell;
 use core::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::hooks::CELLS;
@@ -103,6 +104,7 @@ impl Builder {
         }
         EXECUTIONS.set(0);
         let cells = self.cells;
+        let model = Arc::new(model);
         let execution = move || {
             EXECUTIONS.set(EXECUTIONS.get() + 1);
             // Noted by a thread that outlived the main one of the execution before.
@@ -110,7 +112,10 @@ impl Builder {
                 state::stop();
             }
             state::begin(cells, true);
-            model();
+            let model = model.clone();
+            // loom's main thread has a stack of 32 KiB, too small for unoptimised code.
+            let main = super::spawn("main", move || model());
+            let _ = main.join();
             if state::is_violated() {
                 state::stop();
             }

@@ -62,6 +62,7 @@ impl Collector {
     pub fn step(&mut self, budget: u64) -> StepStatus {
         let core = self.heap.core().clone();
         let mut driver = core.driver.lock();
+        driver.work = 0;
         let outcome = core.advance(&mut driver, &mut self.marker, budget.max(1));
         if outcome != Advance::Progress {
             self.retire();

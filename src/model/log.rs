@@ -64,11 +64,7 @@ impl Log {
             return index;
         }
         let number = self.threads.len();
-        let name = match name {
-            Some(name) => name.to_owned(),
-            None if number == 0 => "main".to_owned(),
-            None => format!("{id:?}"),
-        };
+        let name = name.map_or_else(|| format!("{id:?}"), str::to_owned);
         self.threads.push((id, name));
         number
     }

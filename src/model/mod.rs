@@ -70,6 +70,11 @@ pub use scenario::{
 };
 pub use tracked::{Tracked, Witness};
 
+/// The guide's examples are compiled and run with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/model-checking.md")]
+struct Guide;
+
 /// A point where loom may go on with another thread. Slots have one at each use, markers at each object; a program
 /// needs them only where it uses atomics of its own that are not loom's.
 pub fn switch_point() {

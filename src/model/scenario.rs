@@ -46,8 +46,9 @@ impl Scenario {
         Scenario::HideByRace,
     ];
 
-    /// With two mutators and the collector a bound of one is minutes cheaper, and finds what is known to be findable.
-    fn preemptions(self) -> usize {
+    /// The bound that [`check`](Self::check) goes by: two, or one where there are two mutators, which is minutes
+    /// cheaper and finds all wrong barriers that are known.
+    pub fn preemptions(self) -> usize {
         match self {
             Scenario::HideByDelete | Scenario::HideOnStack | Scenario::HideInNewObject => 2,
             Scenario::HideByStraggler | Scenario::HideByRace => 1,

@@ -128,24 +128,31 @@ fn a_cycle_in_steps() {
     show(report).assert_ok();
 }
 
-/// Any heap will do, and `loom::model` itself: the heap prepares the execution.
+/// loom's own main thread has a small stack: enough for optimised code.
+fn in_a_thread(program: fn()) {
+    model::spawn("main", program).join().unwrap();
+}
+
+/// Any heap will do, and loom's own builder: the heap prepares the execution.
 #[test]
 fn without_the_crates_own_builder() {
     let mut loom = loom::model::Builder::new();
     loom.preemption_bound = Some(1);
     loom.max_branches = 10_000;
     loom.check(|| {
-        let heap = Heap::new();
-        let cycles = heap.clone();
-        let collector = loom::thread::spawn(move || model::cycle(&cycles).objects_freed);
-        let mut mutator = heap.attach();
-        mutator.enter(|mc| {
-            let kept = Gc::new(mc, GcCell::new(Some(Gc::new(mc, item("kept")))));
-            kept.get().expect("it was put there").tracked.read();
+        in_a_thread(|| {
+            let heap = Heap::new();
+            let cycles = heap.clone();
+            let collector = model::spawn("collector", move || model::cycle(&cycles).objects_freed);
+            let mut mutator = heap.attach();
+            mutator.enter(|mc| {
+                let kept = Gc::new(mc, GcCell::new(Some(Gc::new(mc, item("kept")))));
+                kept.get().expect("it was put there").tracked.read();
+            });
+            drop(mutator);
+            let freed = collector.join().unwrap();
+            assert!(freed == 0 || freed == 2, "{freed}");
         });
-        drop(mutator);
-        let freed = collector.join().unwrap();
-        assert!(freed == 0 || freed == 2, "{freed}");
     });
 }
 
@@ -154,11 +161,13 @@ fn without_the_crates_own_builder() {
 #[should_panic(expected = "`early` was garbage when the cycle began")]
 fn a_violation_without_the_crates_own_builder() {
     loom::model(|| {
-        let heap = Heap::new();
-        let early = heap
-            .attach()
-            .enter(|mc| Gc::new(mc, item("early")).tracked.witness());
-        early.assert_freed();
+        in_a_thread(|| {
+            let heap = Heap::new();
+            let early = heap
+                .attach()
+                .enter(|mc| Gc::new(mc, item("early")).tracked.witness());
+            early.assert_freed();
+        });
     });
 }
 
