@@ -8,7 +8,8 @@ use std::time::Instant;
 use crate::cycle::core::{Core, Phase};
 use crate::cycle::driver::Advance;
 use crate::sync::twin::{self, Twin};
-use crate::sync::witness::{self, Witness, violation};
+use crate::sync::watched::{self, violation};
+use crate::sync::witness::Witness;
 use crate::sync::{Arc, relax, thread};
 use crate::{Barrier, Heap, Mutation, Mutator};
 
@@ -130,7 +131,7 @@ fn explore(bound: Bound, model: impl Fn() + Send + Sync + 'static) {
         EXECUTIONS.set(EXECUTIONS.get() + 1);
         FREED.set([false; OBJECTS]);
         GRAVES.set((0..OBJECTS).map(|_| Rc::default()).collect());
-        witness::prepare();
+        watched::prepare();
         STORED.set(None);
         trace_panics(false);
         POINT.set(Some(Rc::new(loom::sync::atomic::AtomicBool::new(false))));
@@ -138,7 +139,7 @@ fn explore(bound: Bound, model: impl Fn() + Send + Sync + 'static) {
         model();
         loom::stop_exploring();
         POINT.set(None);
-        if let Some(what) = witness::take_violation() {
+        if let Some(what) = watched::take_violation() {
             panic!("violation: {what}");
         }
     });

@@ -9,7 +9,7 @@ use super::harness::{
 };
 use super::objects::{Bomb, Node};
 use crate::sync::twin::Twin;
-use crate::sync::witness::violation;
+use crate::sync::watched::violation;
 use crate::{Barrier, Gc, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };

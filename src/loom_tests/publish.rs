@@ -3,7 +3,7 @@
 
 use super::harness::{Bound, Model, begin, finish, heap, hold, model, mutator, switch_point};
 use super::objects::{Node, Weak};
-use crate::sync::witness::violation;
+use crate::sync::watched::violation;
 use crate::{Barrier, Gc, GcSlot, GcWeak, Mutation, Mutator, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 3 };

@@ -6,7 +6,8 @@ use crate::root::table::{RootTable, SlotRef};
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::twin::Twin;
-use crate::sync::witness::{owned, violation};
+use crate::sync::watched::violation;
+use crate::sync::witness::owned;
 
 const BOUND: Bound = Bound { preemptions: 3 };
 

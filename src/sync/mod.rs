@@ -15,6 +15,12 @@ pub(crate) mod planted;
 pub(crate) mod twin;
 pub(crate) mod witness;
 
+#[cfg(not(all(test, tricolor_loom)))]
+#[path = "unwatched.rs"]
+mod watched;
+#[cfg(all(test, tricolor_loom))]
+pub(crate) mod watched;
+
 #[cfg(tricolor_loom)]
 mod model;
 #[cfg(tricolor_loom)]
