@@ -27,13 +27,18 @@ has_nightly() {
     cargo +nightly --version >/dev/null 2>&1
 }
 
-# Names of the test files in tests/ that a sanitizer can run: all but those that call the compiler.
+# Names of the test files in tests/ that a sanitizer can run: all but those that call the compiler (`ui`, and of `lox` what
+# `without_compiler` leaves out), `memory`, which measures the process, most of it the sanitizer's, and the explicit-state
+# model, which has no code of the crate in it and one thread.
 sanitizable_tests() {
     local file
     for file in tests/*.rs; do
         case $(basename "$file" .rs) in
-            ui) ;;
+            ui | memory | protocol_model) ;;
             *) printf -- '--test\n%s\n' "$(basename "$file" .rs)" ;;
         esac
     done
 }
+
+# Arguments for the test programs: the command line of the Lox example is built by its tests, without a sanitizer's flags.
+without_compiler=(--skip command_line)

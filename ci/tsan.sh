@@ -43,4 +43,5 @@ else
     mapfile -t tests < <(sanitizable_tests)
 fi
 # One test at a time: the channel between libtest's threads is in compiled std. The tests start their own threads.
-step 'tests' timeout 1500 cargo +nightly test --target "$host" "${tests[@]}" -- --test-threads=1
+step 'tests' timeout 3600 cargo +nightly test --no-fail-fast --target "$host" "${tests[@]}" -- \
+    --test-threads=1 "${without_compiler[@]}"
