@@ -81,38 +81,30 @@ impl<'gc> Mutation<'gc> {
         }
     }
 
-    /// Moves a value into the heap.
+    /// Moves a value into the heap. It is written where it will live: the slow path gets no reference to it, which would
+    /// have it built on the stack and copied.
     #[inline(always)]
     pub(crate) fn alloc<T: Trace<'gc>>(&self, value: T) -> Result<NonNull<T>, AllocError> {
-        match self.fast_slot::<T>() {
-            Some(slot) => {
-                let pointer = pointer_to::<T>(slot);
-                // SAFETY: a fresh slot of at least `T`'s size and alignment, ours alone.
-                unsafe { pointer.write(value) };
-                Ok(pointer)
-            }
+        let fast = self.fast_slot::<T>();
+        let slot = match fast {
+            Some(slot) => slot,
             // The type's constant goes along: the slow path is compiled elsewhere, where it may have another address, and
             // the caller's is the one that the caller will look under next time.
-            None => self.alloc_slow(value, InfoOf::<T>::info()),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn alloc_slow<T: Trace<'gc>>(
-        &self,
-        value: T,
-        info: &'static TypeInfo,
-    ) -> Result<NonNull<T>, AllocError> {
-        let slot = self.slow_slot::<T>(info)?;
+            None => self.slow_slot::<T>(InfoOf::<T>::info())?,
+        };
         let pointer = pointer_to::<T>(slot);
-        // SAFETY: as in `alloc`.
+        // SAFETY: a fresh slot of at least `T`'s size and alignment, ours alone.
         unsafe { pointer.write(value) };
-        self.state().allocated(slot, self.state().allocates_grey());
+        if fast.is_none() {
+            // No poll since the slot was taken: what it was taken for still holds.
+            self.state().allocated(slot, self.state().allocates_grey());
+        }
         Ok(pointer)
     }
 
     /// A slot for a `T`, from the slow path.
+    #[cold]
+    #[inline(never)]
     fn slow_slot<T: Trace<'gc>>(&self, info: &'static TypeInfo) -> Result<usize, AllocError> {
         let state = self.state();
         if Kind::<T>::TINY {
