@@ -3,8 +3,8 @@
 use core::fmt;
 
 use crate::config::{Barrier, Config, StressConfig};
-use crate::cycle::core::{Core, SharedCore};
 use crate::cycle::command::Command;
+use crate::cycle::core::{Core, SharedCore};
 use crate::cycle::mutator::MutatorState;
 use crate::error::ConfigError;
 use crate::mutator::Mutator;

@@ -273,7 +273,9 @@ fn two_threads_ask_for_a_cycle_at_once() {
                     }
                 })
             });
-            threads.map(|thread| thread.join().unwrap());
+            for thread in threads {
+                thread.join().unwrap();
+            }
         });
     }
 }

@@ -176,7 +176,11 @@ impl MutatorState {
                 kept += 1;
             }
         }
-        edges.truncate(if twin::is(Twin::ClaimNotTraced) { first } else { kept });
+        edges.truncate(if twin::is(Twin::ClaimNotTraced) {
+            first
+        } else {
+            kept
+        });
     }
 
     /// A write access to a cell begins; `trace` traces its contents. The caller is the cell's only writer until it
