@@ -90,6 +90,9 @@ impl Mutator {
     /// marking only after all mutators have passed such a boundary, so a long-running program should return whenever
     /// [`Mutation::should_yield`] says so.
     ///
+    /// Threads that nest `enter`s of several heaps must do so in one order: during a stop of one heap a thread may wait at its gate,
+    /// inside another heap.
+    ///
     /// ```
     /// use tricolor_gc::{Gc, Heap};
     ///

@@ -24,12 +24,50 @@ pub use impls::Static;
 /// 3. The type does not implement `Drop`, unless the type is free of `Gc`s (`NEEDS_TRACE` is `false`): a destructor
 ///    could reach an object that is already gone. Its fields are bound by the same rule.
 /// 4. [`DROP_IS_SEND`](Trace::DROP_IS_SEND) is `true` only if dropping the value on any thread is sound.
-/// 5. Data with a lifetime other than `'gc` is not reachable from the drop glue.
+/// 5. If the type implements `Trace` for more than one brand, [`NEEDS_TRACE`](Trace::NEEDS_TRACE) is `false`, or
+///    [`UNTIED`](Trace::UNTIED) is `true`: a value that fits every heap could be written with another heap's mutation context, whose
+///    barrier knows nothing of the markers at work here.
+/// 6. Data with a lifetime other than `'gc` is not reachable from the drop glue.
 ///
 /// `trace` may panic: the cycle is abandoned, nothing is freed, and the panic reaches the next `collect`.
 pub unsafe trait Trace<'gc> {
     /// `false` if no value of the type can hold a pointer into the heap: such values are never traced.
     const NEEDS_TRACE: bool = true;
+
+    /// `true` if values of the type are traced although they may belong to any heap. The cells with claims refuse such contents
+    /// when they are written:
+    ///
+    /// ```compile_fail,E0080
+    /// use tricolor_gc::{Gc, GcRefCell, Heap, Trace};
+    ///
+    /// #[derive(Trace)]
+    /// enum Tree<T> {
+    ///     Node(Vec<Tree<T>>),
+    ///     Leaf(T),
+    /// }
+    /// Heap::new().attach().enter(|mc| {
+    ///     let cell = Gc::new(mc, GcRefCell::new(Tree::Leaf(String::new())));
+    ///     *cell.borrow_mut(mc) = Tree::Node(Vec::new());
+    /// });
+    /// ```
+    ///
+    /// With a lifetime parameter `'gc` the type belongs to one heap:
+    ///
+    /// ```
+    /// use std::marker::PhantomData;
+    /// use tricolor_gc::{Gc, GcRefCell, Heap, Trace};
+    ///
+    /// #[derive(Trace)]
+    /// enum Tree<'gc, T> {
+    ///     Node(Vec<Tree<'gc, T>>, PhantomData<&'gc ()>),
+    ///     Leaf(T),
+    /// }
+    /// Heap::new().attach().enter(|mc| {
+    ///     let cell = Gc::new(mc, GcRefCell::new(Tree::Leaf(String::new())));
+    ///     *cell.borrow_mut(mc) = Tree::Node(Vec::new(), PhantomData);
+    /// });
+    /// ```
+    const UNTIED: bool = false;
 
     /// `true` if the drop glue may run on any thread. Otherwise the value is dropped on the thread that allocated it,
     /// at one of its boundaries, and never if that thread has ended.

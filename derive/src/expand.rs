@@ -79,6 +79,7 @@ impl<'a> Expansion<'a> {
         let (impl_generics, _, where_clause) = self.generics.split_for_impl();
         let (_, ty_generics, _) = self.input.generics.split_for_impl();
         let needs_trace = self.needs_trace();
+        let untied = self.untied();
         let drop_is_send = self.drop_is_send();
         let tracer = Ident::new("tracer", Span::mixed_site());
         let body = self.body(&tracer);
@@ -87,6 +88,7 @@ impl<'a> Expansion<'a> {
             #[allow(deprecated, unused_variables)]
             unsafe impl #impl_generics #krate::Trace<#gc> for #ident #ty_generics #where_clause {
                 const NEEDS_TRACE: ::core::primitive::bool = #needs_trace;
+                const UNTIED: ::core::primitive::bool = #untied;
                 const DROP_IS_SEND: ::core::primitive::bool = #drop_is_send;
                 #[inline]
                 fn trace(&self, #tracer: &mut #krate::Tracer<#gc>) { #body }
@@ -94,13 +96,39 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    /// Some field needs it.
+    /// Some field needs it. A type without parameters is `'static` and holds no `Gc`, whatever its recursive fields say.
     fn needs_trace(&self) -> TokenStream {
+        if !self.has_brand() && self.input.generics.type_params().next().is_none() {
+            return quote!(false);
+        }
         let (krate, gc) = (&self.krate, &self.gc);
         let ask =
             |ty: &Type, span| quote_spanned!(span=> || <#ty as #krate::Trace<#gc>>::NEEDS_TRACE);
         let fields = self.traced_fields().map(|field| match &field.kind {
             Kind::Traced => ask(field.ty, at(field.ty)),
+            Kind::Recursive => quote!(|| true),
+            Kind::Skipped | Kind::Code => TokenStream::new(),
+        });
+        quote!(false #(#fields)*)
+    }
+
+    /// Whether the type has a lifetime parameter, so that it implements `Trace` for one brand only.
+    fn has_brand(&self) -> bool {
+        self.input.generics.lifetimes().next().is_some()
+    }
+
+    /// A type without a brand of its own that is traced has one in some field that is; unless that is a recursive field, which
+    /// is traced on suspicion.
+    fn untied(&self) -> TokenStream {
+        if self.has_brand() || self.input.generics.type_params().next().is_none() {
+            return quote!(false);
+        }
+        let (krate, gc) = (&self.krate, &self.gc);
+        let fields = self.traced_fields().map(|field| match &field.kind {
+            Kind::Traced => {
+                let ty = field.ty;
+                quote_spanned!(at(ty)=> || <#ty as #krate::Trace<#gc>>::UNTIED)
+            }
             Kind::Recursive => quote!(|| true),
             Kind::Skipped | Kind::Code => TokenStream::new(),
         });
@@ -304,7 +332,8 @@ impl<'a> Expansion<'a> {
 
 /// The items by which `DROP_IS_SEND` asks whether a type is `Send`: an inherent constant is preferred to a trait's, so the
 /// probe answers with the inherent `true` if its bound is known to hold. Printed, not imported: the path of the crate is the
-/// user's to say, and so is `::core` (`extern crate self as core`), but not what `extern crate` finds.
+/// user's to say, and so is `::core` (`extern crate self as core`), but not what `extern crate` finds, unless the
+/// package renames a dependency to `core` in its manifest; SAFETY.md says so.
 fn probe_items() -> TokenStream {
     quote! {
         extern crate core as __core;

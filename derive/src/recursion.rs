@@ -8,7 +8,8 @@
 //!
 //! asking `Box<Expr>` would ask `Expr` again, which the compiler refuses as a cycle. So a field whose type mentions the
 //! derived type is a [`Kind::Recursive`] one: it is not asked, but taken to need tracing, and to be droppable anywhere
-//! exactly if it is known to be `Send`. Both are always sound; a plain recursive type is traced in vain. A finer answer
+//! exactly if it is known to be `Send`. A type without parameters holds no `Gc` and is not traced all the same; one with type
+//! parameters and no lifetime is traced in vain, and `Trace::UNTIED` keeps it out of cells, where the brand that it lacks matters. A finer answer
 //! would have to evaluate the field's type with something else in the place of the derived one, and nothing that a derive
 //! can see proves that the two behave alike: a container's name may stand for any type.
 //!

@@ -49,6 +49,13 @@ impl<'gc, const CONFINED: bool, T: ?Sized + Trace<'gc>> Guarded<CONFINED, T> {
     /// A write access begins. The caller is the only one to access the contents, markers apart, until [`end`](Self::end).
     #[inline(always)]
     pub(crate) fn begin(&self, mc: &Mutation<'gc>) -> AtEnd {
+        // The brand keeps other heaps' contexts out, if the contents have one.
+        const {
+            assert!(
+                !T::UNTIED,
+                "a cell of traced contents that belong to no heap: give the recursive type a `'gc` lifetime parameter"
+            );
+        }
         if !T::NEEDS_TRACE || !mc.state().barrier_on() {
             return AtEnd::Nothing;
         }

@@ -14,7 +14,8 @@ use crate::trace::Trace;
 ///
 /// Markers do not take the lock: a mutator that waits for something with the lock held delays no collection beyond its own
 /// `enter`. A thread that waits for the lock inside `enter` does hold up what needs its boundary, so hold locks briefly. A
-/// guard that is leaked leaves the value locked, and alive, and harms no cycle. There is no poisoning.
+/// guard that is leaked leaves the value locked, and alive; under `Insertion` the cycle that it is leaked in frees nothing. There is no
+/// poisoning.
 ///
 /// ```
 /// use tricolor_gc::{Gc, GcMutex, Heap};
@@ -153,6 +154,7 @@ impl<'gc, T: ?Sized + Trace<'gc> + fmt::Debug> fmt::Debug for GcMutexGuard<'_, '
 // SAFETY: reports what the contents report, under a claim.
 unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for GcMutex<T> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+    const UNTIED: bool = T::UNTIED;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
     #[inline]

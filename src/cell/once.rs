@@ -107,6 +107,7 @@ impl<T: fmt::Debug> fmt::Debug for GcOnceCell<T> {
 // SAFETY: reports what the contents report, under a claim.
 unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for GcOnceCell<T> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+    const UNTIED: bool = T::UNTIED;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
     #[inline]

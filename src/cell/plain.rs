@@ -95,6 +95,7 @@ impl<T: Copy + fmt::Debug> fmt::Debug for GcCell<T> {
 // SAFETY: reports what the contents report, under a claim.
 unsafe impl<'gc, T: Copy + Trace<'gc>> Trace<'gc> for GcCell<T> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+    const UNTIED: bool = T::UNTIED;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
     #[inline]

@@ -250,6 +250,7 @@ impl<'gc, T: ?Sized + Trace<'gc> + fmt::Debug> fmt::Debug for GcRefMut<'_, 'gc, 
 // SAFETY: reports what the contents report, under a claim.
 unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for GcRefCell<T> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+    const UNTIED: bool = T::UNTIED;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
     #[inline]

@@ -195,6 +195,7 @@ impl<'gc, T: ?Sized + Trace<'gc> + fmt::Debug> fmt::Debug for GcRwLockWriteGuard
 // SAFETY: reports what the contents report, under a claim.
 unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for GcRwLock<T> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+    const UNTIED: bool = T::UNTIED;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
     #[inline]

@@ -104,6 +104,10 @@ impl Core {
             }
             mate.gate.release();
         }
+        for mate in mates.iter().filter(|mate| mate.gate.is_inside()) {
+            // Whoever is inside keeps the thread from its boundary.
+            Self::ask_to_yield(mate);
+        }
         all
     }
 

@@ -252,12 +252,36 @@ impl MutatorState {
                 return;
             }
             core.stress_delay(self);
+            self.mates_answer(core, command);
             self.adopt(core, command, true);
             core.wake();
             if !core.answer_next() {
                 return;
             }
         }
+    }
+
+    /// The thread is at its boundary: its other mutators answer with this one. All are outside, and nobody else gives the driver
+    /// a moment at which it could hold all of them.
+    fn mates_answer(&self, core: &Core, command: Command) {
+        if core.thread_is_inside(self) {
+            return;
+        }
+        core.registry.all(|mate| {
+            let other = !core::ptr::eq(mate, self) && mate.thread == self.thread;
+            if other && mate.acked.load(Ordering::Relaxed) != command.seq {
+                let mut backoff = crate::sync::Backoff::default();
+                // The driver holds a gate for moments only.
+                while !mate.gate.hold() {
+                    backoff.wait();
+                }
+                if mate.acked.load(Ordering::Relaxed) != command.seq {
+                    mate.adopt(core, command, true);
+                }
+                mate.gate.release();
+            }
+            true
+        });
     }
 
     /// Goes outside.

@@ -65,6 +65,7 @@ fn generic_struct() {
         where T: ::tricolor_gc::Trace<'gc> {
             const NEEDS_TRACE: ::core::primitive::bool =
                 false || <T as ::tricolor_gc::Trace<'gc>>::NEEDS_TRACE;
+            const UNTIED: ::core::primitive::bool = false;
             const DROP_IS_SEND: ::core::primitive::bool = {
                 #probe
                 let _ = |__this: &Self| {
@@ -121,7 +122,8 @@ fn recursive_enum() {
         #[automatically_derived]
         #[allow(deprecated, unused_variables)]
         unsafe impl<'gc> ::tricolor_gc::Trace<'gc> for Expr {
-            const NEEDS_TRACE: ::core::primitive::bool = false || true || true;
+            const NEEDS_TRACE: ::core::primitive::bool = false;
+            const UNTIED: ::core::primitive::bool = false;
             const DROP_IS_SEND: ::core::primitive::bool = {
                 #probe
                 let _ = |__this: &Self| {
@@ -168,6 +170,7 @@ fn skipped_type() {
         #[allow(deprecated, unused_variables)]
         unsafe impl<'gc, T> ::tricolor_gc::Trace<'gc> for Leaf<T> where T: 'static {
             const NEEDS_TRACE: ::core::primitive::bool = false;
+            const UNTIED: ::core::primitive::bool = false;
             const DROP_IS_SEND: ::core::primitive::bool = {
                 #probe
                 let _ = |__this: &Self| {};

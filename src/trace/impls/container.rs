@@ -11,6 +11,7 @@ use crate::trace::{Trace, Tracer};
 // memory with the global allocator, which any thread may do.
 unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for Box<T> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+    const UNTIED: bool = T::UNTIED;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
     #[inline]
@@ -22,6 +23,7 @@ unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for Box<T> {
 // SAFETY: every element is traced; dropping the slice drops the elements.
 unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for [T] {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+    const UNTIED: bool = T::UNTIED;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
     #[inline]
@@ -37,6 +39,7 @@ unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for [T] {
 // SAFETY: every element is traced; dropping the array drops the elements.
 unsafe impl<'gc, T: Trace<'gc>, const N: usize> Trace<'gc> for [T; N] {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+    const UNTIED: bool = T::UNTIED;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
     #[inline]
@@ -53,6 +56,7 @@ macro_rules! sequence {
         // the global allocator.
         unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for $name<T> {
             const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+            const UNTIED: bool = T::UNTIED;
             const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
             #[inline]
@@ -76,6 +80,7 @@ macro_rules! holder {
         // glue but theirs.
         unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for $name<T> {
             const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+            const UNTIED: bool = T::UNTIED;
             const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
             #[inline]
@@ -107,6 +112,7 @@ holder! {
 // SAFETY: the value of either variant is traced; there is nothing else to drop.
 unsafe impl<'gc, T: Trace<'gc>, E: Trace<'gc>> Trace<'gc> for Result<T, E> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE || E::NEEDS_TRACE;
+    const UNTIED: bool = T::UNTIED || E::UNTIED;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND && E::DROP_IS_SEND;
 
     #[inline]
@@ -121,6 +127,7 @@ unsafe impl<'gc, T: Trace<'gc>, E: Trace<'gc>> Trace<'gc> for Result<T, E> {
 // SAFETY: the value of either variant is traced; there is nothing else to drop.
 unsafe impl<'gc, B: Trace<'gc>, C: Trace<'gc>> Trace<'gc> for ControlFlow<B, C> {
     const NEEDS_TRACE: bool = B::NEEDS_TRACE || C::NEEDS_TRACE;
+    const UNTIED: bool = B::UNTIED || C::UNTIED;
     const DROP_IS_SEND: bool = B::DROP_IS_SEND && C::DROP_IS_SEND;
 
     #[inline]
@@ -137,6 +144,7 @@ macro_rules! tuple {
         // SAFETY: every component is traced; dropping the tuple drops the components.
         unsafe impl<'gc, $($name: Trace<'gc>),+> Trace<'gc> for ($($name,)+) {
             const NEEDS_TRACE: bool = $($name::NEEDS_TRACE)||+;
+            const UNTIED: bool = $($name::UNTIED)||+;
             const DROP_IS_SEND: bool = $($name::DROP_IS_SEND)&&+;
 
             #[inline]

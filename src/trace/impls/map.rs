@@ -12,6 +12,7 @@ use crate::trace::{Trace, Tracer};
 // it. Dropping the map drops keys, values and the hasher, and calls neither `Hash` nor `Eq`.
 unsafe impl<'gc, K: Trace<'gc>, V: Trace<'gc>, S: 'static> Trace<'gc> for HashMap<K, V, S> {
     const NEEDS_TRACE: bool = K::NEEDS_TRACE || V::NEEDS_TRACE;
+    const UNTIED: bool = K::UNTIED || V::UNTIED;
     const DROP_IS_SEND: bool = K::DROP_IS_SEND && V::DROP_IS_SEND && !needs_drop::<S>();
 
     #[inline]
@@ -28,6 +29,7 @@ unsafe impl<'gc, K: Trace<'gc>, V: Trace<'gc>, S: 'static> Trace<'gc> for HashMa
 // SAFETY: as for `HashMap`.
 unsafe impl<'gc, T: Trace<'gc>, S: 'static> Trace<'gc> for HashSet<T, S> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+    const UNTIED: bool = T::UNTIED;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND && !needs_drop::<S>();
 
     #[inline]
@@ -43,6 +45,7 @@ unsafe impl<'gc, T: Trace<'gc>, S: 'static> Trace<'gc> for HashSet<T, S> {
 // SAFETY: all keys and values are traced. Dropping the map drops them, and does not call `Ord`.
 unsafe impl<'gc, K: Trace<'gc>, V: Trace<'gc>> Trace<'gc> for BTreeMap<K, V> {
     const NEEDS_TRACE: bool = K::NEEDS_TRACE || V::NEEDS_TRACE;
+    const UNTIED: bool = K::UNTIED || V::UNTIED;
     const DROP_IS_SEND: bool = K::DROP_IS_SEND && V::DROP_IS_SEND;
 
     #[inline]
