@@ -66,8 +66,8 @@ use proc_macro::TokenStream;
 /// # Recursive types
 /// A type may contain itself, as in `enum Expr { Add(Box<Expr>, Box<Expr>), Name(String) }`. A field whose type
 /// mentions the type outside `Gc` and `GcWeak` counts as one that needs tracing, and as droppable on any thread exactly
-/// if it is `Send`. So an `Expr` is visited though it holds no `Gc`; `#[trace(skip)]` on the field, or on the whole
-/// type, spares the marker that.
+/// if it is `Send`. A type with neither lifetimes nor type parameters holds no `Gc` and is not traced for all that. One with
+/// type parameters and no lifetime is traced in vain, and the cells refuse to write it (`Trace::UNTIED`): give it a `'gc`.
 ///
 /// Two types that contain each other, without a `Gc` between them, would each need the other's constants to compute
 /// their own, and the compiler reports a cycle (E0391). `#[trace(recursive)]` on one of the fields breaks it: that

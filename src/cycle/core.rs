@@ -161,7 +161,7 @@ impl Core {
             this: this.clone(),
             plan: cycles,
             created: Instant::now(),
-            space: Space::new(config.max_heap),
+            space: Space::new(config.max_heap, max_slots(&config)),
             worklist: Worklist::new(),
             registry: Registry::new(),
             roots: RootTable::new(id),

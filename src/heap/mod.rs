@@ -20,7 +20,7 @@ pub(crate) mod type_info;
 mod vector;
 
 use self::class::{Class, ClassKey, Classes};
-use self::layout::{DATA_PAGES, MAX_SLOTS, PAGE};
+use self::layout::{DATA_PAGES, PAGE};
 use self::page_heap::{PageHeap, PageHeapConfig, PageRun, ReadyChunk};
 use self::span::{Epoch, Span, SpanInit};
 use self::type_info::TypeInfo;
@@ -51,6 +51,8 @@ pub(crate) struct Space {
     runs_low: AtomicBool,
     /// Hard limit on `in_use` plus what the embedder reports (`usize::MAX`: none).
     max_bytes: usize,
+    /// Slots of a small span at most.
+    max_slots: usize,
 }
 
 /// Why there are no pages.
@@ -63,7 +65,7 @@ pub(crate) enum NoPages {
 }
 
 impl Space {
-    pub(crate) fn new(max_bytes: usize) -> Self {
+    pub(crate) fn new(max_bytes: usize, max_slots: usize) -> Self {
         Space {
             pages: Mutex::new(PageHeap::new(PageHeapConfig::default())),
             classes: Mutex::new(Classes::default()),
@@ -71,6 +73,7 @@ impl Space {
             in_use: AtomicUsize::new(0),
             runs_low: AtomicBool::new(false),
             max_bytes,
+            max_slots,
         }
     }
 
@@ -129,7 +132,7 @@ impl Space {
             pages,
             info: class.key.info,
             slot_size,
-            slots: (pages * PAGE / slot_size).min(MAX_SLOTS),
+            slots: (pages * PAGE / slot_size).min(self.max_slots),
             large: false,
             owner: class.key.owner,
         };
