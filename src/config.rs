@@ -4,7 +4,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use crate::error::ConfigError;
-use crate::heap::layout::PAGE;
+use crate::heap::layout::{MAX_SLOTS, PAGE};
 
 /// Which write barrier keeps the marker's picture of the heap true while mutators change it.
 ///
@@ -60,7 +60,8 @@ impl FromStr for Barrier {
 
 /// Makes rare interleavings common, for tests: of this crate, and of programs with `Trace` written by hand.
 ///
-/// Beside what is set here, marking and sweeping advance by a few objects at a time, so that mutators do much in between.
+/// Beside what is set here, marking and sweeping advance by a few objects at a time, so that mutators do much in between, and
+/// pages hold a few objects each, so that memory changes hands often; a heap takes several times the memory.
 ///
 /// The same seed gives the same decisions, per mutator; with one mutator and `marker_threads(0)` the same run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -138,12 +139,22 @@ fn trace_from_environment() -> bool {
     std::env::var("TRICOLOR_GC").is_ok_and(|v| v.split(',').any(|item| item.trim() == "trace=1"))
 }
 
+/// Slots of a span in stress mode.
+const STRESS_SLOTS: usize = 16;
 /// Largest accepted number of marker threads.
 const MAX_MARKERS: usize = 64;
 /// Largest accepted growth.
 const MAX_GROWTH: u32 = 100_000;
 
 impl Config {
+    /// Slots of a span of small objects at most.
+    pub(crate) fn span_slots(&self) -> usize {
+        match self.stress {
+            Some(_) => STRESS_SLOTS.min(MAX_SLOTS),
+            None => MAX_SLOTS,
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let error = |field, value: String, range| {
             Err(ConfigError {

@@ -161,7 +161,7 @@ impl Core {
             this: this.clone(),
             plan: cycles,
             created: Instant::now(),
-            space: Space::new(config.max_heap, max_slots(&config)),
+            space: Space::new(config.max_heap, config.span_slots()),
             worklist: Worklist::new(),
             registry: Registry::new(),
             roots: RootTable::new(id),
