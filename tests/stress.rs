@@ -4,6 +4,7 @@
 mod common;
 
 use std::thread;
+use std::time::{Duration, Instant};
 
 use common::{BARRIERS, Drops, Random, Token};
 use tricolor_gc::{
@@ -214,7 +215,8 @@ fn random_graphs_under_stress() {
                         let (heap, root, drops) = (&heap, &root, &drops);
                         scope.spawn(move || {
                             // On a busy machine marker threads may be late for a short program.
-                            for round in 0..100 {
+                            let end = Instant::now() + Duration::from_secs(60);
+                            for round in (0..).take_while(|_| Instant::now() < end) {
                                 let seed = seed + 100 * mutator as u64 + 1000 * round;
                                 churn(heap, seed, TURNS, drops);
                                 churn_shared(heap, root, seed, TURNS * 4);
