@@ -289,15 +289,19 @@ enum Expression {
     Name(String),
 }
 
+fn untied<'gc, T: Trace<'gc>>() -> bool {
+    T::UNTIED
+}
+
 /// What is traced though it may belong to any heap stays out of cells; see `Trace::UNTIED`.
 #[test]
 fn recursive_types_without_a_brand_say_so() {
-    assert!(<Alternating<u8, u8> as Trace<'_>>::UNTIED);
-    assert!(<Option<Vec<Alternating<u8, u8>>> as Trace<'_>>::UNTIED);
-    assert!(<HashMap<u8, (u8, [Alternating<u8, u8>; 2])> as Trace<'_>>::UNTIED);
-    assert!(!<Expr as Trace<'_>>::UNTIED);
-    assert!(!<Tree<'_, u8> as Trace<'_>>::UNTIED);
-    assert!(!<(u8, Option<List<'_>>) as Trace<'_>>::UNTIED);
+    assert!(untied::<Alternating<u8, u8>>());
+    assert!(untied::<Option<Vec<Alternating<u8, u8>>>>());
+    assert!(untied::<HashMap<u8, (u8, [Alternating<u8, u8>; 2])>>());
+    assert!(!untied::<Expr>());
+    assert!(!untied::<Tree<'_, u8>>());
+    assert!(!untied::<(u8, Option<List<'_>>)>());
 }
 
 #[test]
