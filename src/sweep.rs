@@ -81,8 +81,7 @@ impl Core {
 
     /// Sweeps a span that the caller took off its list. `None` if nothing in it lives and its pages have been freed.
     pub(crate) fn sweep_span(&self, span: Span, empty: Empty) -> Option<Span> {
-        // Written before the lists were filled, whose lock the caller has had since; it stays while a span is unswept.
-        let epoch = self.epoch_of_cycle();
+        let epoch = self.sweeping_epoch.load(Ordering::Relaxed);
         if twin::is(Twin::DoneBeforeSwept) {
             self.counters.swept.pending.fetch_sub(1, Ordering::Release);
         }

@@ -87,7 +87,7 @@ pub(crate) struct Core {
     pub(crate) weak: WeakList,
     pub(crate) mail: Mail,
     pub(crate) counters: Counters,
-    /// Written by the driver, by the step to Terminating under the lock of `weak`. Others read it as a hint (Relaxed), or
+    /// Written by the driver, by the step to Terminating under the lock of `weak`. Others read it as a hint, or
     /// under that lock.
     phase: AtomicU8,
     /// `scan_id` of the cycle as a number. Written by the driver before it publishes the command that makes it known
@@ -212,7 +212,8 @@ impl Core {
 
     /// The phase, as of a moment ago.
     pub(crate) fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Relaxed) {
+        // Acquire: pairs with `set_phase`.
+        match self.phase.load(Ordering::Acquire) {
             0 => Phase::Idle,
             1 => Phase::Arming,
             2 => Phase::Marking,
@@ -223,7 +224,8 @@ impl Core {
 
     pub(crate) fn set_phase(&self, phase: Phase) {
         hooks::phase(phase);
-        self.phase.store(phase as u8, Ordering::Relaxed);
+        // Release: who sees Sweeping and sweeps must see the sweep's epoch, which has been written before.
+        self.phase.store(phase as u8, Ordering::Release);
     }
 
     /// The epoch of the cycle in progress, or of the last one.
