@@ -1,8 +1,8 @@
 //! Sweeping: from mark bytes to free slots, destructors and free pages.
 //!
 //! Begins when marking is over and every mutator's barrier is off (I6). Each span is swept once per cycle, by whoever takes
-//! it off its class's `unswept` list first: a mutator that wants a span, or the background sweeper. Sweeping a span of
-//! a type without drop glue reads its mark bytes and writes its free bits; it never touches the objects.
+//! it off its class's `unswept` list first: a mutator that wants a span or whose next cycle is due, or the background
+//! sweeper. Sweeping a span of a type without drop glue reads its mark bytes and writes its free bits; it never touches the objects.
 //!
 //! Destructors run here, in address order, under no lock but perhaps the driver's (I8), each guarded: a panic is counted and the sweep
 //! goes on. They cannot reach other objects: a type that holds a `Gc` has no destructor of its own.

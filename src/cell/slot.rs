@@ -5,7 +5,7 @@
 //! **What a store overwrites.** While Hybrid arms, a store is an *exchange*: the barrier shades exactly the word it overwrote,
 //! also when two mutators write at once (a load and then a store would lose the value written between; the explicit model's
 //! twin `LoadThenStore`, and whippet#12). After T2, and from the start under Deletion, which arms in a stop, a load and a
-//! store are enough, and cost a third: all that must be shaded is what the slot held at T2 (see `cycle::driver`). Of all
+//! store are enough, and cost about half: all that must be shaded is what the slot held at T2 (see `cycle::driver`). Of all
 //! who store after T2, the first in the slot's order has loaded before its store, so it has loaded no later word, and none
 //! earlier than that of T2 either, because the handshake orders all stores before T2 before its load. What is
 //! overwritten later was put there after T2: it was held at T2, or is shaded, or is a new object and black. Under Insertion

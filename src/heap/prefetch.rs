@@ -15,13 +15,14 @@ pub(crate) fn to_read(address: usize) {
     let _: *const u8 = without_provenance(address);
 }
 
-/// Starts loading the line of an address, to be written.
+/// Starts loading the line of an address, to be written: where the target's features have no PRFCHW, as the baseline of x86-64
+/// has not, the compiler makes it the same as [`to_read`].
 #[inline(always)]
 pub(crate) fn to_write(address: usize) {
     #[cfg(target_arch = "x86_64")]
     {
         use core::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
-        // SAFETY: as in `to_read`; processors that do not know the instruction do nothing.
+        // SAFETY: as in `to_read`.
         unsafe { _mm_prefetch::<_MM_HINT_ET0>(without_provenance(address)) };
     }
     #[cfg(not(target_arch = "x86_64"))]

@@ -66,6 +66,11 @@ impl Chunk {
         }
     }
 
+    /// Takes room for all of it now. Takes long.
+    pub(super) fn populate(&self) {
+        self.mapping.populate();
+    }
+
     /// Its address.
     #[inline]
     pub(super) fn base(&self) -> usize {

@@ -19,15 +19,14 @@ const LEAST: usize = DATA_PAGES * PAGE;
 const MOST: usize = 4 * LEAST;
 
 /// A chunk that is mapped and touched, and belongs to no heap yet.
-pub(crate) struct ReadyChunk(Mapping);
+pub(crate) struct ReadyChunk(Chunk);
 
 impl ReadyChunk {
     /// Maps and touches. Takes long: not to be called under a lock.
     pub(crate) fn new() -> Result<ReadyChunk, OsError> {
-        let mapping = Mapping::reserve(CHUNK)?;
-        mapping.advise_huge(CHUNK);
-        mapping.populate();
-        Ok(ReadyChunk(mapping))
+        let chunk = Chunk::new(Mapping::reserve(CHUNK)?, true);
+        chunk.populate();
+        Ok(ReadyChunk(chunk))
     }
 }
 
@@ -41,8 +40,7 @@ impl PageHeap {
 
     /// Takes a ready chunk in.
     pub(crate) fn add_chunk(&mut self, ready: ReadyChunk) {
-        let chunk = Chunk::new(ready.0, true);
-        let slot = self.insert_chunk(chunk);
+        let slot = self.insert_chunk(ready.0);
         self.refile(slot);
     }
 }
