@@ -5,8 +5,8 @@ mod common;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Drops, heaps};
-use tricolor_gc::Gc;
+use common::{CONCURRENT, Drops, heaps, quiet_heap};
+use tricolor_gc::{Gc, Heap, Mutator, StepStatus};
 
 /// Far more than ten cycles take; only to end the test when they never do.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -38,5 +38,45 @@ fn a_parked_mutator_does_not_hold_cycles_up() {
             }
         });
         assert_eq!(drops.count(), 1);
+    }
+}
+
+/// Drives the cycle on a thread of its own until it waits or has ended.
+fn drive(heap: &Heap, begin: impl FnOnce(&mut Mutator) + Send) -> StepStatus {
+    let run = || {
+        let mut mutator = heap.attach();
+        begin(&mut mutator);
+        loop {
+            match mutator.step(1 << 30) {
+                StepStatus::InProgress => {}
+                status => return status,
+            }
+        }
+    };
+    std::thread::scope(|scope| scope.spawn(run).join().unwrap())
+}
+
+/// The collector only ever looks while the thread is inside, as it does when the thread enters again at once: what it waits for
+/// must be what the thread is asked for.
+#[test]
+fn a_cycle_that_waits_for_a_thread_asks_the_mutator_that_is_inside() {
+    for barrier in CONCURRENT {
+        let heap = quiet_heap(barrier);
+        let mut busy = heap.attach();
+        let _parked = heap.attach();
+        let begin = |mutator: &mut Mutator| {
+            let trigger = heap.stats().trigger;
+            mutator.enter(|mc| mc.account(trigger as isize));
+        };
+        busy.enter(|_| assert_eq!(drive(&heap, begin), StepStatus::Waiting));
+        let mut boundaries = 0;
+        while heap.stats().cycles == 0 {
+            boundaries += 1;
+            assert!(boundaries < 10, "{barrier}: the cycle does not get on");
+            busy.enter(|mc| {
+                let waits = drive(&heap, |_| {}) == StepStatus::Waiting;
+                assert!(!waits || mc.should_yield(), "{barrier}: nobody is asked");
+            });
+        }
     }
 }
