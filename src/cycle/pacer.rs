@@ -2,9 +2,9 @@
 //!
 //! After Go's (mgcpacer.go), reduced:
 //!
-//! - *goal* = live + (live + least) · growth_percent/100, at most the memory limit: *least* plays the part of Go's roots and
-//!   least heap, and keeps small heaps from collecting all the time; it is `min_heap`, and up to half as much again as the
-//!   heap grows. What was allocated while the cycle ran is kept unseen. It counts as live in the proportion in which
+//! - *goal* = live + (live · 15/16 + least) · growth_percent/100, at most the memory limit: *least* plays the part of Go's roots
+//!   and least heap, and keeps small heaps from collecting all the time; it is `min_heap`, and up to half as much again as the
+//!   heap grows. The sixteenth is for mark bytes, so that all memory, theirs too, grows by what was asked for. What was allocated while the cycle ran is kept unseen. It counts as live in the proportion in which
 //!   what was allocated before the cycle survived it: all of it while a program builds its data, next to nothing later;
 //! - *trigger* = goal − runway, where runway is what would have been allocated during the last cycles had the background
 //!   markers done all the marking (the largest of the last four, plus a tenth), clamped so that the trigger lies between
@@ -94,7 +94,9 @@ impl Pacer {
         let least = self
             .min_heap
             .saturating_add((lasting / 2).min(self.min_heap / 2));
-        let wanted = lasting.saturating_add(growth(lasting.saturating_add(least)));
+        // A sixteenth of the room is for the mark bytes, which are no part of what is counted.
+        let room = (lasting - lasting / 16).saturating_add(least);
+        let wanted = lasting.saturating_add(growth(room));
         // What is there cannot be wished away, and without some room the collector would run all the time.
         let floor = live.saturating_add((live / 16).max(self.min_heap / 4));
         let goal = wanted.min(self.memory_limit).max(floor);
@@ -124,10 +126,10 @@ mod tests {
     fn goal_grows_what_lives_and_the_minimum() {
         let pacer = Pacer::new(100, usize::MAX, 4 * MB);
         assert_eq!(pacer.plan(0).goal, 4 * MB);
-        assert_eq!(pacer.plan(2 * MB).goal, 9 * MB);
-        assert_eq!(pacer.plan(100 * MB).goal, 206 * MB);
+        assert_eq!(pacer.plan(2 * MB).goal, 2 * MB + 2 * MB / 16 * 15 + 5 * MB);
+        assert_eq!(pacer.plan(96 * MB).goal, 192 * MB);
         let pacer = Pacer::new(50, usize::MAX, 4 * MB);
-        assert_eq!(pacer.plan(100 * MB).goal, 153 * MB);
+        assert_eq!(pacer.plan(96 * MB).goal, 144 * MB);
     }
 
     #[test]
@@ -148,19 +150,20 @@ mod tests {
             marked: 100 << 20,
             assisted: 0,
         };
-        let plan = pacer.cycle_ended(work(10 * MB), 100 * MB, 0);
-        assert_eq!(plan.trigger, 195 * MB);
+        let plan = pacer.cycle_ended(work(10 * MB), 96 * MB, 0);
+        // The goal is 192 MB.
+        assert_eq!(plan.trigger, 181 * MB);
         let assisted = Work {
             assisted: 50 << 20,
             ..work(10 * MB)
         };
-        assert_eq!(pacer.cycle_ended(assisted, 100 * MB, 0).trigger, 184 * MB);
-        assert!(pacer.cycle_ended(work(500 * MB), 100 * MB, 0).trigger >= 163 * MB);
+        assert_eq!(pacer.cycle_ended(assisted, 96 * MB, 0).trigger, 170 * MB);
+        assert!(pacer.cycle_ended(work(500 * MB), 96 * MB, 0).trigger >= 153 * MB);
         for _ in 0..4 {
-            pacer.cycle_ended(work(0), 100 * MB, 0);
+            pacer.cycle_ended(work(0), 96 * MB, 0);
         }
-        // 95 % of the way from 100 to 206.
-        assert!(pacer.plan(100 * MB).trigger <= 201 * MB);
+        // 95 % of the way from 96 to 192.
+        assert!(pacer.plan(96 * MB).trigger <= 188 * MB);
     }
 
     #[test]
@@ -172,25 +175,26 @@ mod tests {
             marked: (marked << 20) as u64,
             assisted: 0,
         };
+        let goal = |lasting: usize| lasting * MB + lasting * MB / 16 * 15;
         // Everything allocated so far was still there: so may be the rest.
         assert_eq!(
             pacer.cycle_ended(cycle(100, 100), 120 * MB, 0).goal,
-            240 * MB
+            goal(120)
         );
         // Nothing of what came after the first cycle began.
         assert_eq!(
             pacer.cycle_ended(cycle(200, 100), 120 * MB, 0).goal,
-            200 * MB
+            goal(100)
         );
         // Half of it.
         assert_eq!(
             pacer.cycle_ended(cycle(200, 150), 170 * MB, 0).goal,
-            320 * MB
+            goal(160)
         );
         // What is outside the heap has been counted already.
         assert_eq!(
             pacer.cycle_ended(cycle(200, 150), 170 * MB, MB).goal,
-            302 * MB
+            goal(151)
         );
     }
 

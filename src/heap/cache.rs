@@ -9,8 +9,9 @@
 //! | [`Line`] | what the cache knows of one class: its span and the bounds of the rest of its run |
 //! | [`Entry`] | a line's run while it is *resident* in the table, where the fast path finds it |
 //!
-//! A run's bounds are in its entry while the line is resident, else in the line. While the cache is *disabled* (every
-//! allocation must be seen: grey allocation, stress mode) no line is resident, so every fast path misses.
+//! A run's bounds are in its entry while the line is resident (the entry's end is not 0), else in the line. While the cache is
+//! *disabled* (every allocation must be seen: grey allocation, stress mode) no line is resident, so every fast path misses.
+//! An entry keeps its key and line when the run goes back, so that the slow path finds the line without a hash map.
 //!
 //! In black allocation the slots of the unused rest of a run carry the colour already: [`Cache::blacken`] gives it to runs taken
 //! before, and [`Cache::release_all`] takes it off again.
@@ -40,7 +41,7 @@ pub(crate) struct Entry {
     key: Cell<usize>,
     cur: Cell<usize>,
     end: Cell<usize>,
-    /// Index of the line, or `NO_LINE`.
+    /// Index of the line that the key belongs to, or `NO_LINE`.
     line: Cell<usize>,
 }
 
@@ -213,16 +214,13 @@ impl Cache {
         }
     }
 
-    /// Moves an entry's run back to its line.
+    /// Moves an entry's run back to its line. The key and the line stay, for `line` to find the line by.
     fn evict(&self, entry: &Entry) {
-        let index = entry.line.replace(NO_LINE);
-        if index != NO_LINE {
-            let line = &mut self.lines().lines[index];
-            (line.cur, line.end) = (entry.cur.get(), entry.end.get());
+        let end = entry.end.replace(0);
+        if end != 0 {
+            let line = &mut self.lines().lines[entry.line.get()];
+            (line.cur, line.end) = (entry.cur.replace(0), end);
         }
-        entry.key.set(0);
-        entry.cur.set(0);
-        entry.end.set(0);
     }
 
     /// Takes one slot from the rest of the line's run, and leaves the run where the fast path finds it.
@@ -241,11 +239,11 @@ impl Cache {
         }
         let slot = line.cur;
         line.cur += slot_size;
+        entry.key.set(key_of(info, slot_size));
+        entry.line.set(index);
         if self.enabled.get() {
-            entry.key.set(key_of(info, slot_size));
             entry.cur.set(line.cur);
             entry.end.set(line.end);
-            entry.line.set(index);
         }
         Some(slot)
     }

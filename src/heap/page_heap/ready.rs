@@ -13,10 +13,10 @@ use super::{OsError, PageHeap};
 use crate::heap::layout::{CHUNK, DATA_PAGES, PAGE};
 use crate::heap::os::Mapping;
 
-/// Free bytes that a growing heap keeps: a part of what is in use, between one and four chunks.
+/// Free bytes that a growing heap keeps: a part of what is in use, between one and eight chunks.
 const PART: usize = 64;
 const LEAST: usize = DATA_PAGES * PAGE;
-const MOST: usize = 4 * LEAST;
+const MOST: usize = 8 * LEAST;
 
 /// A chunk that is mapped and touched, and belongs to no heap yet.
 pub(crate) struct ReadyChunk(Chunk);
