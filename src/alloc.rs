@@ -4,6 +4,7 @@
 //! else is behind one cold call. The order is always: take a slot, write the value, and only then let anybody know of
 //! it (grey allocation hands the address to the markers last).
 
+use core::convert::Infallible;
 use core::mem::{align_of, needs_drop, size_of};
 use core::ptr::NonNull;
 
@@ -81,25 +82,52 @@ impl<'gc> Mutation<'gc> {
         }
     }
 
+    /// Moves a value into the heap.
+    #[inline(always)]
+    pub(crate) fn alloc<T: Trace<'gc>>(&self, value: T) -> NonNull<T> {
+        let slot = |info| self.slow_slot_or_panic::<T>(info);
+        match self.alloc_with(value, |info| Ok::<_, Infallible>(slot(info))) {
+            Ok(pointer) => pointer,
+            Err(never) => match never {},
+        }
+    }
+
+    /// Moves a value into the heap, if there is room.
+    #[inline(always)]
+    pub(crate) fn try_alloc<T: Trace<'gc>>(&self, value: T) -> Result<NonNull<T>, AllocError> {
+        self.alloc_with(value, |info| self.slow_slot::<T>(info))
+    }
+
     /// Moves a value into the heap. It is written where it will live: the slow path gets no reference to it, which would
     /// have it built on the stack and copied.
     #[inline(always)]
-    pub(crate) fn alloc<T: Trace<'gc>>(&self, value: T) -> Result<NonNull<T>, AllocError> {
+    fn alloc_with<T: Trace<'gc>, E>(
+        &self,
+        value: T,
+        slow_slot: impl FnOnce(&'static TypeInfo) -> Result<usize, E>,
+    ) -> Result<NonNull<T>, E> {
         let fast = self.fast_slot::<T>();
         let slot = match fast {
             Some(slot) => slot,
             // The type's constant goes along: the slow path is compiled elsewhere, where it may have another address, and
             // the caller's is the one that the caller will look under next time.
-            None => self.slow_slot::<T>(InfoOf::<T>::info())?,
+            None => slow_slot(InfoOf::<T>::info())?,
         };
         let pointer = pointer_to::<T>(slot);
         // SAFETY: a fresh slot of at least `T`'s size and alignment, ours alone.
         unsafe { pointer.write(value) };
         if fast.is_none() {
             // No poll since the slot was taken: what it was taken for still holds.
-            self.state().allocated(slot, self.state().allocates_grey());
+            self.state().allocated_slowly(slot);
         }
         Ok(pointer)
+    }
+
+    /// As [`slow_slot`](Self::slow_slot): the address alone comes back in a register, so callers need no room for an error.
+    #[cold]
+    #[inline(never)]
+    fn slow_slot_or_panic<T: Trace<'gc>>(&self, info: &'static TypeInfo) -> usize {
+        self.slow_slot::<T>(info).unwrap_or_else(out_of_memory)
     }
 
     /// A slot for a `T`, from the slow path.

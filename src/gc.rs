@@ -8,7 +8,6 @@ use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
-use crate::alloc::out_of_memory;
 use crate::error::AllocError;
 use crate::mutator::{Brand, Mutation};
 use crate::sync::hooks;
@@ -118,13 +117,10 @@ impl<'gc, T: Trace<'gc>> Gc<'gc, T> {
     /// If the heap's hard limit is reached or the system has no memory; see [`Gc::try_new`].
     #[inline(always)]
     pub fn new(mc: &Mutation<'gc>, value: T) -> Self {
-        match mc.alloc(value) {
-            Ok(pointer) => Gc {
-                pointer,
-                brand: PhantomData,
-                target: PhantomData,
-            },
-            Err(error) => out_of_memory(error),
+        Gc {
+            pointer: mc.alloc(value),
+            brand: PhantomData,
+            target: PhantomData,
         }
     }
 
@@ -134,7 +130,7 @@ impl<'gc, T: Trace<'gc>> Gc<'gc, T> {
     /// [`AllocError`] when `max_heap` is reached or the system has no memory. A cycle has been asked for; after the next
     /// boundary another try may succeed.
     pub fn try_new(mc: &Mutation<'gc>, value: T) -> Result<Self, AllocError> {
-        mc.alloc(value).map(|pointer| Gc {
+        mc.try_alloc(value).map(|pointer| Gc {
             pointer,
             brand: PhantomData,
             target: PhantomData,

@@ -261,6 +261,13 @@ impl MutatorState {
         })
     }
 
+    /// A new object in a slot from the slow path is initialised.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn allocated_slowly(&self, object: usize) {
+        self.allocated(object, self.allocates_grey());
+    }
+
     /// A new object is initialised; hands it to the markers if its slot was one for a grey object.
     #[inline]
     pub(crate) fn allocated(&self, object: usize, grey: bool) {

@@ -2,7 +2,8 @@
 //!
 //! The fast path bumps a pointer. For a type `T` it is, compiled: the address of `T`'s `TypeInfo` masked to an offset
 //! into a direct-mapped table, one compare of the key, an add, one compare with the end of the run, one store, and a
-//! prefetch (11 instructions); for plain data the table index is a constant and the key compare goes.
+//! prefetch: 15 instructions, 8 of which find the entry, once for neighbouring allocations of a type (`objdump -d` of
+//! `benches/peers`' `bottom_up` and `populate`). For plain data the table index is a constant and the key compare goes.
 //!
 //! | part | is |
 //! |---|---|
@@ -88,11 +89,17 @@ pub(crate) enum Place {
     Plain(usize),
 }
 
+/// What tells entries of one type apart: nothing but for slices, whose slots differ. For others the compiler knows that.
+#[inline(always)]
+fn salt(info: &'static TypeInfo, slot_size: usize) -> usize {
+    if info.slot_size == 0 { slot_size } else { 0 }
+}
+
 /// What a typed entry is found by. Slot sizes, at most 32 KiB in granules, fit above the address.
 #[inline(always)]
 fn key_of(info: &'static TypeInfo, slot_size: usize) -> usize {
     let address: *const TypeInfo = info;
-    address.addr() ^ (slot_size << 44)
+    address.addr() ^ (salt(info, slot_size) << 44)
 }
 
 /// See the module header. Used by one thread at a time: the mutator inside, the collector while it holds the gate.
@@ -129,7 +136,7 @@ impl Cache {
     #[inline(always)]
     fn entry_of(&self, info: &'static TypeInfo, slot_size: usize) -> &Entry {
         let address: *const TypeInfo = info;
-        let hash = address.addr() / align_of::<TypeInfo>() + slot_size / GRANULE;
+        let hash = address.addr() / align_of::<TypeInfo>() + salt(info, slot_size) / GRANULE;
         &self.table[hash % ENTRIES]
     }
 
