@@ -1,7 +1,7 @@
 //! The workloads for collectors whose `Gc` is cloned like an `Rc` and found by counts or by scanning.
 //!
 //! Included by a package per collector, each with a module `system` that names its `Gc`, its cell and its
-//! derives; the feature `finalize` says that it wants a second one.
+//! derives; the feature `finalize` says that it wants a second one, `by-hand` that it has none and collects when asked.
 
 use std::process::ExitCode;
 
@@ -10,6 +10,25 @@ use peers_common::{Latency, Random, Request, depths, mix, run};
 #[cfg(feature = "finalize")]
 use crate::system::Finalize;
 use crate::system::{Gc, Mutable, Trace};
+
+/// `Trace` for a collector that has no derive: what it visits.
+macro_rules! trace_by_hand {
+    ($name:ident: $($field:ident),*) => {
+        #[cfg(feature = "by-hand")]
+        impl Trace for $name {
+            fn trace(&self, tracer: &mut crate::system::Tracer) {
+                $(self.$field.trace(tracer);)*
+            }
+        }
+    };
+}
+
+/// Between two pieces of work: a collector that runs when asked may be asked here.
+#[inline(always)]
+fn poll() {
+    #[cfg(feature = "by-hand")]
+    crate::system::poll();
+}
 
 /// The program.
 pub fn main() -> ExitCode {
@@ -30,12 +49,14 @@ fn workloads(request: &Request) -> Option<u64> {
     })
 }
 
-#[derive(Trace)]
+#[cfg_attr(not(feature = "by-hand"), derive(Trace))]
 #[cfg_attr(feature = "finalize", derive(Finalize))]
 struct Tree {
     left: Option<Gc<Tree>>,
     right: Option<Gc<Tree>>,
 }
+
+trace_by_hand!(Tree: left, right);
 
 impl Tree {
     fn bottom_up(depth: u32) -> Gc<Tree> {
@@ -56,13 +77,17 @@ fn binary_trees(max: u32) -> u64 {
     let mut checksum = Tree::bottom_up(max + 1).count();
     let long_lived = Tree::bottom_up(max);
     for (depth, trees) in depths(max) {
-        let sum = (0..trees).map(|_| Tree::bottom_up(depth).count()).sum();
+        let count = |_| {
+            poll();
+            Tree::bottom_up(depth).count()
+        };
+        let sum = (0..trees).map(count).sum();
         checksum = mix(checksum, sum);
     }
     mix(checksum, long_lived.count())
 }
 
-#[derive(Trace)]
+#[cfg_attr(not(feature = "by-hand"), derive(Trace))]
 #[cfg_attr(feature = "finalize", derive(Finalize))]
 struct Node {
     left: Mutable<Option<Gc<Node>>>,
@@ -70,6 +95,8 @@ struct Node {
     i: u64,
     j: u64,
 }
+
+trace_by_hand!(Node: left, right);
 
 impl Node {
     fn new(left: Option<Gc<Node>>, right: Option<Gc<Node>>) -> Gc<Node> {
@@ -117,24 +144,28 @@ fn gcbench(max: u32) -> u64 {
     for (depth, trees) in depths(max) {
         let mut sum = 0;
         for _ in 0..trees / 2 {
+            poll();
             let top = Node::new(None, None);
             top.populate(depth);
             sum += top.first();
         }
-        sum += (0..trees / 2)
-            .map(|_| Node::bottom_up(depth).first())
-            .sum::<u64>();
+        for _ in 0..trees / 2 {
+            poll();
+            sum += Node::bottom_up(depth).first();
+        }
         checksum = mix(checksum, sum);
     }
     mix(checksum, long_lived.count() + (array[1000] * 1e9) as u64)
 }
 
-#[derive(Trace)]
+#[cfg_attr(not(feature = "by-hand"), derive(Trace))]
 #[cfg_attr(feature = "finalize", derive(Finalize))]
 struct Item {
     value: u64,
     next: Mutable<Option<Gc<Item>>>,
 }
+
+trace_by_hand!(Item: next);
 
 fn item(value: u64) -> Gc<Item> {
     Gc::new(Item {
@@ -148,6 +179,7 @@ fn churn(live: u64, operations: u64) -> u64 {
     let mut newest = oldest.clone();
     let mut sum = 0;
     for value in 1..live + operations {
+        poll();
         let last = item(value);
         *newest.next.borrow_mut() = Some(last.clone());
         newest = last;
@@ -169,12 +201,14 @@ fn finish(checksum: u64) -> u64 {
     peers_common::print_and_exit(checksum)
 }
 
-#[derive(Trace)]
+#[cfg_attr(not(feature = "by-hand"), derive(Trace))]
 #[cfg_attr(feature = "finalize", derive(Finalize))]
 struct Vertex {
     id: u64,
     edges: [Mutable<Option<Gc<Vertex>>>; 4],
 }
+
+trace_by_hand!(Vertex: edges);
 
 fn rewiring(nodes: u64, stores: u64) -> u64 {
     let none = || std::array::from_fn(|_| Mutable::new(None));
@@ -183,6 +217,7 @@ fn rewiring(nodes: u64, stores: u64) -> u64 {
         .collect();
     let mut random = Random::new();
     for done in 0..stores {
+        poll();
         let from = random.below(nodes) as usize;
         if done % 10 == 9 {
             let old = table[from].clone();
@@ -206,13 +241,15 @@ fn rewiring(nodes: u64, stores: u64) -> u64 {
     finish(checksum)
 }
 
-#[derive(Trace)]
+#[cfg_attr(not(feature = "by-hand"), derive(Trace))]
 #[cfg_attr(feature = "finalize", derive(Finalize))]
 struct Bead {
     value: u64,
     next: Mutable<Option<Gc<Bead>>>,
     previous: Mutable<Option<Gc<Bead>>>,
 }
+
+trace_by_hand!(Bead: next, previous);
 
 fn bead(value: u64, previous: Option<Gc<Bead>>) -> Gc<Bead> {
     Gc::new(Bead {
@@ -248,10 +285,14 @@ fn walk(first: &Gc<Bead>) -> u64 {
 }
 
 fn rings(rings: u64, length: u64) -> u64 {
-    (0..rings).map(|done| walk(&ring(length, done))).sum()
+    let one = |done| {
+        poll();
+        walk(&ring(length, done))
+    };
+    (0..rings).map(one).sum()
 }
 
-#[derive(Trace)]
+#[cfg_attr(not(feature = "by-hand"), derive(Trace))]
 #[cfg_attr(feature = "finalize", derive(Finalize))]
 struct Valued {
     left: Option<Gc<Valued>>,
@@ -259,6 +300,8 @@ struct Valued {
     value: u64,
     depth: u64,
 }
+
+trace_by_hand!(Valued: left, right);
 
 fn build(depth: u32, next: &mut u64) -> Gc<Valued> {
     let mut child = || (depth > 0).then(|| build(depth - 1, next));
@@ -290,7 +333,7 @@ fn traversal(depth: u32, rounds: u64) -> u64 {
 }
 
 fn live(depth: u32) -> Gc<Valued> {
-    let mut child = || (depth > 1).then(|| live(depth - 1));
+    let child = || (depth > 1).then(|| live(depth - 1));
     let (left, right) = (child(), child());
     Gc::new(Valued {
         left,
@@ -300,7 +343,7 @@ fn live(depth: u32) -> Gc<Valued> {
     })
 }
 
-#[derive(Trace)]
+#[cfg_attr(not(feature = "by-hand"), derive(Trace))]
 #[cfg_attr(feature = "finalize", derive(Finalize))]
 struct Cons {
     next: Option<Gc<Cons>>,
@@ -308,12 +351,15 @@ struct Cons {
     more: [u64; 2],
 }
 
+trace_by_hand!(Cons: next);
+
 fn latency(depth: u32, batches: u64) -> u64 {
     const WINDOW: usize = 64;
     let tree = live(depth);
     let mut window: [Option<Gc<Cons>>; WINDOW] = [const { None }; WINDOW];
     let (mut latency, mut total) = (Latency::start(batches), 0u64);
     for batch in 0..batches {
+        poll();
         let head: Option<Gc<Cons>> = (0..1000).fold(None, |next, i| {
             Some(Gc::new(Cons {
                 next,

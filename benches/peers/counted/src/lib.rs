@@ -1,7 +1,8 @@
-//! The workloads with Rust's own owners: `Rc` with reference counts, `Box` where the data is a tree.
+//! The workloads with Rust's own owners: `Rc` and `Arc` with reference counts, `Box` where the data is a tree.
 //!
-//! `Rc` leaks rings and the graph's cycles of replaced nodes, as it does to its users.
+//! `Rc` and `Arc` leak rings and the graph's cycles of replaced nodes, as they do to their users.
 
+mod arc;
 mod boxed;
 mod rc;
 
@@ -12,6 +13,11 @@ use peers_common::{Request, run};
 /// The program with `Rc`.
 pub fn rc() -> ExitCode {
     run(rc::workloads)
+}
+
+/// The program with `Arc`.
+pub fn arc() -> ExitCode {
+    run(arc::workloads)
 }
 
 /// The program with `Box`.

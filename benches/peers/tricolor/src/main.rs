@@ -27,6 +27,7 @@ fn main() -> ExitCode {
             "graph" => graph::rewiring(&heap, size(0), size(1)),
             "rings" => rings::rings(&heap, size(0), size(1)),
             "traversal" => traversal::traversal(&heap, size(0) as u32, size(1)),
+            "traversal-raw" => traversal::beside_raw(&heap, size(0) as u32, size(1)),
             "latency" => live::latency(&heap, size(0) as u32, size(1)),
             "mark-ordered" => live::mark_ordered(&heap, size(0) as u32),
             "mark-shuffled" => live::mark_shuffled(&heap, size(0) as u32),
