@@ -1,6 +1,9 @@
-"""Writes the figures of a round as a table in Markdown and as bar charts in SVG."""
+"""Writes the figures of a round as tables in Markdown, with a bar chart for each workload."""
 
-OURS = "tricolor-gc"
+import chart
+import targets
+from systems import OURS, has_collector, is_ours
+
 TITLES = {
     "binary-trees": "binary-trees",
     "gcbench": "GCBench",
@@ -8,16 +11,22 @@ TITLES = {
     "graph": "Random graph rewiring",
     "rings": "Short-lived cycles",
     "traversal": "Traversal",
+    "traversal-raw": "Traversal beside raw pointers",
     "threads": "binary-trees on two threads, one heap",
     "latency": "Allocation beside 512 MB of live objects",
-    "mark-ordered": "One full collection, objects in allocation order",
-    "mark-shuffled": "One full collection, objects at random addresses",
+    "mark-ordered": "Full collections, objects in allocation order",
+    "mark-shuffled": "Full collections, objects at random addresses",
     "tables": "Growing hash tables",
     "strings": "Strings",
     "arrays": "Large array with random stores",
 }
+TIMES = [("CPU s", "cpu", "{:.2f}"), ("wall s", "wall", "{:.2f}"), ("peak RSS MiB", "rss", "{:.0f}")]
 # More columns: (heading, figure, format).
 MORE = {
+    "traversal-raw": [
+        ("a round through `Gc`, µs", "gc_round_us", "{:.0f}"),
+        ("through raw pointers", "raw_round_us", "{:.0f}"),
+    ],
     "latency": [
         ("CPU p50, µs per 1000", "cpu_p50_us", "{:.1f}"),
         ("p99.9", "cpu_p999_us", "{:.1f}"),
@@ -26,53 +35,64 @@ MORE = {
         ("wall max", "wall_max_us", "{:.0f}"),
     ],
     "mark-ordered": [
-        ("collection, CPU ms", "collect_cpu_ms", "{:.0f}"),
-        ("M objects/s", "mark_mobjects_per_s", "{:.1f}"),
+        ("a collection, CPU ms", "collect_cpu_ms", "{:.0f}"),
+        ("M objects per CPU s", "mark_mobjects_per_s", "{:.1f}"),
+        ("marking alone, M objects per s", "marking_mobjects_per_s", "{:.1f}"),
     ],
 }
 MORE["mark-shuffled"] = MORE["mark-ordered"]
 STOPS = [("cycles", "cycles", "{:.0f}"), ("longest stop, µs", "longest_stop_us", "{:.1f}")]
+INTRODUCTION = """# Performance
+
+Written by `benches/peers/run`; `results.json` holds all figures. A system runs as one process for each run; the systems take
+turns, and figures are medians of as many runs as the column *runs* says. *CPU* is user + system time of the whole process with
+all its threads, *low–high* its range over the runs, *ratio* that time divided by tricolor-gc's: above 1 is slower than
+tricolor-gc. Peak memory is of the whole process; longest stops and waits are the longest of all runs. Stops are what a system
+says of itself, where it does. All checksums of a workload agree, or the round has failed.
+
+Compare within a table only, and mind what is compared: C frees by hand (Boehm's collector apart) and so leaks the graph's
+cycles; `Rc` and `Arc` leak those and the rings, `bumpalo` frees whole arenas at once. `bacon_rajan_cc` collects when the program
+asks: after 2^18 possible roots. Java starts its machine and compiles within the time measured. A system without a row does not
+have the workload.
+"""
 
 
+def figure_of(name):
+    """What a workload is ranked by in its chart: (figure, unit, format)."""
+    if name == "latency":
+        return "cpu_p999_us", "µs of CPU, slowest thousandth of 1000 allocations", "{:.0f} µs"
+    if name.startswith("mark-"):
+        return "collect_cpu_ms", "CPU ms of one", "{:.0f} ms"
+    return "cpu", "CPU seconds", "{:.2f} s"
 
-def write(results, folder):
-    """Writes table.md and a chart for each workload to `folder`."""
-    ordered = [name for name in TITLES if name in results]
+
+def write(stored, folder):
+    """Writes README.md and a chart for each workload to `folder`."""
+    results = {name: stored["workloads"][name] for name in TITLES if name in stored["workloads"]}
+    lines = [INTRODUCTION, "## Machine", "", *stored["machine"], "", "## Summary", "", *summary(results)]
+    lines += ["## Targets", "", *targets.table(results)]
+    for name, result in results.items():
+        lines += section(name, result)
+        (folder / f"{name}.svg").write_text(draw(name, result["systems"]))
+    (folder / "README.md").write_text("\n".join(lines).rstrip() + "\n")
+
+
+def summary(results):
+    """Our figures beside C's and those of the best other collector, by what the workload is ranked by."""
     lines = [
-        "# Performance",
-        "",
-        "Written by `benches/peers/run`: medians of a round with the systems interleaved, on one machine. CPU is user +",
-        "system time of the whole process with all its threads. C frees by hand (Boehm's collector apart), and so leaks the",
-        "graph's cycles; `Rc` leaks those and the rings. Sorted by CPU time; compare within one table only.",
-        "",
-    ]
-    lines += summary(results, ordered)
-    for name in ordered:
-        lines += section(name, results[name])
-        (folder / f"{name}.svg").write_text(chart(name, results[name]["systems"]))
-    (folder / "table.md").write_text("\n".join(lines) + "\n")
-
-
-def summary(results, ordered):
-    """Our CPU seconds beside the best by hand and the best of the other collectors."""
-    by_hand = ("C ", "Rc", "Box", "bumpalo")
-    lines = [
-        "| workload | tricolor-gc, CPU s | C mimalloc | C malloc | best other collector | our share of its time |",
+        "| workload | tricolor-gc | C mimalloc | C malloc | best other collector | its time / ours |",
         "|---|---:|---:|---:|---|---:|",
     ]
-    for name in ordered:
-        figure = "collect_cpu_ms" if name.startswith("mark-") else "cpu"
-        systems = {s: f[figure] for s, f in results[name]["systems"].items() if figure in f}
-        others = {s: v for s, v in systems.items()
-                  if s != OURS and (s == "C Boehm" or not s.startswith(by_hand))}
-        ours = systems.get(OURS)
-        best = min(others, key=others.get) if others else None
-        unit = " ms" if figure == "collect_cpu_ms" else ""
-        show = lambda value: "–" if value is None else f"{value:.2f}{unit}" if not unit else f"{value:.0f}{unit}"
-        best_text = f"{best} {show(others[best])}" if best else "–"
-        share = f"{ours / others[best]:.2f}" if best and ours else "–"
-        lines.append(f"| [{TITLES[name]}](#{anchor(name)}) | {show(ours)} | {show(systems.get('C mimalloc'))} "
-                     f"| {show(systems.get('C malloc'))} | {best_text} | {share} |")
+    for name, result in results.items():
+        figure, _, form = figure_of(name)
+        systems = {s: f[figure] for s, f in result["systems"].items() if figure in f}
+        show = lambda system: form.format(systems[system]) if system in systems else "–"
+        others = [s for s in systems if has_collector(s) and not is_ours(s)]
+        best = min(others, key=systems.get, default=None)
+        best_text = f"{best}, {show(best)}" if best else "–"
+        share = f"{systems[best] / systems[OURS]:.2f}" if best and systems.get(OURS) else "–"
+        lines.append(f"| [{TITLES[name]}](#{anchor(name)}) | {show(OURS)} | {show('C mimalloc')} | {show('C malloc')} "
+                     f"| {best_text} | {share} |")
     return lines + [""]
 
 
@@ -81,18 +101,21 @@ def anchor(name):
 
 
 def section(name, result):
-    sizes = " ".join(map(str, result["sizes"]))
     systems = result["systems"]
-    columns = [("CPU s", "cpu", "{:.2f}"), ("wall s", "wall", "{:.2f}"), ("peak RSS MB", "rss", "{:.0f}")]
-    columns += MORE.get(name, []) + STOPS
+    columns = [*TIMES, *MORE.get(name, []), *STOPS]
     columns = [c for c in columns if any(c[1] in figures for figures in systems.values())]
-    lines = [f"## {TITLES[name]}", "", f"`{name} {sizes}`", "", f"![{TITLES[name]}]({name}.svg)", ""]
-    lines.append("| system | " + " | ".join(heading for heading, _, _ in columns) + " |")
-    lines.append("|---|" + "---:|" * len(columns))
+    headings = [heading for heading, _, _ in columns]
+    headings[1:1] = ["low–high", "ratio"]
+    lines = [f"## {TITLES[name]}", "", f"Repeated by `{result['command']}`; each program is called with "
+             f"`{name} {' '.join(map(str, result['sizes']))}`.", "", f"![{TITLES[name]}]({name}.svg)", "",
+             f"| system | runs | {' | '.join(headings)} |", "|---|" + "---:|" * (len(headings) + 1)]
+    ours = systems.get(OURS, {}).get("cpu")
     for system, figures in by_cpu(systems):
         cells = [form.format(figures[key]) if key in figures else "–" for _, key, form in columns]
-        label = f"**{system}**" if system == OURS else system
-        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+        cells[1:1] = [f"{figures['cpu_low']:.2f}–{figures['cpu_high']:.2f}",
+                      f"{figures['cpu'] / ours:.2f}" if ours else "–"]
+        label = f"**{system}**" if is_ours(system) else system
+        lines.append(f"| {label} | {figures['runs']} | {' | '.join(cells)} |")
     failed = [f"{system} ({figures['error']})" for system, figures in systems.items() if "error" in figures]
     if failed:
         lines += ["", "Failed: " + ", ".join(failed) + "."]
@@ -104,28 +127,18 @@ def by_cpu(systems):
     return sorted(good, key=lambda item: item[1]["cpu"])
 
 
-def chart(name, systems):
-    """Horizontal bars: CPU seconds, or milliseconds of a collection, or µs of the slowest thousandth."""
-    key, unit = "cpu", "CPU s"
-    if name == "latency":
-        key, unit = "cpu_p999_us", "µs CPU, p99.9 of 1000 allocations"
-    elif name.startswith("mark-"):
-        key, unit = "collect_cpu_ms", "CPU ms of one collection"
-    bars = sorted((f[key], s) for s, f in systems.items() if key in f)
-    longest = max((value for value, _ in bars), default=1) or 1
-    row, left, width = 22, 190, 420
-    height = 50 + row * len(bars)
-    out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + width + 90}" height="{height}" '
-        'font-family="sans-serif" font-size="12">',
-        '<rect width="100%" height="100%" fill="#ffffff"/>',
-        f'<text x="10" y="20" font-size="14" font-weight="bold">{TITLES[name]}: {unit}</text>',
-    ]
-    for index, (value, system) in enumerate(bars):
-        y = 36 + row * index
-        length = max(1, width * value / longest)
-        colour = "#c0392b" if system == OURS else "#7f8c9b"
-        out.append(f'<text x="{left - 8}" y="{y + 13}" text-anchor="end">{system}</text>')
-        out.append(f'<rect x="{left}" y="{y}" width="{length:.1f}" height="16" fill="{colour}"/>')
-        out.append(f'<text x="{left + length + 6:.1f}" y="{y + 13}">{value:.4g}</text>')
-    return "\n".join([*out, "</svg>"]) + "\n"
+def draw(name, systems):
+    """The chart of a workload; behind each bar the value, its ratio to ours and the memory."""
+    figure, unit, form = figure_of(name)
+    ours = systems.get(OURS, {}).get(figure)
+    rows = []
+    for system, figures in systems.items():
+        if figure not in figures:
+            continue
+        colour = chart.OURS_COLOUR if is_ours(system) else \
+            chart.COLLECTOR_COLOUR if has_collector(system) else chart.OTHER_COLOUR
+        ratio = f" · {figures[figure] / ours:.2f} ×" if ours else ""
+        rows.append((system, figures[figure], colour, f"{form.format(figures[figure])}{ratio} · {figures['rss']:.0f} MiB"))
+    entries = [(chart.OURS_COLOUR, OURS), (chart.COLLECTOR_COLOUR, "with a collector"),
+               (chart.OTHER_COLOUR, "freed by hand or by counts")]
+    return chart.bars(f"{TITLES[name]}: {unit}, × tricolor-gc, peak memory", rows, ours, entries)

