@@ -2,7 +2,7 @@
 
 from html import escape
 
-ROW, LEFT, WIDTH, RIGHT, TOP = 24, 210, 430, 240, 64
+ROW, LEFT, WIDTH, RIGHT, TOP = 24, 210, 430, 240, 84
 OURS_COLOUR, COLLECTOR_COLOUR, OTHER_COLOUR = "#c0392b", "#5b6b7b", "#b4bec8"
 # A bar longer than so many times ours is cut, that the others can be told apart.
 LONGEST = 6
@@ -16,13 +16,13 @@ def text(x, y, content, *, size=13, anchor="start", weight="normal", colour="#1b
 def legend(entries):
     out, x = [], 12
     for colour, label in entries:
-        out.append(f'<rect x="{x}" y="36" width="12" height="12" fill="{colour}"/>')
-        out.append(text(x + 18, 47, label, size=12))
+        out.append(f'<rect x="{x}" y="54" width="12" height="12" fill="{colour}"/>')
+        out.append(text(x + 18, 65, label, size=12))
         x += 34 + 7 * len(label)
     return out
 
 
-def bars(title, rows, ours, entries):
+def bars(title, subtitle, rows, ours, entries):
     """A chart of (label, value, colour, note), shortest first; the note stands behind the bar."""
     rows = sorted(rows, key=lambda row: row[1])
     longest = max((value for _, value, _, _ in rows), default=1) or 1
@@ -33,6 +33,7 @@ def bars(title, rows, ours, entries):
         'font-family="Helvetica, Arial, DejaVu Sans, sans-serif">',
         '<rect width="100%" height="100%" fill="#ffffff"/>',
         text(12, 22, title, size=15, weight="bold"),
+        text(12, 42, subtitle),
         *legend(entries),
     ]
     for index, (label, value, colour, note) in enumerate(rows):

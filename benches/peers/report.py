@@ -60,10 +60,10 @@ have the workload.
 def figure_of(name):
     """What a workload is ranked by in its chart: (figure, unit, format)."""
     if name == "latency":
-        return "cpu_p999_us", "µs of CPU, slowest thousandth of 1000 allocations", "{:.0f} µs"
+        return "cpu_p999_us", "CPU time of 1000 allocations, 99.9th percentile", "{:.0f} µs"
     if name.startswith("mark-"):
-        return "collect_cpu_ms", "CPU ms of one", "{:.0f} ms"
-    return "cpu", "CPU seconds", "{:.2f} s"
+        return "collect_cpu_ms", "CPU time of one", "{:.0f} ms"
+    return "cpu", "CPU time", "{:.2f} s"
 
 
 def write(stored, folder):
@@ -141,4 +141,4 @@ def draw(name, systems):
         rows.append((system, figures[figure], colour, f"{form.format(figures[figure])}{ratio} · {figures['rss']:.0f} MiB"))
     entries = [(chart.OURS_COLOUR, OURS), (chart.COLLECTOR_COLOUR, "with a collector"),
                (chart.OTHER_COLOUR, "freed by hand or by counts")]
-    return chart.bars(f"{TITLES[name]}: {unit}, × tricolor-gc, peak memory", rows, ours, entries)
+    return chart.bars(TITLES[name], f"{unit} · relative to tricolor-gc · peak memory", rows, ours, entries)
