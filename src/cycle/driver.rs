@@ -325,6 +325,7 @@ impl Core {
         let ratio = pacer::assist_ratio(live, self.heap_now(), d.cycle.goal);
         self.assist_ratio.store(ratio, Ordering::Relaxed);
         self.counters.credit.store(0, Ordering::Relaxed);
+        self.worklist.open();
         self.set_phase(Phase::Marking);
         d.stage = Stage::Mark;
         Advance::Progress

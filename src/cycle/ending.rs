@@ -88,6 +88,7 @@ impl Core {
             state.flush(self);
         }
         self.push_roots();
+        self.worklist.open();
         let mut marker = None;
         while matches!(self.mark_some(&mut marker, u64::MAX), Marking::Progress) {}
         if let Some(marker) = &mut marker {

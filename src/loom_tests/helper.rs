@@ -2,7 +2,8 @@
 //! tell it which cycle it is in.
 
 use super::harness::{
-    Bound, Caught, Model, are_caught, cycle, heap, hold, model, must_be_freed, spawn, switch_point,
+    Bound, Caught, Model, are_caught, cycle, finish, heap, hold, model, must_be_freed, mutator,
+    spawn, switch_point,
 };
 use super::objects::{Node, Shared};
 use crate::sync::thread;
@@ -12,6 +13,7 @@ use crate::{Barrier, Gc, Root, Rootable};
 const BOUND: Bound = Bound { preemptions: 2 };
 
 type NodeRoot = Root<Rootable![Node<'_>]>;
+type SharedRoot = Root<Rootable![Shared<'_>]>;
 
 /// 0 → 1, rooted; 2 is garbage. A helping thread comes and goes; there are two cycles.
 fn help() {
@@ -49,8 +51,7 @@ fn steps() {
         Root::new(mc, Gc::new(mc, Node::new(0, Some(child))))
     });
     // A step ends between objects of different types.
-    let shared: Root<Rootable![Shared<'_>]> =
-        main.enter(|mc| Root::new(mc, Gc::new(mc, Shared::new(4, None))));
+    let shared: SharedRoot = main.enter(|mc| Root::new(mc, Gc::new(mc, Shared::new(4, None))));
     let _ = heap.core().request_new_cycle();
     let stepping = heap.clone();
     loom::explore();
@@ -76,10 +77,45 @@ fn steps() {
     });
 }
 
+/// A helper that looked at the phase in the cycle before comes for a block when the next one arms: a grey mutator has handed
+/// one over, and another, whose barrier is not on yet, writes the cell of the object in it.
+fn come_late() {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let root: SharedRoot = main.enter(|mc| Root::new(mc, Gc::new(mc, Shared::new(0, None))));
+    let (helped, written) = (heap.clone(), root.clone());
+    loom::explore();
+    let writer = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            let object = written.get(mc);
+            thread::yield_now();
+            object.cell.lock(mc).set(None);
+        });
+    });
+    thread::yield_now();
+    let _ = heap.core().request_new_cycle();
+    let _ = heap.core().step(1);
+    main.enter(|mc| drop(SharedRoot::new(mc, root.get(mc))));
+    // Hands over what it has shaded.
+    drop(main);
+    // What is left of `help_marking` behind that look.
+    let helper = spawn(move || {
+        let mut marker = None;
+        let _ = helped.core().mark_some(&mut marker, u64::MAX);
+        if let Some(mut marker) = marker {
+            helped.core().retire_marker(&mut marker);
+        }
+    });
+    finish(&heap);
+    helper.join().unwrap();
+    writer.join().unwrap();
+}
+
 pub(super) fn models() -> Vec<Model> {
     vec![
         model("helping marker".into(), BOUND, help),
         model("small steps".into(), BOUND, steps),
+        model("late helper".into(), BOUND, come_late),
     ]
 }
 
@@ -87,6 +123,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("helping marker", Twin::MarkerBeforeBlock),
     ("helping marker", Twin::ActiveNotCounted),
     ("small steps", Twin::EdgesForgotten),
+    ("late helper", Twin::WorklistStaysOpen),
 ];
 
 #[test]

@@ -11,6 +11,11 @@
 //! grey object existed: a mutator shades only what it took from the heap, and to take a white object from the heap
 //! after its answer there would have to be a grey object left that protects it, and there was none.
 //!
+//! **Open and closed.** Mutators hand over grey objects while a cycle arms, when cells are still written without claims. A
+//! marker that looked at the phase in the cycle before may come for a block only then. So the list says itself whether it
+//! gives any away: it is opened when markers start and closed with the end of the cycle, under the lock under which blocks are
+//! taken.
+//!
 //! Not here: prefetching and scanning (`marker`).
 
 use crate::sync::Mutex;
@@ -27,6 +32,8 @@ pub(crate) const BLOCK: usize = 512;
 #[derive(Default)]
 struct State {
     blocks: Vec<Block>,
+    /// Markers may take blocks.
+    open: bool,
     /// Markers, assisting mutators included, that may hold edges of their own.
     active: usize,
     pushes: u64,
@@ -53,7 +60,7 @@ pub(crate) enum Take {
     Block(Block),
     /// Nothing here now, but somebody active may share.
     Wait,
-    /// Nothing here and nobody active.
+    /// Nothing here that may be taken, and nobody active.
     Dry,
 }
 
@@ -64,6 +71,11 @@ impl Worklist {
             available: AtomicUsize::new(0),
             hungry: AtomicUsize::new(0),
         }
+    }
+
+    /// Markers may start.
+    pub(crate) fn open(&self) {
+        self.state.lock().open = true;
     }
 
     /// Hands over the edges of `block` and leaves it empty.
@@ -81,7 +93,8 @@ impl Worklist {
     /// Takes a block and makes the caller active (unless it is already, as `active` says).
     pub(crate) fn take(&self, active: bool) -> Take {
         let mut state = self.state.lock();
-        let Some(block) = state.blocks.pop() else {
+        let open = state.open || twin::is(Twin::WorklistStaysOpen);
+        let Some(block) = state.blocks.pop_if(|_| open) else {
             return if state.active == usize::from(active) {
                 Take::Dry
             } else {
@@ -155,7 +168,7 @@ impl Worklist {
         self.available.store(0, Ordering::Relaxed);
     }
 
-    /// Forgets all work, at the end of a cycle, unless a marker is still active: it may have taken a block that a late
+    /// Forgets all work, at the end of a cycle, and closes the list, unless a marker is still active: it may have taken a block that a late
     /// barrier handed over, whose edges are all marked, and must be done with it before anything is freed.
     #[must_use]
     pub(crate) fn clear(&self) -> bool {
@@ -165,6 +178,7 @@ impl Worklist {
         }
         state.blocks.clear();
         state.deferred.clear();
+        state.open = false;
         self.available.store(0, Ordering::Relaxed);
         true
     }

@@ -159,6 +159,8 @@ twins! {
     SlotTakenEarly,
     /// Markers at work are not counted.
     ActiveNotCounted,
+    /// The worklist gives blocks away while a cycle arms.
+    WorklistStaysOpen,
 }
 
 /// Whether the code runs as this twin: the one that `TRICOLOR_TWIN` names, see [`planted`](super::planted).
