@@ -45,7 +45,7 @@ const _: () = assert!(DATA_PAGES * FREE_WORDS * 8 <= PAGE);
 
 /// Root slots in a segment of the root table.
 #[cfg(not(tricolor_loom))]
-pub(crate) const ROOT_SLOTS: usize = 168;
+pub(crate) const ROOT_SLOTS: usize = 252;
 /// Slots of a small span at most.
 #[cfg(not(tricolor_loom))]
 pub(crate) const MAX_SLOTS: usize = FREE_WORDS * 64;

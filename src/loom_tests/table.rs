@@ -200,6 +200,40 @@ fn give_back() {
     closed(table);
 }
 
+/// Two mutators look for slots at the same time, one of which is being dropped.
+fn two_takers() {
+    let (table, a, b) = table();
+    let table = Arc::new(table);
+    let [one, other] = [table.clone(), table.clone()];
+    b.release();
+    loom::explore();
+    let takers = [one, other].map(|table| {
+        spawn(move || {
+            let mut taken = Vec::new();
+            table.take_free(&mut taken);
+            for slot in &taken {
+                slot.fill(2000);
+            }
+            taken
+        })
+    });
+    release(a);
+    let mut taken: Vec<SlotRef> = Vec::new();
+    for taker in takers {
+        taken.extend(taker.join().unwrap());
+    }
+    if taken.iter().filter(|taken| **taken == b).count() != 1
+        || taken.iter().filter(|taken| **taken == a).count() > 1
+    {
+        violation("a slot was lost, or taken twice".to_owned());
+    }
+    if roots(&table) != vec![2000; taken.len()] {
+        violation("a new root is none".to_owned());
+    }
+    taken.iter().for_each(|slot| slot.release());
+    closed(table);
+}
+
 /// Roots are dropped while the table is armed, and released by the driver while another thread takes slots.
 fn released_zombies() {
     let (table, a, b) = table();
@@ -235,11 +269,16 @@ pub(super) fn models() -> Vec<Model> {
         model("table, armed drop".into(), BOUND, armed_drop),
         model("table, zombie".into(), BOUND, zombie),
         model("table, give back".into(), BOUND, give_back),
+        model("table, two takers".into(), BOUND, two_takers),
         model("table, released zombies".into(), BOUND, released_zombies),
     ]
 }
 
-pub(super) const TWINS: &[Caught] = &[("table, reuse", Twin::SlotTakenEarly)];
+pub(super) const TWINS: &[Caught] = &[
+    ("table, give back", Twin::SlotLeftFree),
+    ("table, closed", Twin::DroppedByAStore),
+    ("table, closed", Twin::TouchedAfterDrop),
+];
 
 #[test]
 fn the_table_keeps_its_roots() {

@@ -182,11 +182,9 @@ impl Mutation<'_> {
     fn take_root_slot(&self) -> SlotRef {
         // SAFETY: this thread is inside, so the stock is its own; `take_free` does not call out.
         let stock = unsafe { &mut *self.state().root_slots.get() };
-        loop {
-            if let Some(slot) = stock.pop() {
-                return slot;
-            }
-            self.state().core().roots.take_free(stock);
+        if let Some(slot) = stock.pop() {
+            return slot;
         }
+        self.state().core().roots.take_first(stock)
     }
 }

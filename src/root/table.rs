@@ -4,13 +4,28 @@
 //! read by markers without a lock. A `Root` is a pointer to a slot; it knows nothing
 //! of the heap's life, so the slot's state decides everything.
 //!
-//! | state | meaning |
-//! |---|---|
-//! | 0, *free* | on a free list |
-//! | count ≥ 1 | that many handles |
-//! | *leaving* | the last handle is being dropped, the slot goes on the free list |
-//! | *zombie* | the last handle was dropped while the table was *armed*: a root until the cycle sweeps |
-//! | + *dead* bit | the heap is gone; the last handle of the segment frees it |
+//! | state | meaning | left by |
+//! |---|---|---|
+//! | *free* | in nobody's hand | who takes it, under the table's lock → taken |
+//! | *taken* | in a mutator's stock | its mutator: `fill` → 1, `give_back` → free |
+//! | count ≥ 1 | that many handles | a handle: count ± 1; the last → free, or zombie while the table is *armed* |
+//! | *zombie* | the last handle was dropped while armed: a root until the cycle sweeps | the driver → free |
+//! | + *dead* bit | the heap is gone; the last handle of the segment frees it | the last handle |
+//!
+//! Each state has one party that may leave it, but for counts: handles change those by exchanges. `close`, which runs when the heap has
+//! no mutator and no driver any more, meets handles only. So a slot becomes a root by a store, and ceases to be one by a single
+//! exchange, which is needed to see the dead bit.
+//!
+//! **The last exchange is the dropper's last access**, to the slot and to its segment, unless it returns the dead bit. Whoever finds
+//! the slot free may take it at once; `close`, which finds no handle, may free the segment.
+//!
+//! **Slots are found again by looking.** A drop puts its slot on no list: that would be a second exchange. A mutator whose stock is
+//! empty goes through the table from where the last search ended, until it has an eighth of a segment. What a search may look at is
+//! paid for by slots handed out: [`LOOKS`] states for each, from old segments or new. When that is used up, the table grows. So
+//! making a root costs that many looks on average. The table stops growing when searches pay for themselves. In one round, the slots
+//! that a search finds occupied belong to roots that lived when the round began: at most *n*. The others are found. So with *m*
+//! slots a round costs *m* looks and brings `LOOKS · (m - n)`: enough when *m* is a third more than *n*. Unused looks are kept for
+//! stretches of the table in which all slots are occupied, one round of them at most.
 //!
 //! **A drop against a cycle.** A root dropped while marking must stay a root: another mutator may have read it and hold
 //! the object on its stack only. No handshake orders a drop, its thread may have no mutator. So `armed` is set before the
@@ -25,17 +40,17 @@
 //! In both cases the object is not lost. The test and the release need not be one step.
 //!
 //! **The end of a heap.** `close` sets the dead bit of every slot and counts in `orphans` those that still have handles.
-//! A handle dropped later sees the bit in its own state change and counts down; the last frees the segment. A slot found
-//! leaving is touched by its dropper still; its segment is left to leak (4 KiB, once in a blue moon).
+//! A handle dropped later sees the bit in its own exchange and counts down; the last frees the segment. One dropped before is not
+//! counted, and the exchange was its last access.
 
 use core::ptr::NonNull;
 
 use memoffset::offset_of;
 
 use crate::heap::layout::ROOT_SLOTS as SLOTS;
-use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::twin::{self, Twin};
-use crate::sync::witness::Witness;
+use crate::sync::witness::{MustDrop, Witness};
 use crate::sync::{Mutex, Snapshot};
 
 #[cfg(test)]
@@ -43,57 +58,68 @@ mod tests;
 
 const SEGMENT: usize = 4096;
 
+const FREE: u64 = 0;
 const COUNT: u64 = u32::MAX as u64;
-const LEAVING: u64 = 1 << 32;
+const TAKEN: u64 = 1 << 32;
 const ZOMBIE: u64 = 1 << 33;
 const DEAD: u64 = 1 << 63;
 /// Handles to one slot at most: so far below the other bits that threads which count before they look cannot reach them.
 const MAX_COUNT: u64 = COUNT / 2;
 
+/// A search that has found so many slots ends.
+const ENOUGH: usize = SLOTS.div_ceil(8);
+/// States that searches may look at, for each slot handed out.
+const LOOKS: usize = 4;
+
 /// One root.
-#[repr(C)]
+#[repr(C, align(16))]
 pub(crate) struct Slot {
-    /// See the module header. Changed by handles, by the collector (zombie → free) and by `close` (dead bit).
+    /// See the module header.
     state: AtomicU64,
     /// The object's address. Written by who makes the root, before the state says so (Release); read by markers after
     /// the state (Acquire). Kept when the root is dropped: a marker that has seen the handle may read it a moment later.
     object: AtomicUsize,
-    /// In a free slot, the next free one.
-    next: AtomicPtr<Slot>,
+    /// Read by who has a handle, written by who makes the first and who drops the last.
+    handles: Witness,
     /// Written when `close` has counted this slot's handles, read by who counts one down.
     counted: Witness,
 }
 
 impl Slot {
-    fn free() -> Self {
+    fn taken() -> Self {
         Slot {
-            state: AtomicU64::new(0),
+            state: AtomicU64::new(TAKEN),
             object: AtomicUsize::new(0),
-            next: AtomicPtr::new(core::ptr::null_mut()),
+            handles: Witness::default(),
             counted: Witness::default(),
         }
     }
 }
 
-#[repr(C, align(4096))]
-struct Segment {
+/// What all slots of a segment share, in a cache line that is seldom written.
+#[repr(align(64))]
+struct Head {
     /// The heap's identity.
     heap: u64,
     /// See the module header. Written by the driver, read by drops (Relaxed: ordered by the argument there).
     armed: AtomicBool,
-    /// Set by `close`: handles left, plus one while it counts.
-    orphans: AtomicUsize,
     /// A root has been dropped since the last cycle began. Relaxed: a hint for the idle heap.
     dropped: AtomicBool,
-    /// Slots dropped and not yet reused: a stack, taken whole.
-    free: AtomicPtr<Slot>,
+    /// Set by `close`: handles left, plus one while it counts.
+    orphans: AtomicUsize,
     /// Read by who uses the segment, written when it is freed.
     lives: Witness,
+    /// The segment must not leak.
+    _freed: MustDrop,
+}
+
+#[repr(C, align(4096))]
+struct Segment {
+    head: Head,
     slots: [Slot; SLOTS],
 }
 
 const _: () = assert!(size_of::<Segment>() == SEGMENT);
-const _: () = assert!(offset_of!(Slot, object) == 8);
 
 /// A slot of some heap's table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,11 +131,13 @@ unsafe impl Send for SlotRef {}
 unsafe impl Sync for SlotRef {}
 
 impl SlotRef {
+    #[inline(always)]
     fn get(&self) -> &Slot {
         // SAFETY: a `SlotRef` is used by a handle, which keeps the segment, or by the table's owner.
         unsafe { self.0.as_ref() }
     }
 
+    #[inline(always)]
     fn segment(&self) -> &Segment {
         let raw = self
             .0
@@ -119,19 +147,21 @@ impl SlotRef {
         // SAFETY: slots lie in segments, which are aligned to their size; kept alive as in `get`. The pointer was
         // derived from the segment's, so it may reach all of it.
         let segment = unsafe { &*raw };
-        segment.lives.read();
+        segment.head.lives.read();
         segment
     }
 
     /// The identity of the heap that the slot belongs to.
     #[inline]
     pub(crate) fn heap(&self) -> u64 {
-        self.segment().heap
+        self.segment().head.heap
     }
 
-    /// Makes a free slot a root with one handle.
-    pub(crate) fn fill(&self, object: usize) {
+    /// Makes a taken slot a root with one handle.
+    #[inline]
+    pub(crate) fn fill(self, object: usize) {
         let slot = self.get();
+        slot.handles.write();
         // Release: a marker that has seen the count of the handle before may read this address already.
         slot.object.store(object, Ordering::Release);
         // Release: pairs with the markers' Acquire in `scan`.
@@ -154,6 +184,7 @@ impl SlotRef {
     /// One handle fewer. The caller's handle is gone with this.
     pub(crate) fn release(self) {
         let slot = self.get();
+        slot.handles.read();
         // Acquire: pairs with the Release of other handles' drops; see the module header, 1.
         let mut seen = slot.state.load(Ordering::Acquire);
         while seen & COUNT > 1 {
@@ -172,49 +203,41 @@ impl SlotRef {
     }
 
     /// The caller's is the only handle.
+    #[inline(always)]
     fn release_last(self) {
-        let (slot, segment) = (self.get(), self.segment());
-        let armed = segment.armed.load(Ordering::Relaxed);
-        let to = if armed { ZOMBIE } else { LEAVING };
-        segment.dropped.store(true, Ordering::Relaxed);
-        // An exchange, so that the dead bit is seen. AcqRel: pairs with `close`.
-        let before = slot.state.swap(to, Ordering::AcqRel);
+        let (slot, head) = (self.get(), &self.segment().head);
+        slot.handles.write();
+        // Written seldom: other threads read this line.
+        if !head.dropped.load(Ordering::Relaxed) {
+            head.dropped.store(true, Ordering::Relaxed);
+        }
+        let armed = head.armed.load(Ordering::Relaxed);
+        let to = if armed { ZOMBIE } else { FREE };
+        // The last access, unless the dead bit is seen. Release: pairs with the Acquire of who takes the slot, and of `close`.
+        // Acquire: pairs with the Release of `close`.
+        let before = if twin::is(Twin::DroppedByAStore) {
+            let before = slot.state.load(Ordering::Acquire);
+            slot.state.store(to, Ordering::Release);
+            before
+        } else {
+            slot.state.swap(to, Ordering::AcqRel)
+        };
         if before & DEAD != 0 {
             slot.counted.read();
-            release_orphan(segment);
-        } else if !armed {
-            self.push_free();
-            segment.lives.read();
-            // Release: pairs with the Acquire of who takes the slot from the free list and waits for this.
-            slot.state.store(0, Ordering::Release);
-        }
-    }
-
-    fn push_free(self) {
-        let free = &self.segment().free;
-        let mut head = free.load(Ordering::Relaxed);
-        loop {
-            self.get().next.store(head, Ordering::Relaxed);
-            // Release: pairs with the Acquire in `take_free`.
-            match free.compare_exchange_weak(
-                head,
-                self.0.as_ptr(),
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return,
-                Err(now) => head = now,
-            }
+            release_orphan(self.segment());
+        } else if twin::is(Twin::TouchedAfterDrop) {
+            head.lives.read();
         }
     }
 }
 
 /// A handle of a closed segment is gone; the last takes the segment with it.
+#[cold]
 fn release_orphan(segment: &Segment) {
     let raw = core::ptr::from_ref(segment).cast_mut();
     // AcqRel: all uses of the segment come before it is freed.
-    if segment.orphans.fetch_sub(1, Ordering::AcqRel) == 1 {
-        segment.lives.write();
+    if segment.head.orphans.fetch_sub(1, Ordering::AcqRel) == 1 {
+        segment.head.lives.write();
         // SAFETY: the table gave the segment up when it was closed, and this was the last handle.
         drop(unsafe { Box::from_raw(raw) });
     }
@@ -233,8 +256,25 @@ pub(crate) struct RootTable {
 #[derive(Default)]
 struct Growth {
     armed: bool,
-    /// Where the search for free slots goes on.
+    /// The segment that was searched last.
     cursor: usize,
+    /// States that may be looked at before the table grows.
+    looks: usize,
+}
+
+impl Growth {
+    /// Takes free slots until there are enough, or the looks are used up. How many.
+    fn search(&mut self, all: &[NonNull<Segment>], slots: &mut Vec<SlotRef>) -> usize {
+        self.looks = self.looks.min(all.len() * SLOTS);
+        let mut found = 0;
+        while found < ENOUGH && self.looks >= SLOTS {
+            self.cursor = (self.cursor + 1) % all.len();
+            let taken = take_from(all[self.cursor], slots);
+            self.looks = self.looks - SLOTS + LOOKS * taken;
+            found += taken;
+        }
+        found
+    }
 }
 
 // SAFETY: segments are atomics.
@@ -265,46 +305,38 @@ impl RootTable {
         });
     }
 
-    /// Puts free slots into `slots`: those dropped since, else a new segment's.
+    /// Puts free slots into `slots`: those dropped since, and a new segment's if they are few.
     pub(crate) fn take_free(&self, slots: &mut Vec<SlotRef>) {
         let mut growth = self.lock.lock();
-        let found = self.with_segments(|all| {
-            for step in 0..all.len() {
-                let index = (growth.cursor + step) % all.len();
-                // SAFETY: segments live until `close`.
-                let segment = unsafe { all[index].as_ref() };
-                if segment.free.load(Ordering::Relaxed).is_null() {
-                    continue;
-                }
-                growth.cursor = index;
-                // Acquire: pairs with `push_free`. Taken whole, so no other thread can be in the middle of a pop.
-                take_chain(
-                    segment.free.swap(core::ptr::null_mut(), Ordering::Acquire),
-                    slots,
-                );
-                return true;
-            }
-            false
-        });
-        if !found {
-            self.grow(&growth, slots);
+        let found = self.with_segments(|all| growth.search(all, slots));
+        if found < ENOUGH {
+            self.grow(&mut growth, slots);
         }
     }
 
-    fn grow(&self, growth: &Growth, slots: &mut Vec<SlotRef>) {
+    /// A free slot; `stock`, which is empty, gets more of them.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn take_first(&self, stock: &mut Vec<SlotRef>) -> SlotRef {
+        self.take_free(stock);
+        stock.pop().expect("a new segment has slots")
+    }
+
+    fn grow(&self, growth: &mut Growth, slots: &mut Vec<SlotRef>) {
         let segment = Box::new(Segment {
-            heap: self.heap,
-            armed: AtomicBool::new(growth.armed),
-            orphans: AtomicUsize::new(0),
-            dropped: AtomicBool::new(false),
-            free: AtomicPtr::new(core::ptr::null_mut()),
-            lives: Witness::default(),
-            slots: core::array::from_fn(|_| Slot::free()),
+            head: Head {
+                heap: self.heap,
+                armed: AtomicBool::new(growth.armed),
+                dropped: AtomicBool::new(false),
+                orphans: AtomicUsize::new(0),
+                lives: Witness::default(),
+                _freed: MustDrop::default(),
+            },
+            slots: core::array::from_fn(|_| Slot::taken()),
         });
         let raw = NonNull::from(Box::leak(segment));
-        for index in 0..SLOTS {
-            slots.push(slot_of(raw, index));
-        }
+        slots.extend((0..SLOTS).rev().map(|index| slot_of(raw, index)));
+        growth.looks += LOOKS * SLOTS;
         // Under the lock, as a replacement must be.
         self.directory
             .replace(|old| old.iter().copied().chain([raw]).collect());
@@ -313,7 +345,8 @@ impl RootTable {
     /// Slots that a mutator took and did not use.
     pub(crate) fn give_back(&self, slots: &mut Vec<SlotRef>) {
         for slot in slots.drain(..) {
-            slot.push_free();
+            // Release: pairs with the Acquire in `take_from`.
+            slot.get().state.store(FREE, Ordering::Release);
         }
     }
 
@@ -331,9 +364,9 @@ impl RootTable {
         let mut growth = self.lock.lock();
         growth.armed = armed;
         self.each(|segment| {
-            segment.armed.store(armed, Ordering::Relaxed);
+            segment.head.armed.store(armed, Ordering::Relaxed);
             if armed {
-                segment.dropped.store(false, Ordering::Relaxed);
+                segment.head.dropped.store(false, Ordering::Relaxed);
             }
         });
         drop(growth);
@@ -361,7 +394,7 @@ impl RootTable {
     /// Whether a root has been dropped since the last cycle began.
     pub(crate) fn dropped_since_cycle(&self) -> bool {
         let mut dropped = false;
-        self.each(|segment| dropped |= segment.dropped.load(Ordering::Relaxed));
+        self.each(|segment| dropped |= segment.head.dropped.load(Ordering::Relaxed));
         dropped
     }
 
@@ -371,38 +404,38 @@ impl RootTable {
         for raw in directory.read(Clone::clone) {
             // SAFETY: alive until the last orphan or the line below frees it.
             let segment = unsafe { raw.as_ref() };
-            segment.orphans.store(1, Ordering::Relaxed);
-            let mut leaks = false;
+            let orphans = &segment.head.orphans;
+            orphans.store(1, Ordering::Relaxed);
             for slot in &segment.slots {
-                segment.orphans.fetch_add(1, Ordering::Relaxed);
+                orphans.fetch_add(1, Ordering::Relaxed);
                 slot.counted.write();
                 // AcqRel: pairs with `release_last`.
                 let before = slot.state.fetch_or(DEAD, Ordering::AcqRel);
-                leaks |= before & LEAVING != 0;
                 if before & COUNT == 0 {
-                    segment.orphans.fetch_sub(1, Ordering::Relaxed);
+                    orphans.fetch_sub(1, Ordering::Relaxed);
                 }
             }
-            if !leaks {
-                release_orphan(segment);
-            }
+            release_orphan(segment);
         }
     }
 }
 
-/// The slots of a chain of free ones, once their droppers have let go.
-fn take_chain(head: *mut Slot, slots: &mut Vec<SlotRef>) {
-    let mut next = NonNull::new(head);
-    while let Some(slot) = next {
-        let slot = SlotRef(slot);
-        let mut backoff = crate::sync::Backoff::default();
-        // Acquire: pairs with the last store of `release_last`.
-        while slot.get().state.load(Ordering::Acquire) != 0 && !twin::is(Twin::SlotTakenEarly) {
-            backoff.wait();
+/// Takes the free slots of a segment; how many. Under the lock. The lowest comes last: stocks are used from their end.
+fn take_from(segment: NonNull<Segment>, slots: &mut Vec<SlotRef>) -> usize {
+    let before = slots.len();
+    for index in (0..SLOTS).rev() {
+        let slot = slot_of(segment, index);
+        let state = &slot.get().state;
+        // Acquire: pairs with the Release of who dropped the root or gave the slot back.
+        if state.load(Ordering::Acquire) == FREE {
+            if !twin::is(Twin::SlotLeftFree) {
+                // Relaxed: the lock orders it before the next search.
+                state.store(TAKEN, Ordering::Relaxed);
+            }
+            slots.push(slot);
         }
-        next = NonNull::new(slot.get().next.load(Ordering::Relaxed));
-        slots.push(slot);
     }
+    slots.len() - before
 }
 
 /// A slot of a segment. The pointer keeps the segment's provenance, for `SlotRef::segment`.
@@ -416,14 +449,10 @@ fn release_zombies(segment: NonNull<Segment>) {
     for index in 0..SLOTS {
         let slot = slot_of(segment, index);
         let state = &slot.get().state;
-        // Relaxed: a zombie's object is not read again; `push_free` publishes the slot, and whoever takes it or closes the
-        // table acquires what its dropper released: an exchange continues the release sequence.
-        if state.load(Ordering::Relaxed) == ZOMBIE
-            && state
-                .compare_exchange(ZOMBIE, 0, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-        {
-            slot.push_free();
+        // Relaxed: a zombie's object is not read again, and whoever takes the slot or closes the table acquires what its dropper
+        // released: an exchange continues the release sequence.
+        if state.load(Ordering::Relaxed) == ZOMBIE {
+            let _ = state.compare_exchange(ZOMBIE, FREE, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 }

@@ -155,8 +155,12 @@ twins! {
     ClaimNotTraced,
     /// A scanned cell needs no barrier under Insertion.
     InsertionNeedsNothing,
-    /// A root's slot is taken from the free list while its dropper is still at it.
-    SlotTakenEarly,
+    /// A root's slot stays free when it is taken.
+    SlotLeftFree,
+    /// The last handle is dropped by a load and a store.
+    DroppedByAStore,
+    /// Who drops the last handle looks at the segment once more.
+    TouchedAfterDrop,
     /// Markers at work are not counted.
     ActiveNotCounted,
     /// The worklist gives blocks away while a cycle arms.

@@ -13,3 +13,6 @@ impl Watched {
 
 #[inline(always)]
 pub(crate) fn owned(_: usize) {}
+
+#[derive(Default)]
+pub(crate) struct MustDrop;

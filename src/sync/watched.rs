@@ -46,6 +46,16 @@ impl Watched {
     }
 }
 
+pub(crate) struct MustDrop(
+    #[expect(dead_code, reason = "its drop tells loom")] loom::alloc::Track<()>,
+);
+
+impl Default for MustDrop {
+    fn default() -> Self {
+        MustDrop(loom::alloc::Track::new(()))
+    }
+}
+
 pub(crate) fn owned(address: usize) {
     let watched = OWNED.with_borrow_mut(|owned| owned.entry(address).or_default().clone());
     watched.write();

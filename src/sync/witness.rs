@@ -31,3 +31,9 @@ impl Witness {
         self.0.read();
     }
 }
+
+/// Part of a value that must be dropped: under loom, an execution that ends without having dropped it is wrong.
+#[derive(Default)]
+pub(crate) struct MustDrop {
+    _watched: imp::MustDrop,
+}

@@ -1,4 +1,5 @@
-//! The limit on handles to one root: what a program that forgets its clones in a loop comes to. The counts are set near it.
+//! The limit on handles to one root: what a program that forgets its clones in a loop comes to. The counts are set near it. And the
+//! size of the table: dropped slots are found again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -39,7 +40,7 @@ fn refuses(slot: SlotRef) {
 
 #[test]
 fn a_handle_beyond_the_limit_is_refused_and_not_counted() {
-    const { assert!(MAX_COUNT <= COUNT / 2 && COUNT < LEAVING) };
+    const { assert!(MAX_COUNT <= COUNT / 2 && COUNT < TAKEN) };
     let (mut table, slot) = table_with_a_root(MAX_COUNT - 1);
     slot.retain();
     for _ in 0..3 {
@@ -54,7 +55,7 @@ fn a_handle_beyond_the_limit_is_refused_and_not_counted() {
     slot.retain();
     refuses(slot);
     drop_all(slot);
-    assert_eq!(state(slot), 0);
+    assert_eq!(state(slot), FREE);
     table.close();
 }
 
@@ -87,4 +88,105 @@ fn the_limit_holds_after_the_end_of_the_heap() {
     assert_eq!(state(slot), DEAD | MAX_COUNT);
     // Frees the segment: the last handle to it.
     drop_all(slot);
+}
+
+/// A table, a mutator's stock, and roots.
+struct Churn {
+    table: RootTable,
+    stock: Vec<SlotRef>,
+    roots: Vec<SlotRef>,
+    random: u64,
+}
+
+impl Churn {
+    /// So many roots, made one after the other.
+    fn new(roots: usize) -> Self {
+        let mut churn = Churn {
+            table: RootTable::new(1),
+            stock: Vec::new(),
+            roots: Vec::new(),
+            random: 1,
+        };
+        churn.roots = (0..roots).map(|_| churn.make()).collect();
+        churn
+    }
+
+    fn make(&mut self) -> SlotRef {
+        let slot = match self.stock.pop() {
+            Some(slot) => slot,
+            None => self.table.take_first(&mut self.stock),
+        };
+        slot.fill(16);
+        slot
+    }
+
+    /// Drops a root that a generator of pseudo-random numbers chooses (xorshift), and makes another.
+    fn replace(&mut self) {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        let index = self.random as usize % self.roots.len();
+        self.roots[index].release();
+        self.roots[index] = self.make();
+    }
+
+    fn segments(&self) -> usize {
+        self.table.with_segments(<[_]>::len)
+    }
+
+    /// The table has at most half as many slots again as there are roots, and a few segments.
+    #[track_caller]
+    fn is_small(&self) {
+        let most = self.roots.len() * 3 / 2 / SLOTS + 3;
+        let segments = self.segments();
+        assert!(segments <= most, "{segments} segments, at most {most}");
+        let mut found = 0;
+        self.table.scan(|_| found += 1);
+        assert_eq!(found, self.roots.len(), "each slot was taken once");
+    }
+
+    fn close(mut self) {
+        self.is_small();
+        self.roots.iter().for_each(|slot| slot.release());
+        self.table.close();
+    }
+}
+
+#[test]
+fn one_root_after_the_other_takes_one_segment() {
+    let mut churn = Churn::new(1);
+    for _ in 0..10 * SLOTS {
+        churn.replace();
+    }
+    assert_eq!(churn.segments(), 1);
+    churn.close();
+}
+
+#[test]
+fn roots_that_go_beside_a_stretch_of_roots_that_stay_leave_the_table_small() {
+    let mut churn = Churn::new(100 * SLOTS);
+    for _ in 0..1000 * SLOTS {
+        churn.make().release();
+    }
+    churn.close();
+}
+
+#[test]
+fn free_slots_that_lie_scattered_are_found() {
+    let mut churn = Churn::new(100 * SLOTS);
+    for _ in 0..1000 * SLOTS {
+        churn.replace();
+    }
+    churn.close();
+}
+
+#[test]
+fn a_table_that_was_full_is_used_again() {
+    let mut churn = Churn::new(100 * SLOTS);
+    let segments = churn.segments();
+    churn.roots.drain(..).for_each(SlotRef::release);
+    churn.roots = (0..100 * SLOTS).map(|_| churn.make()).collect();
+    // The second time, too few looks were left for the last segments.
+    assert!(churn.segments() <= segments + 1);
+    churn.close();
 }
