@@ -19,6 +19,10 @@
 //! one compare-exchange on one word. The price is that the collector must look again; it does so when a mutator that it
 //! asked to yield leaves, and at intervals.
 //!
+//! **Cost**, when nothing is asked, in the machine code of `benches/boundary.rs`: going inside takes 16 instructions, of which the
+//! compare-exchange is locked, and about 35 more for the question whether this thread runs a destructor (`Core::in_user_code`). Going
+//! outside takes 4, none of them locked.
+//!
 //! **Orderings.** Every transition out of Outside is an Acquire, every one back a Release: an owner sees what the owner before
 //! did.
 

@@ -39,6 +39,9 @@
 //!
 //! In both cases the object is not lost. The test and the release need not be one step.
 //!
+//! **Cost**, outside a cycle, in the machine code of `benches/boundary.rs`: a root is made by 12 instructions, none of them locked, and
+//! dropped by 17, of which the exchange is locked. The search adds about 15 for each root that is made when it finds most of a segment free.
+//!
 //! **The end of a heap.** `close` sets the dead bit of every slot and counts in `orphans` those that still have handles.
 //! A handle dropped later sees the bit in its own exchange and counts down; the last frees the segment. One dropped before is not
 //! counted, and the exchange was its last access.
@@ -79,7 +82,7 @@ pub(crate) struct Slot {
     /// The object's address. Written by who makes the root, before the state says so (Release); read by markers after
     /// the state (Acquire). Kept when the root is dropped: a marker that has seen the handle may read it a moment later.
     object: AtomicUsize,
-    /// Read by who has a handle, written by who makes the first and who drops the last.
+    /// Read by who has a handle, written by who makes the first, drops the last, or gives the slot back.
     handles: Witness,
     /// Written when `close` has counted this slot's handles, read by who counts one down.
     counted: Witness,
@@ -335,7 +338,7 @@ impl RootTable {
             slots: core::array::from_fn(|_| Slot::taken()),
         });
         let raw = NonNull::from(Box::leak(segment));
-        slots.extend((0..SLOTS).rev().map(|index| slot_of(raw, index)));
+        slots.extend((0..SLOTS).map(|index| slot_of(raw, index)));
         growth.looks += LOOKS * SLOTS;
         // Under the lock, as a replacement must be.
         self.directory
@@ -345,6 +348,7 @@ impl RootTable {
     /// Slots that a mutator took and did not use.
     pub(crate) fn give_back(&self, slots: &mut Vec<SlotRef>) {
         for slot in slots.drain(..) {
+            slot.get().handles.write();
             // Release: pairs with the Acquire in `take_from`.
             slot.get().state.store(FREE, Ordering::Release);
         }
@@ -420,10 +424,10 @@ impl RootTable {
     }
 }
 
-/// Takes the free slots of a segment; how many. Under the lock. The lowest comes last: stocks are used from their end.
+/// Takes the free slots of a segment; how many. Under the lock.
 fn take_from(segment: NonNull<Segment>, slots: &mut Vec<SlotRef>) -> usize {
     let before = slots.len();
-    for index in (0..SLOTS).rev() {
+    for index in 0..SLOTS {
         let slot = slot_of(segment, index);
         let state = &slot.get().state;
         // Acquire: pairs with the Release of who dropped the root or gave the slot back.
