@@ -7,7 +7,7 @@
 //! | state | meaning | left by |
 //! |---|---|---|
 //! | *free* | in nobody's hand | who takes it, under the table's lock → taken |
-//! | *taken* | in a mutator's stock | its mutator: `fill` → 1, `give_back` → free |
+//! | *taken* | in the table's pool or a mutator's stock | a mutator whose it is: `fill` → 1, `give_back` → free |
 //! | count ≥ 1 | that many handles | a handle: count ± 1; the last → free, or zombie while the table is *armed* |
 //! | *zombie* | the last handle was dropped while armed: a root until the cycle sweeps | the driver → free |
 //! | + *dead* bit | the heap is gone; the last handle of the segment frees it | the last handle |
@@ -20,12 +20,12 @@
 //! the slot free may take it at once; `close`, which finds no handle, may free the segment.
 //!
 //! **Slots are found again by looking.** A drop puts its slot on no list: that would be a second exchange. A mutator whose stock is
-//! empty goes through the table from where the last search ended, until it has an eighth of a segment. What a search may look at is
-//! paid for by slots handed out: [`LOOKS`] states for each, from old segments or new. When that is used up, the table grows. So
-//! making a root costs that many looks on average. The table stops growing when searches pay for themselves. In one round, the slots
-//! that a search finds occupied belong to roots that lived when the round began: at most *n*. The others are found. So with *m*
-//! slots a round costs *m* looks and brings `LOOKS · (m - n)`: enough when *m* is a third more than *n*. Unused looks are kept for
-//! stretches of the table in which all slots are occupied, one round of them at most.
+//! empty looks through one segment, the next in turn, puts what it finds free into the table's *pool*, and takes [`ENOUGH`] slots out of
+//! the pool, a quarter of a segment; if the pool has too few, the table grows by a segment. So no root waits for more than one segment
+//! to be looked through, whatever the size of the table, and making a root costs four looks at most on average. The pool carries the
+//! mutators through stretches in which all slots are occupied: it keeps a quarter of a segment for each segment of the table, and what
+//! is above that is handed out at once. The table stops growing when a round through it finds as many as it hands out: with *n*
+//! occupied segments, when *n* / 4 more are free.
 //!
 //! **A drop against a cycle.** A root dropped while marking must stay a root: another mutator may have read it and hold
 //! the object on its stack only. No handshake orders a drop, its thread may have no mutator. So `armed` is set before the
@@ -40,7 +40,7 @@
 //! In both cases the object is not lost. The test and the release need not be one step.
 //!
 //! **Cost**, outside a cycle, in the machine code of `benches/boundary.rs`: a root is made by 12 instructions, none of them locked, and
-//! dropped by 17, of which the exchange is locked. The search adds about 15 for each root that is made when it finds most of a segment free.
+//! dropped by 17, of which the exchange is locked. The search adds about 22 for each root that is made when it finds most of a segment free.
 //!
 //! **The end of a heap.** `close` sets the dead bit of every slot and counts in `orphans` those that still have handles.
 //! A handle dropped later sees the bit in its own exchange and counts down; the last frees the segment. One dropped before is not
@@ -69,10 +69,8 @@ const DEAD: u64 = 1 << 63;
 /// Handles to one slot at most: so far below the other bits that threads which count before they look cannot reach them.
 const MAX_COUNT: u64 = COUNT / 2;
 
-/// A search that has found so many slots ends.
-const ENOUGH: usize = SLOTS.div_ceil(8);
-/// States that searches may look at, for each slot handed out.
-const LOOKS: usize = 4;
+/// Slots that a mutator gets at least when its stock is empty.
+const ENOUGH: usize = SLOTS.div_ceil(4);
 
 /// One root.
 #[repr(C, align(16))]
@@ -259,24 +257,26 @@ pub(crate) struct RootTable {
 #[derive(Default)]
 struct Growth {
     armed: bool,
-    /// The segment that was searched last.
+    /// The segment that was looked through last.
     cursor: usize,
-    /// States that may be looked at before the table grows.
-    looks: usize,
+    /// Taken, and in no mutator's stock.
+    pool: Vec<SlotRef>,
 }
 
 impl Growth {
-    /// Takes free slots until there are enough, or the looks are used up. How many.
-    fn search(&mut self, all: &[NonNull<Segment>], slots: &mut Vec<SlotRef>) -> usize {
-        self.looks = self.looks.min(all.len() * SLOTS);
-        let mut found = 0;
-        while found < ENOUGH && self.looks >= SLOTS {
+    /// Looks through the next segment.
+    fn search(&mut self, all: &[NonNull<Segment>]) {
+        if !all.is_empty() {
             self.cursor = (self.cursor + 1) % all.len();
-            let taken = take_from(all[self.cursor], slots);
-            self.looks = self.looks - SLOTS + LOOKS * taken;
-            found += taken;
+            take_from(all[self.cursor], &mut self.pool);
         }
-        found
+    }
+
+    /// Hands slots out; `segments` is the length of the table.
+    fn hand_out(&mut self, segments: usize, slots: &mut Vec<SlotRef>) {
+        let surplus = self.pool.len().saturating_sub(segments * ENOUGH);
+        let left = self.pool.len() - surplus.max(ENOUGH);
+        slots.extend(self.pool.drain(left..));
     }
 }
 
@@ -308,13 +308,15 @@ impl RootTable {
         });
     }
 
-    /// Puts free slots into `slots`: those dropped since, and a new segment's if they are few.
+    /// Puts free slots into `slots`.
     pub(crate) fn take_free(&self, slots: &mut Vec<SlotRef>) {
         let mut growth = self.lock.lock();
-        let found = self.with_segments(|all| growth.search(all, slots));
-        if found < ENOUGH {
-            self.grow(&mut growth, slots);
+        self.with_segments(|all| growth.search(all));
+        if growth.pool.len() < ENOUGH {
+            self.grow(&mut growth);
         }
+        let segments = self.with_segments(<[_]>::len);
+        growth.hand_out(segments, slots);
     }
 
     /// A free slot; `stock`, which is empty, gets more of them.
@@ -325,7 +327,7 @@ impl RootTable {
         stock.pop().expect("a new segment has slots")
     }
 
-    fn grow(&self, growth: &mut Growth, slots: &mut Vec<SlotRef>) {
+    fn grow(&self, growth: &mut Growth) {
         let segment = Box::new(Segment {
             head: Head {
                 heap: self.heap,
@@ -338,8 +340,9 @@ impl RootTable {
             slots: core::array::from_fn(|_| Slot::taken()),
         });
         let raw = NonNull::from(Box::leak(segment));
-        slots.extend((0..SLOTS).map(|index| slot_of(raw, index)));
-        growth.looks += LOOKS * SLOTS;
+        growth
+            .pool
+            .extend((0..SLOTS).map(|index| slot_of(raw, index)));
         // Under the lock, as a replacement must be.
         self.directory
             .replace(|old| old.iter().copied().chain([raw]).collect());
@@ -424,9 +427,8 @@ impl RootTable {
     }
 }
 
-/// Takes the free slots of a segment; how many. Under the lock.
-fn take_from(segment: NonNull<Segment>, slots: &mut Vec<SlotRef>) -> usize {
-    let before = slots.len();
+/// Takes the free slots of a segment. Under the lock.
+fn take_from(segment: NonNull<Segment>, slots: &mut Vec<SlotRef>) {
     for index in 0..SLOTS {
         let slot = slot_of(segment, index);
         let state = &slot.get().state;
@@ -439,7 +441,6 @@ fn take_from(segment: NonNull<Segment>, slots: &mut Vec<SlotRef>) -> usize {
             slots.push(slot);
         }
     }
-    slots.len() - before
 }
 
 /// A slot of a segment. The pointer keeps the segment's provenance, for `SlotRef::segment`.
