@@ -168,7 +168,11 @@ impl<'gc> Mutation<'gc> {
                 .unwrap_or_else(out_of_memory),
         };
         // A tiny object shares its mark with its neighbours: its block is left to them.
-        let guard = (!Kind::<T>::TINY).then_some(FreeSlot(slot, InfoOf::<T>::SLOT));
+        let guard = (!Kind::<T>::TINY).then_some(FreeSlot {
+            slot,
+            slot_size: InfoOf::<T>::SLOT,
+            drops: needs_drop::<T>(),
+        });
         let grey = self.state().hold_grey();
         let pointer = pointer_to::<T>(slot);
         let value = fill(pointer);
@@ -288,17 +292,28 @@ impl<'gc> Mutation<'gc> {
     }
 }
 
-/// Gives up a slot whose object was never made: the next sweep frees it, without dropping anything.
-struct FreeSlot(usize, usize);
+/// Gives up a slot whose object was never made: a sweep frees it, without dropping anything.
+///
+/// That may be the sweep under way, on another thread: a slot that was taken while the cycle marked, and is given up after its
+/// barrier went off. Where there is nothing to drop, the slot keeps its mark and is garbage to the next cycle, which this mutator's
+/// boundary orders after everything here.
+struct FreeSlot {
+    slot: usize,
+    slot_size: usize,
+    drops: bool,
+}
 
 impl Drop for FreeSlot {
     fn drop(&mut self) {
-        // SAFETY: a slot just taken by this mutator.
-        let mark = unsafe { mark_of(self.0) };
         if cfg!(feature = "verify") {
-            poison(self.0, self.1);
+            poison(self.slot, self.slot_size);
         }
-        mark.store(NEVER_MADE, Ordering::Relaxed);
+        if self.drops {
+            // SAFETY: a slot just taken by this mutator.
+            let mark = unsafe { mark_of(self.slot) };
+            // Release: pairs with the sweeper's Acquire: who gets the slot next writes it after this thread's last access.
+            mark.store(NEVER_MADE, Ordering::Release);
+        }
     }
 }
 
@@ -312,7 +327,11 @@ struct Filled<T> {
 
 impl<T> Drop for Filled<T> {
     fn drop(&mut self) {
-        let _slot = FreeSlot(self.slot, self.slot_size);
+        let _slot = FreeSlot {
+            slot: self.slot,
+            slot_size: self.slot_size,
+            drops: needs_drop::<T>(),
+        };
         let made = NonNull::slice_from_raw_parts(self.first, self.len);
         // SAFETY: `len` elements are initialised and nobody else's; the slot counts as free from here on.
         unsafe { made.drop_in_place() };

@@ -153,7 +153,7 @@ impl Core {
                 dead ^= bit;
                 let index = word * 64 + bit.trailing_zeros() as usize;
                 let (object, slot_size) = (span.slot(index), span.slot_size());
-                // Acquire: pairs with the store after a destructor that ran at home.
+                // Acquire: pairs with the stores after a destructor that ran at home, and where an object is not made.
                 if span.mark(index).load(Ordering::Acquire) == NEVER_MADE {
                     found.freed -= 1;
                     // The next object in the slot is another.

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicIsize, Ordering};
 
 use common::{
@@ -10,8 +10,8 @@ use common::{
     message_of, panic_message, quiet_heap, tail_of,
 };
 use tricolor_gc::{
-    Gc, GcMutex, GcRefCell, GcRwLock, GcWeak, Heap, Mutator, Root, Rootable, StepStatus, Trace,
-    Tracer,
+    Barrier, Gc, GcMutex, GcRefCell, GcRwLock, GcWeak, Heap, Mutator, Root, Rootable, StepStatus,
+    Trace, Tracer,
 };
 
 /// Panics when it is traced and `fuse` has burnt down to zero. One fuse per test.
@@ -365,6 +365,42 @@ fn a_panic_while_a_slice_is_made_drops_what_was_made() {
         }
         assert_eq!(mutator.collect().objects_live, 0);
     }
+}
+
+/// The slot was taken while a cycle marked, and its span is swept while the slice is given up: for ThreadSanitizer.
+#[test]
+fn a_panic_while_a_slice_is_made_beside_the_sweep_of_its_span() {
+    let heap = heap(Barrier::Hybrid, 1);
+    let over = AtomicIsize::new(0);
+    let work = |panics: bool| {
+        let mut mutator = heap.attach();
+        for round in (0..120).cycle() {
+            if over.load(Ordering::Relaxed) != 0 {
+                return;
+            }
+            mutator.enter(|mc| {
+                let element = |index: usize| {
+                    // At these the barrier may go off.
+                    let polls = if panics && index == 0 { round } else { 0 };
+                    (0..polls).for_each(|byte| assert_eq!(Gc::new(mc, [byte; 2048])[0], byte));
+                    if panics && index == 7 {
+                        resume_unwind(Box::new(()));
+                    }
+                    // Nothing atomic: it would be an order between the threads.
+                    index.to_string()
+                };
+                let slice = AssertUnwindSafe(|| Gc::slice_from_fn(mc, 8, element).len());
+                assert_eq!(catch_unwind(slice).is_err(), panics);
+            });
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| work(true));
+        scope.spawn(|| work(false));
+        (0..300).for_each(|_| drop(heap.collect()));
+        over.store(1, Ordering::Relaxed);
+    });
+    assert_eq!(heap.collect().objects_live, 0);
 }
 
 #[test]

@@ -17,7 +17,7 @@
 //! |---|---|
 //! | `e` | marked in this cycle, or allocated black |
 //! | [`ZOMBIE`] | dead, waiting for its destructor on its own thread |
-//! | [`NEVER_MADE`] | the slot of an object whose construction panicked: dead, without anything to drop |
+//! | [`NEVER_MADE`] | of a type with drop glue, the slot of an object whose construction panicked: dead, without anything to drop |
 //! | anything else | white |
 //!
 //! The byte of a free slot is never `e`. Nothing is cleared between cycles: the marks of one are the wrong colour in the next.
