@@ -160,7 +160,7 @@ impl<'a> Expansion<'a> {
             };
             self.input.fields().filter_map(answer).collect()
         };
-        if fields.is_empty() {
+        if fields.is_empty() && self.input.fields().next().is_none() {
             return quote!(true);
         }
         let same_types = self.same_types();
@@ -178,8 +178,9 @@ impl<'a> Expansion<'a> {
     }
 
     /// Code, never run, that compiles only if the types of fields mean here what they mean in the definition: the items
-    /// printed beside it would shadow things of the same names, and the wrong type would be asked. The two types meet as
-    /// parameters of an invariant type, where nothing can be coerced.
+    /// printed beside it would shadow things of the same names, and the wrong type would be asked. An attribute of another macro,
+    /// which comes after this one, may also give a field another type, one that was written as `fn(…)` too. The two types meet
+    /// as parameters of an invariant type, where nothing can be coerced.
     fn same_types(&self) -> TokenStream {
         if self.input.attrs.skip.is_some() {
             return TokenStream::new();
@@ -188,10 +189,6 @@ impl<'a> Expansion<'a> {
             let (mut pattern, mut lets) = (TokenStream::new(), TokenStream::new());
             for (index, field) in fields.iter().enumerate() {
                 let (member, ty) = (&field.member, field.ty);
-                if matches!(field.kind, Kind::Code) {
-                    pattern.extend(quote!(#member: _,));
-                    continue;
-                }
                 let binding = format_ident!("__field{index}", span = Span::mixed_site());
                 let span = Span::mixed_site().located_at(ty.span());
                 let probe = format_ident!("__probe{index}", span = span);

@@ -69,11 +69,13 @@ fn generic_struct() {
             const DROP_IS_SEND: ::core::primitive::bool = {
                 #probe
                 let _ = |__this: &Self| {
-                    let Self { value: __field0, name: __field1, call: _, } = __this;
+                    let Self { value: __field0, name: __field1, call: __field2, } = __this;
                     let __probe0 = __probe_of(__field0);
                     let _: __SendProbe<T> = __probe0;
                     let __probe1 = __probe_of(__field1);
                     let _: __SendProbe<String> = __probe1;
+                    let __probe2 = __probe_of(__field2);
+                    let _: __SendProbe<fn(&T)> = __probe2;
                 };
                 __assert_static::<String>();
                 !__core::mem::needs_drop::<Self>() || true
@@ -248,6 +250,16 @@ fn only_the_trait_and_its_tracer_come_from_the_path_of_the_crate() {
     for name in names.map(|rest| rest.split(' ').next().unwrap()) {
         assert!(name == "Trace" || name == "Tracer", "{name}: {printed}");
     }
+}
+
+/// Another macro's attribute may have put something else in the field.
+#[test]
+fn a_type_of_function_pointers_only_asserts_that_they_are() {
+    let text = printed(quote! {
+        struct Calls<'gc>(fn(&u8), fn(&'gc u8));
+    });
+    assert!(text.contains("let _ : __SendProbe < fn (& u8) > = __probe0"));
+    assert!(text.contains("let _ : __SendProbe < fn (& 'gc u8) > = __probe1"));
 }
 
 #[test]
