@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{BARRIERS, Drops, heap, panic_message, quiet_heap};
+use common::{BARRIERS, Drops, begin_cycle, finish_cycle, heap, panic_message, quiet_heap};
 use tricolor_gc::{
     AllocError, Barrier, ConfigError, Gc, GcCell, GcRefCell, Heap, HeapBuilder, Root, Rootable,
     StressConfig, Trace,
@@ -441,6 +441,19 @@ fn any_headroom_builds_and_collects() {
             mutator.enter(|mc| assert_eq!(*root.get(mc), min_heap as u64));
         }
     }
+}
+
+#[test]
+fn external_memory_reported_in_a_cycle_is_none_that_it_allocated() {
+    let heap = quiet_heap(Barrier::Hybrid);
+    let mut mutator = heap.attach();
+    let _list: Root<Rootable![common::Link<'_, u8>]> =
+        mutator.enter(|mc| Root::new(mc, common::long_list(mc, 0)));
+    begin_cycle(&mut mutator);
+    heap.account(1 << 40);
+    let cycle = finish_cycle(&mut mutator);
+    assert_eq!(cycle.bytes_allocated, 0, "{cycle}");
+    assert_eq!(cycle.heap_end - cycle.heap_start, 1 << 40, "{cycle}");
 }
 
 #[test]

@@ -133,6 +133,8 @@ pub(crate) struct Driver {
     pub(super) asked: Instant,
     /// Pointers shaded by all mutators when the cycle began.
     pub(super) shaded_before: u64,
+    /// Bytes allocated since the last sweep when the cycle began.
+    allocated_before: usize,
     /// The root table has not been scanned in this cycle.
     roots_unseen: bool,
     pub(super) failed_stops: u32,
@@ -153,6 +155,7 @@ impl Driver {
             phase_began: Instant::now(),
             asked: Instant::now(),
             shaded_before: 0,
+            allocated_before: 0,
             roots_unseen: false,
             failed_stops: 0,
             failed_rounds: 0,
@@ -236,6 +239,7 @@ impl Core {
         d.failed_stops = 0;
         d.failed_rounds = 0;
         d.shaded_before = self.counters.shaded.load(Ordering::Relaxed);
+        d.allocated_before = self.counters.allocated.load(Ordering::Relaxed);
         self.abandon.store(false, Ordering::Relaxed);
         self.abandoned.store(false, Ordering::Relaxed);
         self.leaked_guards.store(false, Ordering::Relaxed);
@@ -435,6 +439,9 @@ impl Core {
         }
         d.cycle.marking = d.lap();
         d.cycle.heap_end = self.heap_now();
+        // Not the difference of the two sizes, in which external memory counts.
+        let allocated = self.counters.allocated.load(Ordering::Relaxed);
+        d.cycle.bytes_allocated = allocated.saturating_sub(d.allocated_before);
         d.stage = Stage::Clear;
     }
 

@@ -143,7 +143,6 @@ impl Core {
         d.cycle.terminating = d.lap();
         self.roots.disarm();
         let c = &self.counters;
-        d.cycle.bytes_allocated = d.cycle.heap_end.saturating_sub(d.cycle.heap_start);
         let marked = c.bytes_marked.load(Ordering::Relaxed) as usize;
         let live = if self.abandon.load(Ordering::Relaxed) {
             c.live.load(Ordering::Relaxed) + c.allocated.load(Ordering::Relaxed)
@@ -192,7 +191,7 @@ impl Core {
             let (marked, assisted) = (d.cycle.bytes_marked, d.cycle.bytes_assisted);
             let work = Work {
                 start: d.cycle.heap_start.saturating_sub(external),
-                allocated: d.cycle.bytes_allocated,
+                allocated: d.cycle.heap_end.saturating_sub(d.cycle.heap_start),
                 marked,
                 assisted,
             };
