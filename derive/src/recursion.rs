@@ -17,10 +17,9 @@
 //! as text. A wrong guess, by a shadowed or renamed type, gives a cautious constant or a cycle that the compiler reports,
 //! never a wrong constant: what is evaluated is always the implementation of the type that the compiler sees.
 
-use proc_macro2::{TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::visit::{self, Visit};
-use syn::{DeriveInput, Ident, Macro, Path, Type};
+use syn::{DeriveInput, Ident, Path, Type};
 
 use crate::ast::Kind;
 
@@ -77,19 +76,5 @@ impl<'ast> Visit<'ast> for Search<'_> {
             .iter()
             .any(|segment| self.own.is_named(&segment.ident));
         visit::visit_path(self, path);
-    }
-
-    fn visit_macro(&mut self, mac: &'ast Macro) {
-        self.found |= self.occurs_in_tokens(mac.tokens.clone());
-    }
-}
-
-impl Search<'_> {
-    fn occurs_in_tokens(&self, tokens: TokenStream) -> bool {
-        tokens.into_iter().any(|token| match token {
-            TokenTree::Group(group) => self.occurs_in_tokens(group.stream()),
-            TokenTree::Ident(ident) => self.own.is_named(&ident),
-            _ => false,
-        })
     }
 }

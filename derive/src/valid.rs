@@ -1,5 +1,9 @@
 //! What cannot be derived, and what the attributes may not say together.
 
+use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
+use syn::{Macro, Type};
+
 use crate::ast::{Input, Shape};
 use crate::attr::Errors;
 
@@ -15,7 +19,28 @@ pub(crate) fn check(input: &Input<'_>, errors: &mut Errors) {
                 "a skipped field is not traced: `recursive` says nothing about it",
             );
         }
+        if input.attrs.skip.is_none() && has_macro(field.ty) {
+            errors.add(
+                field.ty.span(),
+                "a field's type may hold no macro, which could mean something else each time that it is expanded: \
+                 give it a name with `type`",
+            );
+        }
     }
+}
+
+/// Printed more than once, a macro is expanded more than once.
+fn has_macro(ty: &Type) -> bool {
+    struct Search(bool);
+    impl<'ast> Visit<'ast> for Search {
+        fn visit_macro(&mut self, mac: &'ast Macro) {
+            self.0 = true;
+            visit::visit_macro(self, mac);
+        }
+    }
+    let mut search = Search(false);
+    search.visit_type(ty);
+    search.0
 }
 
 fn check_shape(input: &Input<'_>, errors: &mut Errors) {

@@ -223,7 +223,6 @@ fn mentions_of_the_type_are_not_asked() {
         quote!(Vec<crate::Pair<T, U>>),
         quote!(Option<[Box<Self>; 2]>),
         quote!(<Self as Other>::Type),
-        quote!(Vec<list![Pair]>),
     ];
     for field in fields {
         let printed = printed(quote!(struct Pair<T, U>(#field);));
