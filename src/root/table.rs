@@ -71,6 +71,8 @@ const MAX_COUNT: u64 = COUNT / 2;
 
 /// Slots that a mutator gets at least when its stock is empty.
 const ENOUGH: usize = SLOTS.div_ceil(4);
+/// Slots that the pool keeps for each segment of the table.
+const KEPT: usize = SLOTS / 4;
 
 /// One root.
 #[repr(C, align(16))]
@@ -274,7 +276,7 @@ impl Growth {
 
     /// Hands slots out; `segments` is the length of the table.
     fn hand_out(&mut self, segments: usize, slots: &mut Vec<SlotRef>) {
-        let surplus = self.pool.len().saturating_sub(segments * ENOUGH);
+        let surplus = self.pool.len().saturating_sub(segments * KEPT);
         let left = self.pool.len() - surplus.max(ENOUGH);
         slots.extend(self.pool.drain(left..));
     }
@@ -311,11 +313,18 @@ impl RootTable {
     /// Puts free slots into `slots`.
     pub(crate) fn take_free(&self, slots: &mut Vec<SlotRef>) {
         let mut growth = self.lock.lock();
-        self.with_segments(|all| growth.search(all));
+        let mut segments = self.with_segments(|all| {
+            growth.search(all);
+            all.len()
+        });
         if growth.pool.len() < ENOUGH {
             self.grow(&mut growth);
+            if growth.cursor + 1 == segments {
+                // In a new segment there is nothing to be found.
+                growth.cursor += 1;
+            }
+            segments += 1;
         }
-        let segments = self.with_segments(<[_]>::len);
         growth.hand_out(segments, slots);
     }
 
