@@ -1,23 +1,27 @@
-//! Background threads, and everybody else who drives cycles.
+//! What a background thread does for a heap, and everybody else who drives cycles.
 //!
-//! Threads are started by the first wake-up that finds none and end when the heap has been quiet for a while, so an idle
-//! heap has none. The first to get the driver's lock drives; the others mark when there is something to mark. A thread
-//! that drives also does what nobody calls for: a cycle when the heap has been idle with garbage in it, and giving
-//! memory back to the operating system.
+//! The threads belong to all heaps, see [`pool`](super::pool); a turn in a heap is this file's. The first thread to get the
+//! driver's lock drives; the others mark when there is something to mark. A thread that drives also does what nobody calls for: a
+//! cycle when the heap has been idle with garbage in it, and giving memory back to the operating system. A heap that has been
+//! quiet for a while is not looked at any more until somebody wakes it.
 
 use std::time::{Duration, Instant};
 
 use super::core::{Core, Phase, SharedCore};
 use super::driver::Advance;
 use super::mutator::MutatorState;
+use super::pool::{Client, Next, Pool, Turn};
 use crate::mark::marker::Marker;
 use crate::mutator::StepStatus;
 use crate::stats::CycleStats;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 use crate::sync::hooks::BACKGROUND_THREADS;
-use crate::sync::thread;
 use crate::sync::twin::{self, Twin};
+
+/// The background threads of the process. It knows the heaps that have marker threads, weakly; nothing of a heap depends
+/// on another's.
+static POOL: Pool<Core> = Pool::new();
 
 /// Bytes marked or swept between looks at the world.
 const SLICE: u64 = 1 << 20;
@@ -28,35 +32,138 @@ const STEP: usize = 256 << 10;
 /// Waits for mutators' answers: the first, and the longest.
 const FIRST_WAIT: Duration = Duration::from_micros(50);
 const LONGEST_WAIT: Duration = Duration::from_millis(2);
-/// How often an idle thread looks at the heap.
+/// Time between looks at an idle heap: when there is something to do later, and the longest.
 const IDLE_TICK: Duration = Duration::from_millis(150);
+const LONGEST_TICK: Duration = Duration::from_millis(600);
 /// A heap with garbage in it that has had no cycle for this long gets one.
 const IDLE_CYCLE: Duration = Duration::from_millis(1500);
 /// Free memory that is kept for the next allocations, beside an eighth of the heap.
 const KEEP_FREE: usize = 4 << 20;
-/// A thread with nothing to do for this long ends.
+/// An idle heap is looked at for this long.
 const LINGER: Duration = Duration::from_secs(10);
+/// Who waits for a cycle looks after this time whether anybody drives it.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+/// How long there has been nothing to do.
+pub(crate) struct Pace {
+    quiet_since: Instant,
+    /// The last wait for mutators' answers.
+    wait: Duration,
+    /// The last wait between looks at the idle heap.
+    tick: Duration,
+}
+
+impl Pace {
+    pub(crate) fn new() -> Self {
+        Pace {
+            quiet_since: Instant::now(),
+            wait: FIRST_WAIT,
+            tick: IDLE_TICK,
+        }
+    }
+
+    /// There was something to do.
+    fn busy(&mut self) {
+        *self = Pace::new();
+    }
+
+    /// There is, but not now: the next wait.
+    fn waiting(&mut self) -> Duration {
+        self.quiet_since = Instant::now();
+        self.wait = (self.wait * 2).min(LONGEST_WAIT);
+        self.wait
+    }
+
+    /// There is nothing to do, or perhaps `later`.
+    fn idle(&mut self, later: bool) -> Next {
+        let quiet = self.quiet_since.elapsed();
+        if later && quiet > 2 * IDLE_CYCLE {
+            self.quiet_since = Instant::now();
+        } else if quiet >= LINGER {
+            return Next::Never;
+        }
+        self.tick = if later {
+            IDLE_TICK
+        } else {
+            (self.tick * 2).min(LONGEST_TICK)
+        };
+        Next::After(self.tick)
+    }
+}
+
+/// A heap has been made.
+pub(crate) fn join(core: &SharedCore) {
+    if core.has_background() {
+        POOL.join(core.id, core.config.marker_threads, Arc::downgrade(core));
+    }
+}
+
+/// The last handle is gone: no background thread is inside any more but perhaps this one. The heap's memory goes with the last
+/// reference to the core.
+pub(crate) fn shut_down(core: &SharedCore) {
+    if core.has_background() {
+        POOL.leave(core.id);
+    }
+}
+
+impl Client for Core {
+    fn turn(&self, turn: &Turn<Core>) -> Next {
+        let mut marker: Option<Marker> = None;
+        let (outcome, ready) = loop {
+            let outcome = self.drive_in_background(&mut marker);
+            // Mutators should find memory that has been touched.
+            let ready = self.space.make_ready();
+            let more = ready || outcome == Some(Advance::Progress);
+            if !more || !turn.goes_on() {
+                break (outcome, ready);
+            }
+        };
+        if let Some(mut marker) = marker {
+            // Others mark for this cycle while this thread is elsewhere.
+            self.retire_marker(&mut marker);
+        }
+        match outcome {
+            Some(Advance::Progress) => {
+                self.pace.lock().busy();
+                Next::Again
+            }
+            _ if ready => Next::Again,
+            Some(_) if self.phase() != Phase::Idle => Next::After(self.pace.lock().waiting()),
+            Some(_) => {
+                let since = self.pace.lock().quiet_since;
+                let later = self.idle_work(since);
+                self.pace.lock().idle(later)
+            }
+            None if self.phase() == Phase::Idle => Next::Missed(FIRST_WAIT),
+            None if self.help_marking(|| turn.goes_on()) => Next::Again,
+            None => Next::Missed(self.pace.lock().waiting()),
+        }
+    }
+}
 
 impl Core {
+    /// Whether background threads drive this heap's cycles.
+    fn has_background(&self) -> bool {
+        self.config.marker_threads > 0 && BACKGROUND_THREADS
+    }
+
     /// Wakes the background threads, starting them if there are none.
-    pub(crate) fn wake(self: &Core) {
-        if self.config.marker_threads == 0 || !BACKGROUND_THREADS {
-            return;
+    pub(crate) fn wake(&self) {
+        if self.has_background() {
+            POOL.wake(self.id);
         }
-        let mut status = self.status.lock();
-        status.poked = true;
-        let start = status.threads == 0 && !status.shutdown;
-        if start && let Some(core) = self.this.upgrade() {
-            // Handles of threads that have ended by themselves need no joining. If the system starts none, those who wait for a
-            // cycle drive it.
-            let markers = 0..self.config.marker_threads;
-            status.handles = markers
-                .filter_map(|index| spawn(&core, index).ok())
-                .collect();
-            status.threads = status.handles.len();
+    }
+
+    /// Somebody waits for the background threads, which may be stuck in other heaps.
+    pub(crate) fn nudge(&self) {
+        if self.has_background() {
+            POOL.nudge();
         }
-        drop(status);
-        self.work.notify_all();
+    }
+
+    /// Whether somebody is there to take the cycle on. Without background threads of the library a model has its own.
+    pub(crate) fn is_served(&self) -> bool {
+        !self.has_background() || POOL.is_inside(self.id)
     }
 
     /// Runs a full cycle that starts after this call, and waits for its end.
@@ -66,6 +173,9 @@ impl Core {
         let mut backoff = crate::sync::Backoff::default();
         loop {
             let mut status = self.status.lock();
+            if self.has_background() && status.completed < number {
+                self.changed.wait_for(&mut status, PATIENCE);
+            }
             if status.completed >= number {
                 if let Some(panic) = status.panic.take() {
                     drop(status);
@@ -73,12 +183,12 @@ impl Core {
                 }
                 return status.last.clone();
             }
-            if status.threads > 0 {
-                self.changed
-                    .wait_for(&mut status, Duration::from_millis(100));
+            drop(status);
+            self.nudge();
+            if self.has_background() && self.is_served() {
                 continue;
             }
-            drop(status);
+            // Without background threads, or they are all with other heaps, perhaps because this is one.
             match self.drive(u64::MAX) {
                 Some(Advance::Progress) => {}
                 _ => backoff.wait(),
@@ -176,107 +286,19 @@ impl Core {
     }
 }
 
-fn spawn(core: &SharedCore, index: usize) -> std::io::Result<thread::JoinHandle<()>> {
-    let core = core.clone();
-    let name = format!("tricolor-gc {}.{index}", core.id);
-    let run = move || {
-        let bug = AbortOnPanic;
-        run(&core);
-        core::mem::forget(bug);
-    };
-    thread::Builder::new().name(name).spawn(run)
-}
-
-/// The collector's own code does not panic; if it did, everybody who waits for a cycle would wait for ever.
-struct AbortOnPanic;
-
-impl Drop for AbortOnPanic {
-    fn drop(&mut self) {
-        eprintln!("tricolor-gc: a background thread panicked; this is a bug in the collector");
-        std::process::abort();
-    }
-}
-
-/// A background thread.
-fn run(core: &Core) {
-    let mut quiet_since = Instant::now();
-    let mut wait = FIRST_WAIT;
-    let mut marker: Option<Marker> = None;
-    loop {
-        let outcome = drive_in_background(core, &mut marker);
-        let timeout = match outcome {
-            // Mutators should find memory that has been touched.
-            _ if core.space.make_ready() => Duration::ZERO,
-            Some(Advance::Progress) => {
-                (quiet_since, wait) = (Instant::now(), FIRST_WAIT);
-                Duration::ZERO
-            }
-            Some(Advance::Waiting) | None if core.phase() != Phase::Idle => {
-                quiet_since = Instant::now();
-                if outcome.is_none() {
-                    core.help_marking();
-                }
-                wait = (wait * 2).min(LONGEST_WAIT);
-                wait
-            }
-            _ => {
-                if core.idle_work(quiet_since) && quiet_since.elapsed() > 2 * IDLE_CYCLE {
-                    quiet_since = Instant::now();
-                }
-                IDLE_TICK
-            }
-        };
-        if !sleep(core, timeout, quiet_since) {
-            return;
-        }
-    }
-}
-
-/// One slice of driving, without holding work or the lock across the wait that may follow.
-fn drive_in_background(core: &Core, marker: &mut Option<Marker>) -> Option<Advance> {
-    let mut driver = core.driver.try_lock()?;
-    let outcome = core.advance(&mut driver, marker, core.slice());
-    if outcome != Advance::Progress
-        && let Some(mut marker) = marker.take()
-    {
-        core.retire_marker(&mut marker);
-    }
-    Some(outcome)
-}
-
-/// Waits until there may be something to do. Whether the thread goes on.
-fn sleep(core: &Core, timeout: Duration, quiet_since: Instant) -> bool {
-    let mut status = core.status.lock();
-    if !status.shutdown && !status.poked && !timeout.is_zero() {
-        core.work.wait_for(&mut status, timeout);
-    }
-    status.poked = false;
-    let done =
-        core.phase() == Phase::Idle && quiet_since.elapsed() >= LINGER && !core.is_cycle_wanted();
-    if status.shutdown || done {
-        status.threads -= 1;
-        return false;
-    }
-    true
-}
-
-/// The last handle is gone: ends the threads. The heap's memory goes with the last reference to the core.
-pub(crate) fn shut_down(core: &SharedCore) {
-    let mut status = core.status.lock();
-    status.shutdown = true;
-    let handles = core::mem::take(&mut status.handles);
-    drop(status);
-    core.work.notify_all();
-    let me = thread::current().id();
-    for handle in handles {
-        // A destructor on a marker thread may hold the last handle: that thread ends by itself, later.
-        if handle.thread().id() != me {
-            let _ = handle.join();
-        }
-    }
-}
-
 impl Core {
+    /// One slice of driving.
+    fn drive_in_background(&self, marker: &mut Option<Marker>) -> Option<Advance> {
+        let mut driver = self.driver.try_lock()?;
+        let outcome = self.advance(&mut driver, marker, self.slice());
+        if outcome != Advance::Progress
+            && let Some(mut marker) = marker.take()
+        {
+            self.retire_marker(&mut marker);
+        }
+        Some(outcome)
+    }
+
     /// Takes a mutator off the heap.
     pub(crate) fn detach(&self, state: &Arc<MutatorState>) {
         let mut backoff = crate::sync::Backoff::default();

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::background::Pace;
 use super::command::{Command, Mode};
 use super::driver::Driver;
 use super::mail::Mail;
@@ -17,7 +18,7 @@ use crate::root::table::RootTable;
 use crate::stats::{CycleStats, HeapStats};
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::twin::{self, Twin};
-use crate::sync::{Arc, Condvar, Mutex, Weak, hooks, plain, thread};
+use crate::sync::{Arc, Condvar, Mutex, hooks, plain, thread};
 use crate::weak::WeakList;
 
 /// The phases of a cycle, as others than the driver see them.
@@ -74,8 +75,6 @@ pub(crate) struct SweepCounters {
 pub(crate) struct Core {
     /// No other heap of the process has or had it.
     pub(crate) id: u64,
-    /// For the threads that it starts.
-    pub(crate) this: Weak<Core>,
     pub(crate) config: Config,
     /// What its barrier does differently in a cycle.
     pub(crate) plan: Plan,
@@ -122,8 +121,8 @@ pub(crate) struct Core {
     pub(crate) status: Mutex<Status>,
     /// Signalled when a cycle ends and when a stop ends.
     pub(crate) changed: Condvar,
-    /// Signalled when the driver or a marker may have something to do; with `status`.
-    pub(crate) work: Condvar,
+    /// How long the background has had nothing to do.
+    pub(crate) pace: Mutex<Pace>,
     /// Without marker threads: `allocated` at the last step. Relaxed: for pacing.
     pub(crate) stepped_at: plain::AtomicUsize,
 }
@@ -138,14 +137,6 @@ pub(crate) struct Status {
     pub(crate) totals: HeapStats,
     /// A panic of a `trace`, for the next `collect`.
     pub(crate) panic: Option<Box<dyn std::any::Any + Send>>,
-    /// Something happened since a background thread last looked.
-    pub(crate) poked: bool,
-    /// The heap goes: background threads end.
-    pub(crate) shutdown: bool,
-    /// Background threads that run.
-    pub(crate) threads: usize,
-    /// To join them.
-    pub(crate) handles: Vec<thread::JoinHandle<()>>,
 }
 
 impl Core {
@@ -156,9 +147,8 @@ impl Core {
         let driver = Driver::new(&config);
         let plan = driver.pacer.plan(0);
         let goal = plan.goal.min(config.max_heap);
-        Arc::new_cyclic(|this| Core {
+        let core = Arc::new(Core {
             id,
-            this: this.clone(),
             plan: cycles,
             created: Instant::now(),
             space: Space::new(config.max_heap, config.span_slots()),
@@ -183,10 +173,12 @@ impl Core {
             driver: Mutex::new(driver),
             status: Mutex::new(Status::default()),
             changed: Condvar::new(),
-            work: Condvar::new(),
+            pace: Mutex::new(Pace::new()),
             stepped_at: plain::AtomicUsize::new(0),
             config,
-        })
+        });
+        super::background::join(&core);
+        core
     }
 
     /// The command in force.
@@ -264,14 +256,18 @@ impl Core {
     pub(crate) fn check_trigger(&self, state: &MutatorState) {
         let heap = self.heap_now();
         let idle = self.phase() == Phase::Idle;
+        let goal = self.goal.load(Ordering::Relaxed);
         if idle && heap >= self.trigger.load(Ordering::Relaxed) {
             self.request_cycle();
+            if heap > goal {
+                // Asked for long ago, and it has not begun.
+                self.nudge();
+            }
         }
         let mut flags = 0;
         if self.config.marker_threads == 0 && (!idle || self.is_cycle_wanted()) {
             flags |= STEP;
         }
-        let goal = self.goal.load(Ordering::Relaxed);
         if (self.phase() == Phase::Marking && heap > goal) || self.is_near_limit() {
             flags |= PRESSURE;
         }
@@ -383,6 +379,10 @@ impl Core {
                 core::hint::spin_loop();
                 continue;
             }
+            if !self.is_served() {
+                // The background threads may be with other heaps.
+                self.drive_waiting();
+            }
             let mut status = self.status.lock();
             if self.command_seq() == seq {
                 self.changed.wait_for(&mut status, Duration::from_millis(1));
@@ -429,6 +429,7 @@ impl Core {
                 return;
             }
             self.changed.wait_for(&mut status, turn);
+            self.nudge();
         }
     }
 

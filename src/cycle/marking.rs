@@ -223,15 +223,17 @@ impl Core {
         c.bytes_assisted.store(0, Ordering::Relaxed);
     }
 
-    /// What a marker thread that is not the driver does: marks while there is something to mark.
-    pub(crate) fn help_marking(&self) {
+    /// What a marker thread that is not the driver does: marks while there is something to mark and `goes_on` says so, which is
+    /// asked now and then. Whether there is more.
+    pub(crate) fn help_marking(&self, goes_on: impl Fn() -> bool) -> bool {
         let mut marker = None;
         let mut backoff = crate::sync::Backoff::default();
         let mut idle = 0;
+        let mut more = false;
         self.worklist.set_hungry(true);
-        while self.phase() == Phase::Marking && idle < IDLE_LOOKS {
+        while self.phase() == Phase::Marking && idle < IDLE_LOOKS && !more {
             match self.mark_some(&mut marker, self.slice()) {
-                Marking::Progress => idle = 0,
+                Marking::Progress => (idle, more) = (0, !goes_on()),
                 Marking::Dry => break,
                 Marking::Wait => {
                     idle += 1;
@@ -243,5 +245,6 @@ impl Core {
         if let Some(mut marker) = marker {
             self.retire_marker(&mut marker);
         }
+        more
     }
 }

@@ -1,7 +1,8 @@
 //! The cycle: who coordinates mutators, markers and sweepers.
 //!
 //! Reading order: [`command`] (what is asked), [`gate`] (who owns a mutator's state), [`mutator`] (how it answers),
-//! [`registry`] (who is asked), [`driver`] (the cycle itself and why no object is lost), [`handshake`], [`ending`], [`marking`], [`background`].
+//! [`registry`] (who is asked), [`driver`] (the cycle itself and why no object is lost), [`handshake`], [`ending`], [`marking`], [`background`], [`pool`] (whose
+//! threads those are).
 
 pub(crate) mod background;
 pub(crate) mod command;
@@ -15,4 +16,5 @@ pub(crate) mod marking;
 pub(crate) mod mutator;
 pub(crate) mod pacer;
 pub(crate) mod plan;
+pub(crate) mod pool;
 pub(crate) mod registry;

@@ -237,15 +237,13 @@ pub(super) fn are_caught(models: &[Model], twins: &[Caught]) {
 
 /// A heap whose cycles are driven by [`cycle`] only.
 pub(super) fn heap(barrier: Barrier) -> Heap {
-    let heap = Heap::builder()
+    // No heap has background threads in a model: the model is that thread.
+    Heap::builder()
         .barrier(barrier)
         .marker_threads(1)
         .trace(false)
         .build()
-        .unwrap();
-    // As if its background thread ran: nobody starts another. The model is that thread.
-    heap.core().status.lock().threads = 1;
-    heap
+        .unwrap()
 }
 
 /// Runs one cycle, as a background thread does.

@@ -26,7 +26,7 @@ fn help() {
     });
     let helped = heap.clone();
     loom::explore();
-    let helper = spawn(move || helped.core().help_marking());
+    let helper = spawn(move || helped.core().help_marking(|| true));
     cycle(&heap);
     must_be_freed(2);
     cycle(&heap);

@@ -21,6 +21,7 @@ mod cell;
 mod helper;
 mod locks;
 mod panic;
+mod pool;
 mod publish;
 mod root;
 mod slot;

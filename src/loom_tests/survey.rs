@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::harness::{Caught, Model};
-use super::{cell, helper, locks, panic, publish, root, slot, span, table, weak};
+use super::{cell, helper, locks, panic, pool, publish, root, slot, span, table, weak};
 use crate::sync::relax;
 use crate::sync::twin::Twin;
 
@@ -16,6 +16,7 @@ fn models() -> Vec<Model> {
         helper::models(),
         locks::models(),
         panic::models(),
+        pool::models(),
         weak::models(),
         slot::models(),
         span::models(),
@@ -36,6 +37,7 @@ const TWINS: &[&[Caught]] = &[
     span::TWINS,
     locks::TWINS,
     panic::TWINS,
+    pool::TWINS,
     table::TWINS,
     weak::TWINS,
 ];

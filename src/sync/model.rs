@@ -8,7 +8,7 @@
 
 use core::cell::{Cell, OnceCell, RefCell, UnsafeCell};
 use core::ops::{Deref, DerefMut};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::atomic::Ordering;
 use super::relax;
@@ -35,6 +35,27 @@ pub(crate) use model_thread_local as thread_local;
 /// Threads and spinning.
 pub(crate) mod thread {
     pub(crate) use loom::thread::{Builder, JoinHandle, ThreadId, current, yield_now};
+
+    /// Starts a thread that nobody waits for.
+    pub(crate) fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+        let builder = Builder::new().name(name).stack_size(1 << 16);
+        builder.spawn(run).map(drop)
+    }
+}
+
+/// The time, which stands still.
+pub(crate) fn now() -> Instant {
+    std::thread_local! {
+        static NOW: Instant = Instant::now();
+    }
+    NOW.with(|now| *now)
+}
+
+/// Waits for a signal. Time stands still: whoever relies on a limit waits for ever, and loom says so.
+pub(crate) fn wait<T>(signal: &Condvar, guard: &mut MutexGuard<'_, T>, _limit: Option<Duration>) {
+    let condvar = signal.0.get_or_init(loom::sync::Condvar::new);
+    let lock = guard.lock.take().expect("the lock is held");
+    guard.lock = Some(condvar.wait(lock).unwrap());
 }
 
 std::thread_local! {
@@ -200,15 +221,29 @@ impl<T> DerefMut for MutexGuard<'_, T> {
     }
 }
 
-/// A condition variable whose waits are all timed, see the module header.
-pub(crate) struct Condvar(());
+/// A condition variable. Waits by `wait_for` are yields, see the module header; those by [`wait`] are loom's.
+pub(crate) struct Condvar(OnceCell<loom::sync::Condvar>);
+
+// SAFETY: one thread of the machine runs a model.
+unsafe impl Sync for Condvar {}
 
 impl Condvar {
-    pub(crate) fn new() -> Self {
-        Condvar(())
+    pub(crate) const fn new() -> Self {
+        Condvar(OnceCell::new())
     }
 
-    pub(crate) fn notify_all(&self) {}
+    pub(crate) fn notify_one(&self) {
+        // Without one nobody has waited yet.
+        if let Some(condvar) = self.0.get() {
+            condvar.notify_one();
+        }
+    }
+
+    pub(crate) fn notify_all(&self) {
+        if let Some(condvar) = self.0.get() {
+            condvar.notify_all();
+        }
+    }
 
     pub(crate) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, _timeout: Duration) {
         guard.lock = None;

@@ -1,5 +1,7 @@
 //! The primitives of the machine.
 
+use std::time::{Duration, Instant};
+
 use crossbeam_epoch::{self as epoch, Atomic, Owned};
 
 pub(crate) use core::sync::atomic;
@@ -11,7 +13,28 @@ pub(crate) use std::thread_local;
 
 /// Threads and spinning.
 pub(crate) mod thread {
-    pub(crate) use std::thread::{Builder, JoinHandle, ThreadId, current, yield_now};
+    pub(crate) use std::thread::{ThreadId, current, yield_now};
+
+    /// Starts a thread that nobody waits for.
+    pub(crate) fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+        std::thread::Builder::new().name(name).spawn(run).map(drop)
+    }
+}
+
+/// The time.
+#[inline]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// Waits for a signal, for at most this time.
+pub(crate) fn wait<T>(signal: &Condvar, guard: &mut MutexGuard<'_, T>, limit: Option<Duration>) {
+    match limit {
+        None => signal.wait(guard),
+        Some(limit) => {
+            signal.wait_for(guard, limit);
+        }
+    }
 }
 
 /// A value that is read without a lock while others replace it as a whole; a replaced one is freed when no reader can

@@ -165,6 +165,16 @@ twins! {
     ActiveNotCounted,
     /// The worklist gives blocks away while a cycle arms.
     WorklistStaysOpen,
+    /// A thread of the pool that has found nothing to do does not see that its heap was woken meanwhile.
+    PokeForgotten,
+    /// A thread of the pool that could not look at its heap takes the wake-up with it.
+    MissForgotten,
+    /// A thread of the pool that could not look at its heap does not see that who did has left.
+    EndNotSeen,
+    /// A thread of the pool that takes a heap does not see to the next in the queue.
+    QueueNotHandedOn,
+    /// A heap goes while a thread of the pool is inside.
+    LeaveDoesNotWait,
 }
 
 /// Whether the code runs as this twin: the one that `TRICOLOR_TWIN` names, see [`planted`](super::planted).

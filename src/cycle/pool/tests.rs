@@ -1,0 +1,181 @@
+//! The pool with clients that are no heaps: turns, limits, threads.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
+
+use super::{Client, Next, Pool, Turn};
+
+/// A client whose turns are a function.
+struct Worker(Box<dyn Fn(&Turn<Worker>) -> Next + Send + Sync>);
+
+impl Client for Worker {
+    fn turn(&self, turn: &Turn<Worker>) -> Next {
+        (self.0)(turn)
+    }
+}
+
+type Threads = &'static Pool<Worker>;
+
+/// A pool of the test's own.
+fn pool() -> Threads {
+    Box::leak(Box::new(Pool::new()))
+}
+
+fn join(
+    pool: Threads,
+    heap: u64,
+    limit: usize,
+    turn: impl Fn(&Turn<Worker>) -> Next + Send + Sync + 'static,
+) -> Arc<Worker> {
+    let worker = Arc::new(Worker(Box::new(turn)));
+    pool.join(heap, limit, Arc::downgrade(&worker));
+    worker
+}
+
+fn threads(pool: Threads) -> usize {
+    pool.state.lock().threads()
+}
+
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < Duration::from_secs(30), "not yet: {what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn who_works_for_long_makes_way_for_others() {
+    let pool = pool();
+    let turns = Arc::new([const { AtomicUsize::new(0) }; 3]);
+    let heaps = [0, 1, 2].map(|heap: usize| {
+        let turns = turns.clone();
+        join(pool, heap as u64, 1, move |turn| {
+            turns[heap].fetch_add(1, Ordering::SeqCst);
+            while turn.goes_on() {
+                std::hint::spin_loop();
+            }
+            Next::Again
+        })
+    });
+    (0..3).for_each(|heap| pool.wake(heap));
+    let count = |heap: usize| turns[heap].load(Ordering::SeqCst);
+    wait_until("each has had turns", || (0..3).all(|heap| count(heap) >= 5));
+    // Counted while they go on, at different moments.
+    let counts = [0, 1, 2].map(count);
+    let (most, least) = (counts.iter().max().unwrap(), counts.iter().min().unwrap());
+    assert!(most - least <= 2, "{counts:?}");
+    assert_eq!(threads(pool), 1, "no client asked for more");
+    (0..3).for_each(|heap| pool.leave(heap));
+    assert!(heaps.iter().all(|heap| Arc::strong_count(heap) == 1));
+    wait_until("the thread has ended", || threads(pool) == 0);
+}
+
+#[test]
+fn no_more_threads_are_inside_than_the_heap_asked_for() {
+    let pool = pool();
+    let (inside, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let seen = most.clone();
+    let _heap = join(pool, 1, 2, move |turn| {
+        let now = inside.fetch_add(1, Ordering::SeqCst) + 1;
+        seen.fetch_max(now, Ordering::SeqCst);
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(1) {
+            let _ = turn.goes_on();
+        }
+        inside.fetch_sub(1, Ordering::SeqCst);
+        Next::Again
+    });
+    let _other = join(pool, 2, 4, |_| Next::Never);
+    wait_until("a second thread has come", || {
+        pool.wake(1);
+        pool.wake(2);
+        most.load(Ordering::SeqCst) == 2
+    });
+    for _ in 0..100 {
+        pool.wake(1);
+        std::thread::yield_now();
+    }
+    assert_eq!(most.load(Ordering::SeqCst), 2);
+    assert!(threads(pool) <= 4);
+    pool.leave(1);
+    pool.leave(2);
+    wait_until("the threads have ended", || threads(pool) == 0);
+}
+
+#[test]
+fn a_thread_that_is_stuck_does_not_count() {
+    let pool = pool();
+    let (entered, leave) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let meetings = (entered.clone(), leave.clone());
+    let once = AtomicBool::new(true);
+    let _stuck = join(pool, 1, 1, move |_| {
+        if once.swap(false, Ordering::SeqCst) {
+            meetings.0.wait();
+            meetings.1.wait();
+        }
+        Next::Never
+    });
+    let turns = Arc::new(AtomicUsize::new(0));
+    let counted = turns.clone();
+    let _other = join(pool, 2, 1, move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Next::Never
+    });
+    pool.wake(1);
+    entered.wait();
+    pool.wake(2);
+    wait_until("the other heap has a turn", || {
+        pool.nudge();
+        turns.load(Ordering::SeqCst) == 1
+    });
+    assert_eq!(threads(pool), 2);
+    leave.wait();
+    wait_until("one of them has ended", || {
+        pool.wake(1);
+        threads(pool) == 1
+    });
+    pool.leave(1);
+    pool.leave(2);
+    wait_until("the threads have ended", || threads(pool) == 0);
+}
+
+#[test]
+fn a_turn_comes_when_its_time_has_come() {
+    let pool = pool();
+    let turns = Arc::new(AtomicUsize::new(0));
+    let heaps: Vec<_> = (0..50)
+        .map(|heap| {
+            let turns = turns.clone();
+            join(pool, heap, 3, move |_| {
+                turns.fetch_add(1, Ordering::SeqCst);
+                Next::After(Duration::from_millis(heap % 7 + 1))
+            })
+        })
+        .collect();
+    (0..50).for_each(|heap| pool.wake(heap));
+    wait_until("many turns", || turns.load(Ordering::SeqCst) > 2000);
+    (0..50).for_each(|heap| pool.leave(heap));
+    drop(heaps);
+    wait_until("the threads have ended", || threads(pool) == 0);
+}
+
+#[test]
+fn a_heap_may_leave_in_its_own_turn() {
+    let pool = pool();
+    let left = Arc::new(AtomicBool::new(false));
+    let seen = left.clone();
+    let heap = join(pool, 1, 1, move |turn| {
+        turn.pool.leave(1);
+        assert!(!turn.goes_on());
+        seen.store(true, Ordering::SeqCst);
+        Next::Again
+    });
+    pool.wake(1);
+    wait_until("it has left", || left.load(Ordering::SeqCst));
+    wait_until("nobody refers to it", || Arc::strong_count(&heap) == 1);
+    wait_until("the thread has ended", || threads(pool) == 0);
+    pool.wake(1);
+    assert_eq!(threads(pool), 0);
+}
