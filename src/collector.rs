@@ -14,9 +14,9 @@ use crate::sync::twin::{self, Twin};
 
 /// A garbage-collected heap and its collector.
 ///
-/// A handle: clones share the heap. Any number of heaps may live in one process; they share nothing. When the last
-/// handle, and the last [`Mutator`], is gone, the marker threads end, all objects are dropped and the memory is
-/// given back.
+/// A handle: clones share the heap. Any number of heaps may live in one process; they share their marker threads and nothing
+/// else. When the last handle, and the last [`Mutator`], is gone, the marker threads leave the heap, all objects are dropped and the
+/// memory is given back.
 ///
 /// ```
 /// use tricolor_gc::{Barrier, Heap};
@@ -191,7 +191,12 @@ impl HeapBuilder {
     }
 
     /// Background marker threads: 0 to 64. With 0 the mutators do the work in steps, at their boundaries and in
-    /// [`Mutator::step`]. Default: a quarter of the processors, at least one. Threads start with the first cycle.
+    /// [`Mutator::step`]. Default: a quarter of the processors, at least one.
+    ///
+    /// The threads serve all heaps of the process: there are as many as the living heap with the most asks for, and at most
+    /// this number work for this heap at once. They start with the first cycle, sleep when no heap has work for them, and the last
+    /// heap takes them with it. A destructor that blocks keeps its thread; other heaps that need one get another, after
+    /// some ten milliseconds.
     pub fn marker_threads(mut self, threads: usize) -> Self {
         self.config.marker_threads = threads;
         self

@@ -370,18 +370,14 @@ impl Core {
     pub(crate) fn wait_for_stop_to_end(&self, seq: u32) {
         let mut backoff = 0;
         while self.command_seq() == seq {
-            if self.config.marker_threads == 0 {
-                // Nobody else may be there to complete the stop.
+            if self.config.marker_threads == 0 || (backoff >= 200 && !self.is_served()) {
+                // Nobody else may be there to complete the stop: background threads may be with other heaps.
                 self.drive_waiting();
             }
             backoff += 1;
             if backoff < 200 {
                 core::hint::spin_loop();
                 continue;
-            }
-            if !self.is_served() {
-                // The background threads may be with other heaps.
-                self.drive_waiting();
             }
             let mut status = self.status.lock();
             if self.command_seq() == seq {
@@ -429,7 +425,9 @@ impl Core {
                 return;
             }
             self.changed.wait_for(&mut status, turn);
+            drop(status);
             self.nudge();
+            status = self.status.lock();
         }
     }
 
