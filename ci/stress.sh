@@ -54,7 +54,7 @@ lox_under_stress() {
 
 # The tests whose programs race, or collect all the time.
 tests=()
-for name in stress model threads cells leaked_guards drop_marks weak roots; do tests+=(--test "$name"); done
+for name in stress model threads many_heaps cells leaked_guards drop_marks weak roots; do tests+=(--test "$name"); done
 step 'build, with the verifier' cargo build --release --features verify --examples
 step 'Lox with the verifier' lox_under_stress
 step 'tests with the verifier, optimised' \

@@ -53,7 +53,11 @@
 //! has not looked up for [`STUCK`] does not count: another is started in its stead when somebody needs it (those who
 //! wait for a heap say so by [`nudge`](Pool::nudge)). So a destructor that blocks, even for ever, or waits for another heap's
 //! cycle, delays other heaps by that time. At the worst each heap has the threads it has asked for in destructors of its own, as
-//! if they were not shared, and the others have their own number beside those.
+//! if they were not shared, and the others have their own number beside those. Nobody waits for a heap that is idle: its look, which may
+//! start a cycle or give memory back, comes when a thread is free.
+//!
+//! Who waits for a heap and finds no thread inside drives the cycle itself: `collect`, and a mutator at the gate during a stop. So a
+//! stop is no longer for the heaps that are before it in the queue.
 //!
 //! *Rejected:* heaps with a destructor that blocks on threads of their own, which somebody would have to declare; a watching thread, one more
 //! in each process, where those who wait can watch; a turn per thread and heap (a heap with many threads would crowd out the others).

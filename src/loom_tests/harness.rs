@@ -238,12 +238,15 @@ pub(super) fn are_caught(models: &[Model], twins: &[Caught]) {
 /// A heap whose cycles are driven by [`cycle`] only.
 pub(super) fn heap(barrier: Barrier) -> Heap {
     // No heap has background threads in a model: the model is that thread.
-    Heap::builder()
+    let heap = Heap::builder()
         .barrier(barrier)
         .marker_threads(1)
         .trace(false)
         .build()
-        .unwrap()
+        .unwrap();
+    // Made now, when there is one thread.
+    drop(heap.core().status.lock());
+    heap
 }
 
 /// Runs one cycle, as a background thread does.
