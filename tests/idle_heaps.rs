@@ -51,7 +51,10 @@ fn a_thousand_idle_heaps_are_small_and_share_their_threads() {
     let each = (figure("VmRSS:") - memory) as f64 / HEAPS as f64;
     println!("{each} KiB per heap, {} threads", threads());
     assert!(each <= 64.0, "{each} KiB per heap");
-    assert!(threads() <= 2, "as each has asked for: {}", threads());
+    // One that was kept from the processor for long may have been replaced for a moment.
+    wait_until("there are as many threads as each asks for", || {
+        threads() <= 2
+    });
     for (index, (_, mutator, root)) in heaps.iter_mut().enumerate() {
         mutator.enter(|mc| assert_eq!(root.get(mc).value, index));
     }
