@@ -1,0 +1,120 @@
+//! Slices, made in place: their elements one after the other, and what has been made is dropped if the next one panics.
+
+use core::mem::{align_of, needs_drop, size_of};
+use core::ptr::NonNull;
+
+use super::{FreeSlot, Kind, pointer_to};
+use crate::error::AllocError;
+use crate::heap::NoPages;
+use crate::heap::cache::Place;
+use crate::heap::layout::{GRANULE, MAX_ALIGN, MAX_SMALL, round_up};
+use crate::heap::size_class::{class_of, size_of_class};
+use crate::heap::type_info::{InfoOf, OVER_ALIGNED, PLAIN, slice_len};
+use crate::mutator::Mutation;
+use crate::trace::Trace;
+
+impl<'gc> Mutation<'gc> {
+    /// A slice of `len` elements made by `element`, in place.
+    pub(crate) fn alloc_slice<T: Trace<'gc>>(
+        &self,
+        len: usize,
+        mut element: impl FnMut(usize) -> T,
+    ) -> Result<NonNull<[T]>, AllocError> {
+        let (slot, slot_size) = self.slice_slot::<T>(len)?;
+        let grey = self.state().hold_grey();
+        let first = pointer_to::<T>(slot);
+        let counted = T::NEEDS_TRACE || needs_drop::<T>();
+        let mut filled = Filled {
+            first,
+            len: 0,
+            slot,
+            slot_size,
+        };
+        for index in 0..len {
+            let value = element(index);
+            // SAFETY: `index` is below `len`, for which the slot has room.
+            let place = unsafe { first.add(index) };
+            // SAFETY: as above; ours alone.
+            unsafe { place.write(value) };
+            filled.len += 1;
+        }
+        core::mem::forget(filled);
+        if counted {
+            let start = core::ptr::with_exposed_provenance_mut(slot);
+            // SAFETY: the slot is one for slices, with room for the length at its end.
+            let length = unsafe { slice_len(start, slot_size) };
+            // SAFETY: as above; aligned, since slots start and end at granules.
+            unsafe { length.write(len) };
+        }
+        self.state().allocated(slot, grey.is_some());
+        Ok(NonNull::slice_from_raw_parts(first, len))
+    }
+
+    /// A slot for a slice, and its size.
+    fn slice_slot<T: Trace<'gc>>(&self, len: usize) -> Result<(usize, usize), AllocError> {
+        let () = Kind::<T>::ALIGN_OK;
+        let state = self.state();
+        let too_large = || state.alloc_error(usize::MAX, NoPages::System);
+        let counted = T::NEEDS_TRACE || needs_drop::<T>();
+        let bytes = size_of::<T>().checked_mul(len).ok_or_else(too_large)?;
+        let bytes = if counted {
+            bytes.checked_add(size_of::<usize>())
+        } else {
+            Some(bytes)
+        };
+        let bytes = bytes
+            .filter(|&b| b <= isize::MAX as usize - MAX_ALIGN)
+            .ok_or_else(too_large)?;
+        let bytes = round_up(bytes.max(1), align_of::<T>().max(GRANULE));
+        let info = match counted {
+            true => InfoOf::<[T]>::slice_info(),
+            false if align_of::<T>() > GRANULE => &OVER_ALIGNED,
+            false => &PLAIN,
+        };
+        if bytes > MAX_SMALL {
+            return Ok((
+                state.large_slot(info, bytes)?,
+                round_up(bytes, crate::heap::layout::PAGE),
+            ));
+        }
+        let class = class_of(bytes);
+        // Size classes are multiples of a granule only; slots of over-aligned elements are exact.
+        let exact = align_of::<T>() > GRANULE;
+        let slot_size = if exact { bytes } else { size_of_class(class) };
+        let place = if counted || exact {
+            Place::Typed
+        } else {
+            Place::Plain(class)
+        };
+        let fast = match place {
+            Place::Typed => state.cache.typed(info, slot_size),
+            Place::Plain(class) => state.cache.plain(class, slot_size),
+        };
+        let slot = match fast {
+            Some(slot) => slot,
+            None => state.slot(info, slot_size, place)?,
+        };
+        Ok((slot, slot_size))
+    }
+}
+
+/// The elements made so far of a slice; dropped if the next one panics.
+struct Filled<T> {
+    first: NonNull<T>,
+    len: usize,
+    slot: usize,
+    slot_size: usize,
+}
+
+impl<T> Drop for Filled<T> {
+    fn drop(&mut self) {
+        let _slot = FreeSlot {
+            slot: self.slot,
+            slot_size: self.slot_size,
+            drops: needs_drop::<T>(),
+        };
+        let made = NonNull::slice_from_raw_parts(self.first, self.len);
+        // SAFETY: `len` elements are initialised and nobody else's; the slot counts as free from here on.
+        unsafe { made.drop_in_place() };
+    }
+}
