@@ -3,7 +3,7 @@
 mod common;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Barrier as Meeting};
 use std::thread;
 
 use common::{BARRIERS, Drops, heap, long_list, wait_until};
@@ -56,20 +56,16 @@ fn a_destructor_that_blocks_delays_no_other_heap_for_long() {
         for markers in [1, 2] {
             let blocked: Vec<Heap> = (0..3).map(|_| heap(barrier, markers)).collect();
             let entered = Arc::new(AtomicUsize::new(0));
-            let senders: Vec<mpsc::Sender<()>> = blocked
-                .iter()
-                .map(|heap| {
-                    let (send, receive) = mpsc::channel();
-                    let entered = entered.clone();
-                    let mut mutator = heap.attach();
-                    on_drop(&mut mutator, move || {
-                        entered.fetch_add(1, Ordering::SeqCst);
-                        let _ = receive.recv();
-                    });
-                    ask(&mut mutator);
-                    send
-                })
-                .collect();
+            let leave = Arc::new(Meeting::new(blocked.len() + 1));
+            for heap in &blocked {
+                let (entered, leave) = (entered.clone(), leave.clone());
+                let mut mutator = heap.attach();
+                on_drop(&mut mutator, move || {
+                    entered.fetch_add(1, Ordering::SeqCst);
+                    leave.wait();
+                });
+                ask(&mut mutator);
+            }
             let free = heap(barrier, markers);
             allocate_until_collected(&free);
             let mut mutator = free.attach();
@@ -80,7 +76,7 @@ fn a_destructor_that_blocks_delays_no_other_heap_for_long() {
                 entered.load(Ordering::SeqCst) == 3
             });
             assert!(blocked.iter().all(|heap| heap.stats().cycles == 0));
-            drop(senders);
+            leave.wait();
             wait_until("the cycles have ended", || {
                 blocked.iter().all(|heap| heap.stats().cycles > 0)
             });
@@ -134,7 +130,7 @@ fn a_heap_that_marks_for_long_lets_others_in() {
     let stop = AtomicBool::new(false);
     let small = heap(large.barrier(), 1);
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let marking = scope.spawn(|| {
             let mut mutator = large.attach();
             let mut root: Option<Root<Rootable![Slow<'_>]>> = None;
             for _ in 0..2000 {
@@ -160,6 +156,7 @@ fn a_heap_that_marks_for_long_lets_others_in() {
             allocate_until_collected(&small);
         }
         stop.store(true, Ordering::Relaxed);
+        marking.join().unwrap();
     });
     assert!(small.stats().cycles >= 20);
 }
@@ -195,9 +192,12 @@ fn many_heaps_on_many_threads_collect_at_once() {
         .map(|index| heap(BARRIERS[index % 4], index / 4))
         .collect();
     thread::scope(|scope| {
-        for heap in &heaps {
-            scope.spawn(|| work(heap, 8));
-        }
+        let spawn = |heap| scope.spawn(move || work(heap, 8));
+        let threads: Vec<_> = heaps.iter().map(spawn).collect();
+        // ThreadSanitizer sees a join, and not the end of a scope, which is in compiled std.
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
     });
     assert!(heaps.iter().all(|heap| heap.stats().objects_live == 0));
 }
@@ -207,7 +207,7 @@ fn heaps_come_and_go_while_others_collect() {
     let stop = AtomicBool::new(false);
     let other = heap(BARRIERS[2], 3);
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let asking = scope.spawn(|| {
             let mut mutator = other.attach();
             while !stop.load(Ordering::Relaxed) {
                 ask(&mut mutator);
@@ -232,5 +232,6 @@ fn heaps_come_and_go_while_others_collect() {
             drop(root);
         }
         stop.store(true, Ordering::Relaxed);
+        asking.join().unwrap();
     });
 }
