@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use common::{BARRIERS, Drops, Token, heap, heaps};
-use tricolor_gc::{Gc, GcWeak, Heap, Mutation, Root, Rootable, Trace, Tracer};
+use common::{BARRIERS, Drops, Token, TokenRoot, heap, heaps};
+use tricolor_gc::{Barrier, Gc, GcWeak, Heap, Mutation, Mutator, Root, Rootable, Trace, Tracer};
 
 /// Counts its destructions, on its own thread.
 #[derive(Trace)]
@@ -160,5 +160,63 @@ fn slots_out_of_use_stay_so_through_all_epochs() {
         drop((mutator, heap));
         assert_eq!((count.get(), Rc::strong_count(&count)), (ROUNDS + 1, 1));
         assert_eq!(drops.count(), ROUNDS * (IN_VAIN + 1) + 1, "{barrier}");
+    }
+}
+
+/// Epochs, after which the colours of cycles come round. Cycles count from 1, and the first has the second epoch.
+const EPOCHS: u64 = 250;
+
+/// An object that keeps another.
+#[derive(Trace)]
+struct Parent<'gc>(Gc<'gc, Token>);
+
+type ParentRoot = Root<Rootable![Parent<'_>]>;
+
+/// A parent for each child.
+fn parents(mutator: &mut Mutator, children: &[TokenRoot]) -> Vec<ParentRoot> {
+    mutator.enter(|mc| {
+        let parent = |child: &TokenRoot| Root::new(mc, Gc::new(mc, Parent(child.get(mc))));
+        children.iter().map(parent).collect()
+    })
+}
+
+/// Slots are marked last in cycle `marked`, and out of use until the cycle that has its colour again is about to begin. What
+/// is made in them then must not look marked: nobody would trace it.
+fn reuse_a_round_later(barrier: Barrier, marked: u64, keep_spans: bool) {
+    // More than a span has room for.
+    const PARENTS: usize = 1000;
+    let heap = heap(barrier, 0);
+    let mut mutator = heap.attach();
+    let drops = Drops::new();
+    let children: Vec<TokenRoot> = mutator.enter(|mc| {
+        let child = |_| Root::new(mc, Gc::new(mc, drops.token()));
+        (0..PARENTS).map(child).collect()
+    });
+    let mut old = Vec::new();
+    while heap.stats().cycles < marked + EPOCHS - 1 {
+        if heap.stats().cycles == marked - 1 {
+            old = parents(&mut mutator, &children);
+        }
+        mutator.collect();
+        if heap.stats().cycles == marked {
+            old.truncate(if keep_spans { 1 } else { 0 });
+        }
+    }
+    let new = parents(&mut mutator, &children);
+    drop((children, old));
+    mutator.collect();
+    assert_eq!(drops.count(), 0, "{barrier}, marked in cycle {marked}");
+    drop(new);
+    mutator.collect();
+    assert_eq!(drops.count(), PARENTS, "{barrier}");
+}
+
+#[test]
+fn an_old_mark_is_not_taken_for_a_new_one_when_epochs_come_round() {
+    for barrier in [Barrier::Insertion, Barrier::StopTheWorld] {
+        for marked in EPOCHS - 3..=EPOCHS + 2 {
+            reuse_a_round_later(barrier, marked, false);
+            reuse_a_round_later(barrier, marked, true);
+        }
     }
 }
