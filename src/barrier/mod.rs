@@ -32,6 +32,9 @@ use crate::sync::hooks;
 use crate::sync::planted::{Planted, strikes};
 use crate::sync::twin::{self, Twin};
 
+#[cfg(test)]
+mod tests;
+
 /// What the end of a write access to a cell must do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]

@@ -1,0 +1,210 @@
+//! What the barriers do in each mode: the table of the module header, row by row. No cycle runs: the mutator is told its mode.
+
+use super::AtEnd;
+use crate::cell::claim::{Claim, ScanWord};
+use crate::cycle::command::{Colour, Command, Mode};
+use crate::heap::span::mark_of;
+use crate::mark::tracer::Tracer;
+use crate::mutator::Mutation;
+use crate::sync::atomic::Ordering;
+use crate::{Gc, GcSlot, Heap};
+
+/// An object with a mark of its own.
+type Leaf<'gc> = Gc<'gc, [u64; 4]>;
+
+/// Runs `f` with a mutator in `mode`, as if a cycle had just turned it, and three objects of before.
+fn in_mode(
+    mode: Mode,
+    colour: Colour,
+    f: impl for<'gc> FnOnce(&'gc Mutation<'gc>, [Leaf<'gc>; 3]),
+) {
+    let heap = Heap::builder().marker_threads(0).build().unwrap();
+    heap.attach().enter(|mc| {
+        let leaves = [0, 1, 2].map(|number| Gc::new(mc, [number; 4]));
+        let (state, before) = (mc.state(), mc.state().command.get());
+        let command = Command {
+            mode,
+            colour,
+            epoch: before.epoch + 1,
+            ..before
+        };
+        state.adopt(state.core(), command, false);
+        f(mc, leaves);
+        state.adopt(state.core(), before, false);
+    });
+}
+
+fn mark(mc: &Mutation<'_>, leaf: Leaf<'_>, cycles_ago: u8) {
+    // SAFETY: a live object.
+    let mark = unsafe { mark_of(leaf.address()) };
+    let epoch = mc.state().command.get().epoch;
+    mark.store(epoch - cycles_ago, Ordering::Relaxed);
+}
+
+/// What has been shaded since the last call.
+fn shaded(mc: &Mutation<'_>) -> Vec<usize> {
+    core::mem::take(&mut mc.state().tracer().edges)
+}
+
+#[test]
+fn a_store_shades_the_old_and_the_new_as_its_mode_says() {
+    let rows = [
+        (Mode::Grey, true, true),
+        (Mode::Black, true, false),
+        (Mode::Insertion, false, true),
+    ];
+    for (mode, shades_old, shades_new) in rows {
+        in_mode(mode, Colour::White, |mc, [a, b, _]| {
+            let (old, new) = (a.address(), b.address());
+            let expected: Vec<usize> = [(shades_old, old), (shades_new, new)]
+                .into_iter()
+                .filter_map(|(shades, object)| shades.then_some(object))
+                .collect();
+            let slot = GcSlot::new(Some(a));
+            slot.set(mc, Some(b));
+            assert_eq!(shaded(mc), expected, "set, {mode:?}");
+            let slot = GcSlot::new(Some(a));
+            slot.swap(mc, Some(b));
+            assert_eq!(shaded(mc), expected, "swap, {mode:?}");
+            let slot = GcSlot::new(Some(a));
+            assert!(slot.compare_exchange(mc, Some(b), Some(a)).is_err());
+            assert_eq!(shaded(mc), [], "nothing was stored, {mode:?}");
+            assert!(slot.compare_exchange(mc, Some(a), Some(b)).is_ok());
+            assert_eq!(shaded(mc), expected, "compare_exchange, {mode:?}");
+        });
+    }
+}
+
+#[test]
+fn only_what_this_cycle_has_found_need_not_be_shaded() {
+    in_mode(Mode::Grey, Colour::White, |mc, [a, b, c]| {
+        mark(mc, b, 0);
+        mark(mc, c, 1);
+        for leaf in [a, b, c] {
+            mc.state().shade_if_on(leaf.address());
+        }
+        assert_eq!(shaded(mc), [a.address(), c.address()]);
+    });
+    in_mode(Mode::Off, Colour::White, |mc, [a, ..]| {
+        mc.state().shade_if_on(a.address());
+        assert_eq!(shaded(mc), []);
+    });
+}
+
+#[test]
+fn a_store_is_an_exchange_until_all_mutators_are_black() {
+    let rows = [
+        (Mode::Grey, Colour::Grey, false),
+        (Mode::Black, Colour::Grey, false),
+        (Mode::Black, Colour::Black, true),
+        (Mode::Insertion, Colour::White, true),
+    ];
+    for (mode, colour, may) in rows {
+        in_mode(mode, colour, |mc, _| {
+            assert_eq!(
+                mc.state().may_load_then_store(),
+                may,
+                "{mode:?}, {colour:?}"
+            );
+        });
+    }
+}
+
+/// A write to a cell: whether it needs nothing, else its end, and what it shades at its begin and at its end.
+struct Write {
+    nothing: bool,
+    at_end: AtEnd,
+    begin: usize,
+    end: usize,
+}
+
+/// Writes a cell with the word `word`; its contents are three objects, the second of which has been found.
+fn write<const CONFINED: bool>(mode: Mode, word: &ScanWord, scanned: bool) -> Write {
+    let mut result = Write {
+        nothing: false,
+        at_end: AtEnd::Nothing,
+        begin: 0,
+        end: 0,
+    };
+    in_mode(mode, Colour::White, |mc, leaves| {
+        let state = mc.state();
+        if scanned {
+            word.scanned(state.tracer().scan_id);
+        }
+        mark(mc, leaves[1], 0);
+        let trace = |tracer: &mut Tracer<'static>| {
+            leaves.iter().for_each(|leaf| tracer.edge(leaf.address()));
+        };
+        let found = [leaves[0].address(), leaves[2].address()];
+        let count = |shaded: Vec<usize>| {
+            assert!(shaded.is_empty() || shaded == found, "{mode:?}");
+            shaded.len()
+        };
+        result.nothing = state.needs_nothing::<CONFINED>(word);
+        result.at_end = state.cell_write_begins(word, trace);
+        result.begin = count(shaded(mc));
+        state.cell_write_ends(word, result.at_end, trace);
+        result.end = count(shaded(mc));
+        let claim = word.try_claim(state.tracer().scan_id);
+        let black = mode == Mode::Black;
+        let left = if scanned || black {
+            Claim::Scanned
+        } else {
+            Claim::Claimed
+        };
+        assert_eq!(claim, left, "what a marker finds, {mode:?}");
+    });
+    result
+}
+
+#[test]
+fn a_write_to_a_cell_shades_and_claims_as_its_mode_says() {
+    let rows = [
+        (Mode::Grey, false, AtEnd::ShadeGrey, 2, 2),
+        (Mode::Grey, true, AtEnd::ShadeGrey, 2, 2),
+        (Mode::Black, false, AtEnd::Nothing, 2, 0),
+        (Mode::Black, true, AtEnd::Nothing, 0, 0),
+        (Mode::Insertion, false, AtEnd::Release, 0, 0),
+        (Mode::Insertion, true, AtEnd::Shade, 0, 2),
+    ];
+    for (mode, scanned, at_end, begin, end) in rows {
+        let write = write::<false>(mode, &ScanWord::new(), scanned);
+        let found = (write.at_end, write.begin, write.end);
+        assert_eq!(found, (at_end, begin, end), "{mode:?}, scanned {scanned}");
+    }
+}
+
+#[test]
+fn a_write_to_a_cell_needs_nothing_when_scanned_or_confined_and_grey() {
+    for (mode, scanned, shared, confined) in [
+        (Mode::Grey, false, false, true),
+        (Mode::Grey, true, false, false),
+        (Mode::Black, false, false, false),
+        (Mode::Black, true, true, true),
+        (Mode::Insertion, false, false, false),
+        (Mode::Insertion, true, false, false),
+    ] {
+        let row = (
+            write::<false>(mode, &ScanWord::new(), scanned).nothing,
+            write::<true>(mode, &ScanWord::new(), scanned).nothing,
+        );
+        assert_eq!(row, (shared, confined), "{mode:?}, scanned {scanned}");
+    }
+}
+
+#[test]
+fn a_guard_that_must_shade_at_its_end_is_counted() {
+    in_mode(Mode::Grey, Colour::Grey, |mc, _| {
+        for (at_end, counted) in [
+            (AtEnd::Nothing, 0),
+            (AtEnd::ShadeGrey, 1),
+            (AtEnd::Shade, 1),
+            (AtEnd::Release, 0),
+        ] {
+            mc.state().count_guard(at_end, 1);
+            assert_eq!(mc.state().open_guards.get(), counted, "{at_end:?}");
+            mc.state().count_guard(at_end, -1);
+            assert_eq!(mc.state().open_guards.get(), 0, "{at_end:?}");
+        }
+    });
+}
