@@ -47,11 +47,13 @@ impl Mail {
 
     /// Marks the object a zombie and puts it in the box of `owner`.
     pub(crate) fn send(&self, owner: u64, letter: Letter) {
+        // Under the lock: who finds the letter finds the zombie.
+        let mut boxes = self.0.lock();
         // SAFETY: the object's span is the sweeper's.
         let mark = unsafe { mark_of(letter.object) };
         // Relaxed: the span is ours, and the next to look at it synchronises through the class's lock.
         mark.store(ZOMBIE, Ordering::Relaxed);
-        self.0.lock().entry(owner).or_default().letters.push(letter);
+        boxes.entry(owner).or_default().letters.push(letter);
     }
 
     /// Everything in a thread's box.
