@@ -339,3 +339,29 @@ impl Drop for Core {
         self.roots.close();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::time::Duration;
+
+    use crate::Heap;
+    use crate::sync::atomic::Ordering;
+
+    #[test]
+    fn a_cycle_that_begins_meanwhile_is_not_the_one_asked_for() {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let core = heap.core();
+        let driver = core.driver.lock();
+        let (tell, told) = channel();
+        std::thread::scope(|scope| {
+            scope.spawn(move || tell.send(core.request_new_cycle()).unwrap());
+            // The driver may be about to begin one.
+            let early = told.recv_timeout(Duration::from_millis(50));
+            assert_eq!(early, Err(RecvTimeoutError::Timeout));
+            core.started.store(1, Ordering::Relaxed);
+            drop(driver);
+            assert_eq!(told.recv().unwrap(), 2);
+        });
+    }
+}
