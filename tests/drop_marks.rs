@@ -110,6 +110,40 @@ fn the_end_of_a_heap_drops_the_second_generation() {
     }
 }
 
+/// Calls a function when it is dropped, at home.
+#[derive(Trace)]
+#[trace(skip)]
+struct Calls(Rc<dyn Fn()>);
+
+impl Drop for Calls {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// A letter that comes while the thread empties its box is not forgotten.
+#[test]
+fn what_dies_while_destructors_run_at_home_is_dropped_soon() {
+    let heap = heap(Barrier::Hybrid, 0);
+    let mut mutator = heap.attach();
+    let count = Rc::new(Cell::new(0));
+    let later: Rc<Cell<Option<Root<Rootable![AtHome]>>>> = Rc::default();
+    let (dies, collected) = (later.clone(), heap.clone());
+    let call = move || {
+        drop(dies.take());
+        collect_elsewhere(&collected, false);
+    };
+    mutator.enter(|mc| {
+        Gc::new(mc, Calls(Rc::new(call)));
+        later.set(Some(Root::new(mc, Gc::new(mc, AtHome(count.clone())))));
+    });
+    collect_elsewhere(&heap, false);
+    for _ in 0..2 {
+        mutator.enter(|_| {});
+    }
+    assert_eq!(count.get(), 1);
+}
+
 /// A cycle run by another thread, which cannot drop what is at home here.
 fn collect_elsewhere(heap: &Heap, panics: bool) {
     thread::scope(|scope| {
