@@ -224,3 +224,45 @@ fn guards_of_scanned_cells_leaked_with_the_last_pointer() {
         }
     }
 }
+
+/// A scanned cell with a list that ends in the only other reference to an object.
+#[derive(Trace)]
+struct Outer<'gc> {
+    cells: GcRefCell<Vec<GcRefCell<Option<Leaf<'gc>>>>>,
+    list: Gc<'gc, common::Link<'gc, GcSlot<Option<Leaf<'gc>>>>>,
+}
+
+/// The inner cell is busy for good when the end of the outer guard shades what is in it.
+#[test]
+fn a_guard_of_an_inner_cell_leaked_in_a_scanned_outer_one() {
+    for barrier in CONCURRENT {
+        let heap = quiet_heap(barrier);
+        let mut mutator = heap.attach();
+        let drops = Drops::new();
+        let root: Root<Rootable![Outer<'_>]> = mutator.enter(|mc| {
+            let list = long_list(mc, GcSlot::new(Some(Gc::new(mc, drops.token()))));
+            let cells = GcRefCell::new(Vec::new());
+            Root::new(mc, Gc::new(mc, Outer { cells, list }))
+        });
+        begin_cycle(&mut mutator);
+        mutator.enter(|mc| {
+            let outer = Gc::as_ref(root.get(mc));
+            let slot = tail_of(outer.list);
+            let mut cells = outer.cells.borrow_mut(mc);
+            cells.push(GcRefCell::new(None));
+            let mut inner = cells[0].borrow_mut(mc);
+            *inner = slot.get();
+            forget(inner);
+            drop(cells);
+            slot.set(mc, None);
+        });
+        finish_cycle(&mut mutator);
+        for _ in 0..3 {
+            assert_eq!(drops.count(), 0, "{barrier}");
+            mutator.collect();
+        }
+        drop(root);
+        mutator.collect();
+        assert_eq!(drops.count(), 1, "{barrier}");
+    }
+}
