@@ -183,3 +183,39 @@ impl Worklist {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_handed_over_and_done_meanwhile_can_be_told() {
+        let list = Worklist::new();
+        let before = list.dry().unwrap();
+        list.push(&mut vec![]);
+        assert_eq!(list.dry(), Some(before), "nothing was handed over");
+        list.push(&mut vec![16]);
+        assert_eq!(list.dry(), None, "there is a block");
+        assert!(matches!(list.take(false), Take::Block(_)));
+        assert_eq!(list.dry(), None, "somebody is active");
+        assert!(matches!(list.take(true), Take::Dry));
+        assert!(matches!(list.take(false), Take::Wait));
+        list.retire();
+        assert_ne!(list.dry().unwrap(), before);
+    }
+
+    #[test]
+    fn work_is_forgotten_only_when_nobody_is_at_it() {
+        let list = Worklist::new();
+        list.push(&mut vec![16]);
+        list.defer(&mut vec![32]);
+        let Take::Block(_) = list.take(false) else {
+            panic!("there is a block")
+        };
+        assert!(!list.clear() && !list.is_done());
+        list.retire();
+        assert!(!list.is_done(), "an object is set aside");
+        assert_eq!(list.dry(), Some(1), "which is no work");
+        assert!(list.clear() && list.is_done());
+    }
+}
