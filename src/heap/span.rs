@@ -41,6 +41,9 @@ use crate::sync::atomic::Ordering;
 use crate::sync::plain::AtomicU8;
 use crate::sync::witness::owned;
 
+#[cfg(test)]
+mod tests;
+
 /// The colour of one cycle, a mark byte's value.
 pub(crate) type Epoch = u8;
 /// Epochs are 1 to this.

@@ -1,0 +1,151 @@
+//! A span against a plain model of its slots: runs, marks and counts.
+
+use super::*;
+use crate::heap::Space;
+use crate::heap::class::ClassKey;
+use crate::heap::type_info::PLAIN;
+
+const BLACK: Epoch = 7;
+const OLD: Epoch = 3;
+
+/// A pseudo-random sequence (xorshift; Marsaglia 2003).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+}
+
+/// Runs `f` with an empty span of each of some slot sizes and some random numbers.
+fn with_spans(mut f: impl FnMut(Span, &mut Random)) {
+    for slot_size in [16, 32, 48, 64, 128, 1024, 8192] {
+        for seed in 1..20 {
+            let space = Space::new(usize::MAX, usize::MAX);
+            let class = space.class(ClassKey {
+                info: &PLAIN,
+                slot_size,
+                owner: 0,
+            });
+            let span = space.new_span(&class, 0).unwrap();
+            assert_eq!(span.free(), span.slots());
+            f(span, &mut Random(seed));
+        }
+    }
+}
+
+/// As a sweep leaves it: some slots are taken, all have old marks. Which are free.
+fn swept(span: Span, random: &mut Random) -> Vec<bool> {
+    for word in 0..span.words() {
+        // Long runs, short ones, none.
+        let taken = match random.next() % 4 {
+            0 => 0,
+            1 => u64::MAX,
+            2 => random.next(),
+            _ => random.next() & random.next() & random.next(),
+        };
+        span.set_taken_bits(word, taken);
+    }
+    let free: Vec<bool> = (0..span.slots())
+        .map(|slot| span.taken_bits(slot / 64) >> (slot % 64) & 1 == 0)
+        .collect();
+    (0..span.slots()).for_each(|slot| span.mark(slot).store(OLD, Ordering::Relaxed));
+    span.set_swept(free.iter().filter(|free| **free).count());
+    free
+}
+
+fn marks(span: Span) -> Vec<Epoch> {
+    (0..span.slots())
+        .map(|slot| span.mark(slot).load(Ordering::Relaxed))
+        .collect()
+}
+
+/// The slots of a run.
+fn slots(span: Span, (from, to): (usize, usize)) -> core::ops::Range<usize> {
+    let index = |address| (address - span.base()) / span.slot_size();
+    assert_eq!((span.slot(index(from)), span.slot(index(to))), (from, to));
+    index(from)..index(to)
+}
+
+#[test]
+fn runs_are_what_is_free_and_nothing_else() {
+    with_spans(|span, random| {
+        let mut free = swept(span, random);
+        let mut expected = vec![OLD; span.slots()];
+        let mut black = false;
+        while let Some(run) = span.take_run(black.then_some(BLACK)) {
+            let run = slots(span, run);
+            assert!(!run.is_empty() && free[run.clone()].iter().all(|free| *free));
+            assert!(run.start == 0 || !free[run.start - 1], "it begins early");
+            assert!(free.get(run.end) != Some(&true), "it goes on");
+            free[run.clone()].fill(false);
+            if black {
+                expected[run].fill(BLACK);
+            }
+            assert_eq!(span.free(), free.iter().filter(|free| **free).count());
+            assert_eq!(marks(span), expected);
+            black = !black;
+        }
+        assert!(!free.contains(&true));
+        for (slot, free) in free.iter().enumerate() {
+            assert_eq!(span.taken_bits(slot / 64) >> (slot % 64) & 1 == 0, *free);
+        }
+    });
+}
+
+#[test]
+fn the_rest_of_a_run_that_is_given_back_is_free_and_unmarked() {
+    with_spans(|span, random| {
+        swept(span, random);
+        let Some(bounds) = span.take_run(Some(BLACK)) else {
+            return;
+        };
+        let (run, free, before) = (slots(span, bounds), span.free(), marks(span));
+        let kept = random.next() as usize % (run.len() + 1);
+        let rest = run.start + kept..run.end;
+        span.give_back_run(span.slot(rest.start), span.slot(rest.end));
+        assert_eq!(span.free(), free + rest.len());
+        for (slot, mark) in marks(span).into_iter().enumerate() {
+            let expected = if rest.contains(&slot) {
+                0
+            } else {
+                before[slot]
+            };
+            assert_eq!(mark, expected);
+        }
+        if !rest.is_empty() {
+            let again = span.take_run(None).expect("it is free");
+            assert_eq!(slots(span, again), rest);
+        }
+        assert_eq!(span.free(), free);
+    });
+}
+
+#[test]
+fn marked_bits_are_the_marks_of_slots() {
+    with_spans(|span, random| {
+        for slot in 0..span.slots() {
+            let mark = [0, OLD, BLACK, ZOMBIE][random.next() as usize % 4];
+            span.mark(slot).store(mark, Ordering::Relaxed);
+        }
+        for mark in [OLD, BLACK, ZOMBIE] {
+            for (slot, found) in marks(span).into_iter().enumerate() {
+                let bit = span.marked_bits(slot / 64, mark) >> (slot % 64) & 1;
+                assert_eq!(bit == 1, found == mark, "slot {slot}");
+            }
+        }
+    });
+}
+
+#[test]
+fn epochs_are_1_to_the_last_and_no_other_marks() {
+    let mut epoch = 1;
+    for expected in (1..=LAST_EPOCH).chain(1..=3) {
+        assert_eq!(epoch, expected);
+        epoch = next_epoch(epoch);
+    }
+    const { assert!(ZOMBIE > LAST_EPOCH && NEVER_MADE > LAST_EPOCH && ZOMBIE != NEVER_MADE) };
+}
