@@ -186,7 +186,65 @@ fn a_table_that_was_full_is_used_again() {
     let segments = churn.segments();
     churn.roots.drain(..).for_each(SlotRef::release);
     churn.roots = (0..100 * SLOTS).map(|_| churn.make()).collect();
-    // The second time, too few looks were left for the last segments.
     assert!(churn.segments() <= segments + 1);
     churn.close();
+}
+
+fn roots(table: &RootTable) -> Vec<usize> {
+    let mut found = Vec::new();
+    table.scan(|object| found.push(object));
+    found
+}
+
+/// Whether the segment was there when the table was armed, or has been made since.
+#[test]
+fn a_root_dropped_while_armed_stays_one_until_the_sweep() {
+    for made_before in [true, false] {
+        let mut table = RootTable::new(1);
+        let mut stock = Vec::new();
+        if made_before {
+            table.take_free(&mut stock);
+        }
+        table.arm();
+        assert!(!table.dropped_since_cycle());
+        if !made_before {
+            table.take_free(&mut stock);
+        }
+        let (a, b) = (stock.pop().unwrap(), stock.pop().unwrap());
+        a.fill(1000);
+        b.fill(1001);
+        b.retain();
+        a.release();
+        b.release();
+        let mut found = roots(&table);
+        found.sort_unstable();
+        assert_eq!(found, [1000, 1001], "made before: {made_before}");
+        assert!(table.dropped_since_cycle());
+        table.disarm();
+        assert_eq!(roots(&table), [1001]);
+        b.release();
+        assert_eq!(roots(&table), [], "at once, now");
+        let mut again = Vec::new();
+        table.take_free(&mut again);
+        assert!(again.contains(&a) && again.contains(&b));
+        table.give_back(&mut again);
+        table.give_back(&mut stock);
+        table.close();
+    }
+}
+
+/// Those dropped in an earlier cycle that has not been disarmed.
+#[test]
+fn arming_releases_the_roots_dropped_before() {
+    let mut table = RootTable::new(1);
+    let mut stock = Vec::new();
+    table.take_free(&mut stock);
+    let slot = stock.pop().unwrap();
+    slot.fill(1000);
+    table.arm();
+    slot.release();
+    table.arm();
+    assert_eq!(roots(&table), []);
+    table.give_back(&mut stock);
+    table.close();
 }
