@@ -3,6 +3,7 @@
 mod common;
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -142,6 +143,38 @@ fn what_dies_while_destructors_run_at_home_is_dropped_soon() {
         mutator.enter(|_| {});
     }
     assert_eq!(count.get(), 1);
+}
+
+/// May not leave its thread. Counts its destructions on any.
+#[derive(Trace)]
+#[trace(skip)]
+struct Confined(
+    #[expect(dead_code, reason = "its destructor counts")] Token,
+    PhantomData<Rc<()>>,
+);
+
+/// The end of a heap leaks what is at home elsewhere, on a thread that lives or has ended.
+#[test]
+fn the_end_of_a_heap_drops_nothing_away_from_home() {
+    let drops = Drops::new();
+    let fill = |heap: &Heap| {
+        heap.attach().enter(|mc| {
+            Gc::new(mc, Confined(drops.token(), PhantomData));
+        });
+    };
+    for barrier in BARRIERS {
+        let made_here = heap(barrier, 0);
+        fill(&made_here);
+        thread::scope(|scope| scope.spawn(|| drop(made_here)).join().unwrap());
+        let made_elsewhere = heap(barrier, 0);
+        thread::scope(|scope| scope.spawn(|| fill(&made_elsewhere)).join().unwrap());
+        drop(made_elsewhere);
+        assert_eq!(drops.count(), 0, "{barrier}");
+    }
+    let at_home = heap(Barrier::Hybrid, 0);
+    fill(&at_home);
+    drop(at_home);
+    assert_eq!(drops.count(), 1);
 }
 
 /// A cycle run by another thread, which cannot drop what is at home here.
