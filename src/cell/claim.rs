@@ -126,3 +126,40 @@ impl ScanWord {
         self.0.store(0, Ordering::Release);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_says_something_in_its_own_cycle_only() {
+        let [first, second, third] = [1, 2, 3].map(ScanId::of_cycle);
+        let mut word = ScanWord::new();
+        assert_eq!(word.try_claim(first), Claim::Claimed);
+        assert_eq!(word.try_claim(first), Claim::Busy);
+        assert_eq!(word.try_claim(second), Claim::Claimed, "left busy");
+        word.scanned(second);
+        assert!(word.is_scanned(second) && !word.is_scanned(third));
+        assert_eq!(word.try_claim(second), Claim::Scanned);
+        assert!(!word.claim(second) && word.claim(third), "scanned before");
+        assert!(!word.is_scanned(third));
+        word.unscanned();
+        assert_eq!(word.try_claim(third), Claim::Claimed, "given back");
+        word.scanned(third);
+        word.reset();
+        assert_eq!(word.try_claim(third), Claim::Claimed, "forgotten");
+    }
+
+    #[test]
+    fn no_cycle_has_the_id_of_its_neighbours_or_of_a_new_cell() {
+        let half = u64::from(u32::MAX / 2);
+        let cycles = (0..3)
+            .chain(half - 2..half + 3)
+            .chain(2 * half - 2..2 * half + 5);
+        for cycle in cycles {
+            let (id, next) = (ScanId::of_cycle(cycle), ScanId::of_cycle(cycle + 1));
+            assert!(id.0 != 0 && id.0.is_multiple_of(2), "cycle {cycle}");
+            assert!(id != next && id.busy() != next.busy(), "cycle {cycle}");
+        }
+    }
+}
