@@ -70,28 +70,35 @@ fn slots(span: Span, (from, to): (usize, usize)) -> core::ops::Range<usize> {
     index(from)..index(to)
 }
 
+/// Takes all runs of a span that has been swept, every second one black.
+fn take_all(span: Span, mut free: Vec<bool>) {
+    let mut expected = vec![OLD; span.slots()];
+    let mut black = false;
+    while let Some(run) = span.take_run(black.then_some(BLACK)) {
+        let run = slots(span, run);
+        assert!(!run.is_empty() && free[run.clone()].iter().all(|free| *free));
+        assert!(run.start == 0 || !free[run.start - 1], "it begins early");
+        assert!(free.get(run.end) != Some(&true), "it goes on");
+        free[run.clone()].fill(false);
+        if black {
+            expected[run].fill(BLACK);
+        }
+        assert_eq!(span.free(), free.iter().filter(|free| **free).count());
+        assert_eq!(marks(span), expected);
+        black = !black;
+    }
+    assert!(!free.contains(&true));
+    for (slot, free) in free.iter().enumerate() {
+        assert_eq!(span.taken_bits(slot / 64) >> (slot % 64) & 1 == 0, *free);
+    }
+}
+
 #[test]
 fn runs_are_what_is_free_and_nothing_else() {
     with_spans(|span, random| {
-        let mut free = swept(span, random);
-        let mut expected = vec![OLD; span.slots()];
-        let mut black = false;
-        while let Some(run) = span.take_run(black.then_some(BLACK)) {
-            let run = slots(span, run);
-            assert!(!run.is_empty() && free[run.clone()].iter().all(|free| *free));
-            assert!(run.start == 0 || !free[run.start - 1], "it begins early");
-            assert!(free.get(run.end) != Some(&true), "it goes on");
-            free[run.clone()].fill(false);
-            if black {
-                expected[run].fill(BLACK);
-            }
-            assert_eq!(span.free(), free.iter().filter(|free| **free).count());
-            assert_eq!(marks(span), expected);
-            black = !black;
-        }
-        assert!(!free.contains(&true));
-        for (slot, free) in free.iter().enumerate() {
-            assert_eq!(span.taken_bits(slot / 64) >> (slot % 64) & 1 == 0, *free);
+        for _ in 0..3 {
+            let free = swept(span, random);
+            take_all(span, free);
         }
     });
 }
