@@ -159,3 +159,35 @@ impl Core {
         self.changed.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::sync::atomic::Ordering;
+    use crate::{Barrier, Heap};
+
+    /// Confined cells go from one mutator of a thread to another: none is Black while another's stack is old.
+    #[test]
+    fn no_mutator_turns_while_another_of_its_thread_is_inside() {
+        for barrier in [Barrier::Insertion, Barrier::Hybrid] {
+            let heap = Heap::builder().barrier(barrier).marker_threads(0);
+            let heap = heap.build().unwrap();
+            let core = heap.core();
+            let _before = heap.attach();
+            let mut busy = heap.attach();
+            let _after = heap.attach();
+            let drive = || {
+                let _ = core.request_new_cycle();
+                core.step(1 << 20)
+            };
+            busy.enter(|_| {
+                let _ = std::thread::scope(|scope| scope.spawn(drive).join().unwrap());
+                let seq = core.command_seq();
+                let waits = core
+                    .registry
+                    .all(|state| state.acked.load(Ordering::Relaxed) != seq);
+                assert!(waits, "{barrier}: one has answered");
+            });
+            let _ = heap.collect();
+        }
+    }
+}
