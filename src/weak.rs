@@ -257,7 +257,11 @@ impl WeakList {
             }
             alive
         });
-        self.boxes.lock().append(&mut boxes);
+        let mut all = self.boxes.lock();
+        if twin::is(Twin::NewWeakDropped) {
+            all.clear();
+        }
+        all.append(&mut boxes);
         cleared
     }
 }

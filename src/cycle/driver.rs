@@ -408,7 +408,9 @@ impl Core {
         // An upgrade of an unmarked object takes the same lock and pushes under it.
         let weak = self.weak.lock();
         let seen = !twin::is(Twin::UpgradeNotSeen) && !twin::is(Twin::RoundNotClean);
-        if self.worklist.dry() != Some(pushes) && seen {
+        let dry = self.worklist.dry();
+        let clean = dry == Some(pushes) || (twin::is(Twin::DryIsEnough) && dry.is_some());
+        if !clean && seen {
             d.stage = Stage::Mark;
             return Advance::Progress;
         }

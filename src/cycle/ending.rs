@@ -36,7 +36,11 @@ impl Core {
         }
         self.mark_in_stop(attempt);
         // Objects set aside count: a cell that is busy here was left so by a leaked guard, or by a marker still at work.
-        let over = self.worklist.is_done();
+        let over = if twin::is(Twin::SetAsideIgnored) {
+            self.worklist.dry().is_some()
+        } else {
+            self.worklist.is_done()
+        };
         let command = if over {
             let weak = self.weak.lock();
             self.marking_over(d);
@@ -150,8 +154,14 @@ impl Core {
             marked + d.cycle.bytes_allocated
         };
         c.live.store(live, Ordering::Relaxed);
+        let early = twin::is(Twin::SweepingTooEarly);
+        if early {
+            self.set_phase(Phase::Sweeping);
+        }
         self.start_sweep(d.epoch);
-        self.set_phase(Phase::Sweeping);
+        if !early {
+            self.set_phase(Phase::Sweeping);
+        }
         d.stage = Stage::Sweep;
         Advance::Progress
     }

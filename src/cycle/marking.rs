@@ -82,12 +82,16 @@ impl Core {
         let ended = match result {
             Ok(ended) => ended,
             Err(panic) => {
-                if !twin::is(Twin::PanicForgotten) {
+                let late = twin::is(Twin::AbandonsLate);
+                if !late && !twin::is(Twin::PanicForgotten) {
                     self.abandon_cycle(Some(panic));
                 }
                 marker.tracer.edges.clear();
                 marker.active &= !twin::is(Twin::ActiveAfterPanic);
                 self.retire_marker(&mut marker);
+                if late {
+                    self.abandon_cycle(None);
+                }
                 return Marking::Progress;
             }
         };

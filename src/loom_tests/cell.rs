@@ -1,8 +1,8 @@
 //! Cells with claims: a mutator that writes against the marker that reads, two mutators under a lock, leaked guards.
 
 use super::harness::{
-    Bound, Caught, Model, are_caught, cycle, heap, hold, model, must_be_freed, must_live, mutator,
-    note_stored, polls, stored_must_live, switch_point,
+    Bound, Caught, Model, are_caught, begin, cycle, drive, finish, heap, hold, model,
+    must_be_freed, must_live, mutator, note_stored, polls, spawn, stored_must_live, switch_point,
 };
 use super::objects::{Node, Shared};
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +12,7 @@ use crate::{Barrier, Gc, Mutator, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
 const WIDE: Bound = Bound { preemptions: 1 };
+const DEEP: Bound = Bound { preemptions: 3 };
 
 type NodeRoot = Root<Rootable![Node<'_>]>;
 type SharedRoot = Root<Rootable![Shared<'_>]>;
@@ -162,6 +163,39 @@ fn rewrite(barrier: Barrier) {
     check(&mut main, &holder, &node);
 }
 
+/// Insertion, a round has been asked for: a mutator makes an object, and leaks a guard that leaves its cell busy. Only the final
+/// stop learns of the object. A second marker may take it, and set it aside when the stop has looked at all that had been: what
+/// is in the cell must be found all the same.
+fn set_aside_late() {
+    let heap = heap(Barrier::Insertion);
+    let mut main = heap.attach();
+    let _roots = graph(&mut main);
+    begin(&heap);
+    let seq = heap.core().command_seq();
+    drive(&heap, |core| core.command_seq() != seq);
+    let _made: SharedRoot = main.enter(|mc| {
+        let new = Gc::new(mc, Shared::new(5, None));
+        let mut guard = new.cell.lock(mc);
+        guard.set(Some(Gc::new(mc, Node::new(6, None))));
+        core::mem::forget(guard);
+        Root::new(mc, new)
+    });
+    let driven = heap.clone();
+    loom::explore();
+    let driver = spawn(move || finish(&driven));
+    for _ in 0..2 {
+        let mut marker = None;
+        let _ = heap.core().mark_some(&mut marker, u64::MAX);
+        if let Some(mut marker) = marker {
+            heap.core().retire_marker(&mut marker);
+        }
+        thread::yield_now();
+    }
+    driver.join().unwrap();
+    must_be_freed(4);
+    must_live(6);
+}
+
 fn replacing() -> Vec<Model> {
     let cases = BARRIERS
         .iter()
@@ -192,8 +226,12 @@ fn grey() -> Vec<Model> {
         .into()
 }
 
+fn setting_aside() -> Vec<Model> {
+    vec![model("cell, set aside late".into(), DEEP, set_aside_late)]
+}
+
 pub(super) fn models() -> Vec<Model> {
-    [replacing(), rewriting(), grey()]
+    [replacing(), rewriting(), grey(), setting_aside()]
         .into_iter()
         .flatten()
         .collect()
@@ -214,6 +252,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("cell, insertion, leak true", Twin::DeferredForgotten),
     ("cell, insertion, leak true", Twin::InsertionLeakIgnored),
     ("cell, deletion, leak false", Twin::ClaimNotTraced),
+    ("cell, set aside late", Twin::SetAsideIgnored),
 ];
 
 pub(super) const GREY_TWINS: &[Caught] = &[
@@ -232,6 +271,11 @@ fn answers_publish_what_was_written() {
 #[test]
 fn writers_and_markers_stay_apart() {
     hold(replacing());
+}
+
+#[test]
+fn what_is_set_aside_late_is_found() {
+    hold(setting_aside());
 }
 
 #[test]

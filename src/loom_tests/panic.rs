@@ -8,6 +8,7 @@ use super::harness::{
     must_be_freed, spawn, switch_point, trace_panics,
 };
 use super::objects::{Bomb, Node};
+use crate::sync::thread;
 use crate::sync::twin::Twin;
 use crate::sync::watched::violation;
 use crate::{Barrier, Gc, Root, Rootable};
@@ -60,13 +61,42 @@ fn explode(barrier: Barrier) {
     });
 }
 
+/// The `trace` panics in a second marker, while the driver looks whether there is anything left to mark.
+fn explode_elsewhere() {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let bomb: Root<Rootable![Bomb<'_>]> = main.enter(|mc| {
+        let child = Gc::new(mc, Node::new(2, None));
+        Root::new(mc, Gc::new(mc, Bomb::new(0, Some(child))))
+    });
+    let (driven, helped) = (heap.clone(), heap.clone());
+    begin(&heap);
+    trace_panics(true);
+    loom::explore();
+    let driver = spawn(move || drive(&driven, |_| false));
+    let _ = helped.core().mark_some(&mut None, u64::MAX);
+    thread::yield_now();
+    let _ = helped.core().mark_some(&mut None, u64::MAX);
+    driver.join().unwrap();
+    heap.core().status.lock().panic = None;
+    trace_panics(false);
+    main.enter(|mc| {
+        let child = bomb.get(mc).cell.borrow().0.get();
+        child.inspect(|child| child.stamp.lives());
+    });
+}
+
 pub(super) fn models() -> Vec<Model> {
-    [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid]
-        .map(|barrier| {
-            let name = format!("trace panics, {barrier}");
-            model(name, BOUND, move || explode(barrier))
-        })
-        .into()
+    let mut models = vec![model(
+        "trace panics, elsewhere".into(),
+        BOUND,
+        explode_elsewhere,
+    )];
+    for barrier in [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid] {
+        let name = format!("trace panics, {barrier}");
+        models.push(model(name, BOUND, move || explode(barrier)));
+    }
+    models
 }
 
 pub(super) const TWINS: &[Caught] = &[
@@ -74,6 +104,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("trace panics, deletion", Twin::BarrierPanicForgotten),
     ("trace panics, deletion", Twin::BusyAfterPanic),
     ("trace panics, insertion", Twin::ActiveAfterPanic),
+    ("trace panics, elsewhere", Twin::AbandonsLate),
 ];
 
 #[test]

@@ -8,10 +8,12 @@ use super::harness::{
 use super::objects::Node;
 use crate::cycle::command::Mode;
 use crate::cycle::core::Phase;
+use crate::sync::thread;
 use crate::sync::twin::Twin;
 use crate::{Barrier, Gc, GcWeak, Mutator, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
+const DEEP: Bound = Bound { preemptions: 3 };
 
 type NodeRoot = Root<Rootable![Node<'_>]>;
 
@@ -137,6 +139,27 @@ fn bump(barrier: Barrier) {
     });
 }
 
+/// Another thread sweeps all that is left to sweep, as an allocation that finds no memory does, while the driver begins to.
+fn sweep_along() {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let roots = graph(&mut main);
+    let _ = heap.core().request_new_cycle();
+    drive(&heap, |core| core.phase() == Phase::Terminating);
+    let swept = heap.clone();
+    loom::explore();
+    let sweeper = spawn(move || {
+        for _ in 0..2 {
+            let _ = swept.core().sweep_all();
+            thread::yield_now();
+        }
+    });
+    finish(&heap);
+    [1, 3, 4].into_iter().for_each(must_be_freed);
+    sweeper.join().unwrap();
+    main.enter(|mc| roots.iter().for_each(|root| root.get(mc).stamp.lives()));
+}
+
 /// Hybrid, the second handshake has been asked for: a mutator builds an object in its slot, and comes by polls meanwhile.
 fn build() {
     let heap = heap(Barrier::Hybrid);
@@ -173,7 +196,10 @@ fn build() {
 }
 
 pub(super) fn models() -> Vec<Model> {
-    let mut models = vec![model("build while arming".into(), BOUND, build)];
+    let mut models = vec![
+        model("build while arming".into(), BOUND, build),
+        model("second sweeper".into(), DEEP, sweep_along),
+    ];
     for barrier in BARRIERS {
         let name = format!("span, {barrier}");
         models.push(model(name, BOUND, move || allocate(barrier)));
@@ -193,6 +219,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("half a run, hybrid", Twin::NotBlackened),
     ("half a run, hybrid", Twin::GreyFastPath),
     ("build while arming", Twin::GreyNotHeld),
+    ("second sweeper", Twin::SweepingTooEarly),
     ("come and go, deletion", Twin::DetachKeepsSpans),
     ("come and go, insertion", Twin::DetachNoFlush),
     ("come and go, deletion", Twin::DetachBeforeFlush),

@@ -1,11 +1,17 @@
 //! Weak upgrades against the end of marking, the clearing and the reuse of the slot.
 
-use super::harness::{Bound, Caught, Model, are_caught, cycle, heap, hold, model, mutator, polls};
+use super::harness::{
+    Bound, Caught, Model, are_caught, begin, cycle, drive, finish, heap, hold, model,
+    must_be_freed, mutator, polls, spawn, switch_point,
+};
 use super::objects::{Node, Weak};
+use crate::sync::thread;
 use crate::sync::twin::Twin;
+use crate::sync::watched::violation;
 use crate::{Barrier, Gc, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
+const NARROW: Bound = Bound { preemptions: 1 };
 
 type WeakRoot = Root<Rootable![Weak<'_>]>;
 
@@ -38,13 +44,116 @@ fn upgrade(barrier: Barrier) {
     });
 }
 
-pub(super) fn models() -> Vec<Model> {
-    [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid]
-        .map(|barrier| {
-            let name = format!("weak upgrade, {barrier}");
-            model(name, BOUND, move || upgrade(barrier))
+/// Object 1 is known by a root too: it is never dead, whatever the phase and whether a marker has found it yet.
+fn upgrade_rooted(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let (weak, _kept): (WeakRoot, Root<Rootable![Node<'_>]>) = main.enter(|mc| {
+        let target = Gc::new(mc, Node::new(1, None));
+        let weak = Gc::new(mc, Weak::new(0, Gc::downgrade(target, mc)));
+        (Root::new(mc, weak), Root::new(mc, target))
+    });
+    loom::explore();
+    let thread = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            let target = weak.get(mc).target;
+            if target.is_dead(mc) || target.upgrade(mc).is_none() {
+                violation("a weak reference to a live object fails".to_owned());
+            }
+        });
+    });
+    cycle(&heap);
+    thread.join().unwrap();
+}
+
+/// Object 1 is known by a weak reference only, and keeps 2. A mutator that has answered the last round upgrades it and takes 2
+/// out of it; a second marker may be done with 1 before the driver looks again.
+fn upgrade_and_take(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let root: WeakRoot = main.enter(|mc| {
+        let child = Gc::new(mc, Node::new(2, None));
+        let target = Gc::new(mc, Node::new(1, Some(child)));
+        Root::new(mc, Gc::new(mc, Weak::new(0, Gc::downgrade(target, mc))))
+    });
+    begin(&heap);
+    // The round has been asked for.
+    let seq = heap.core().command_seq();
+    drive(&heap, |core| core.command_seq() != seq);
+    let (driven, helped) = (heap.clone(), heap.clone());
+    loom::explore();
+    let driver = spawn(move || finish(&driven));
+    let helper = spawn(move || {
+        let mut marker = None;
+        thread::yield_now();
+        let _ = helped.core().mark_some(&mut marker, u64::MAX);
+        if let Some(mut marker) = marker {
+            helped.core().retire_marker(&mut marker);
+        }
+    });
+    thread::yield_now();
+    main.enter(|mc| {
+        let Some(target) = root.get(mc).target.upgrade(mc) else {
+            return;
+        };
+        let child = target.next.get();
+        switch_point();
+        target.next.set(mc, None);
+        for _ in 0..2 {
+            mc.state().poll();
+            thread::yield_now();
+        }
+        child.inspect(|child| child.stamp.lives());
+    });
+    driver.join().unwrap();
+    helper.join().unwrap();
+}
+
+/// A mutator comes, makes a weak reference and goes while a cycle ends, which goes through the list of them. The target dies in a
+/// later cycle: the reference must have stayed on the list.
+fn make(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    begin(&heap);
+    let made = heap.clone();
+    loom::explore();
+    let maker = spawn(move || -> WeakRoot {
+        made.attach().enter(|mc| {
+            let target = Gc::new(mc, Node::new(1, None));
+            Root::new(mc, Gc::new(mc, Weak::new(0, Gc::downgrade(target, mc))))
         })
-        .into()
+    });
+    finish(&heap);
+    let root = maker.join().unwrap();
+    loom::stop_exploring();
+    cycle(&heap);
+    cycle(&heap);
+    loom::explore();
+    must_be_freed(1);
+    main.enter(|mc| {
+        if root.get(mc).target.upgrade(mc).is_some() {
+            violation("a weak reference to a dead object".to_owned());
+        }
+    });
+}
+
+const BARRIERS: [Barrier; 3] = [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid];
+
+pub(super) fn models() -> Vec<Model> {
+    let mut models = Vec::new();
+    for barrier in BARRIERS {
+        let name = format!("weak upgrade, {barrier}");
+        models.push(model(name, BOUND, move || upgrade(barrier)));
+        let name = format!("weak upgrade, rooted, {barrier}");
+        models.push(model(name, BOUND, move || upgrade_rooted(barrier)));
+    }
+    let name = "weak made, deletion".into();
+    models.push(model(name, NARROW, || make(Barrier::Deletion)));
+    let name = "weak upgrade, child taken, deletion".into();
+    models.push(model(name, BOUND, || {
+        upgrade_and_take(Barrier::Deletion);
+    }));
+    models
 }
 
 pub(super) const TWINS: &[Caught] = &[
@@ -59,6 +168,8 @@ pub(super) const TWINS: &[Caught] = &[
     ("weak upgrade, deletion", Twin::OverWithoutLock),
     ("weak upgrade, insertion", Twin::PhaseKept),
     ("weak upgrade, insertion", Twin::SweepBeforeOff),
+    ("weak upgrade, child taken, deletion", Twin::DryIsEnough),
+    ("weak made, deletion", Twin::NewWeakDropped),
 ];
 
 #[test]

@@ -175,6 +175,16 @@ twins! {
     QueueNotHandedOn,
     /// A heap goes while a thread of the pool is inside.
     LeaveDoesNotWait,
+    /// The step to Terminating asks whether the worklist is dry, not whether work has come and gone.
+    DryIsEnough,
+    /// Weak references handed over while the list is gone through are lost.
+    NewWeakDropped,
+    /// The phase says that the sweep is on before it begins.
+    SweepingTooEarly,
+    /// A marker whose `trace` panicked abandons the cycle when it has retired.
+    AbandonsLate,
+    /// The final stop does not ask for objects that are set aside.
+    SetAsideIgnored,
 }
 
 /// Whether the code runs as this twin: the one that `TRICOLOR_TWIN` names, see [`planted`](super::planted).
