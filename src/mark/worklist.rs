@@ -191,6 +191,7 @@ mod tests {
     #[test]
     fn what_was_handed_over_and_done_meanwhile_can_be_told() {
         let list = Worklist::new();
+        list.open();
         let before = list.dry().unwrap();
         list.push(&mut vec![]);
         assert_eq!(list.dry(), Some(before), "nothing was handed over");
@@ -208,6 +209,11 @@ mod tests {
     fn work_is_forgotten_only_when_nobody_is_at_it() {
         let list = Worklist::new();
         list.push(&mut vec![16]);
+        assert!(
+            matches!(list.take(false), Take::Dry),
+            "markers have not started"
+        );
+        list.open();
         list.defer(&mut vec![32]);
         let Take::Block(_) = list.take(false) else {
             panic!("there is a block")
@@ -217,5 +223,7 @@ mod tests {
         assert!(!list.is_done(), "an object is set aside");
         assert_eq!(list.dry(), Some(1), "which is no work");
         assert!(list.clear() && list.is_done());
+        list.push(&mut vec![16]);
+        assert!(matches!(list.take(false), Take::Dry), "the next cycle arms");
     }
 }
