@@ -123,6 +123,8 @@ impl Core {
         }
         self.report(marker);
         if core::mem::take(&mut marker.active) {
+            let empty = marker.tracer.edges.is_empty() && marker.deferred.is_empty();
+            debug_assert!(empty, "a marker that counts no more has work");
             self.worklist.retire();
         }
     }
