@@ -236,6 +236,10 @@ impl Core {
 
     /// Marking is over and all barriers are off: puts all spans on the unswept lists.
     pub(crate) fn start_sweep(&self, epoch: Epoch) {
+        debug_assert!(
+            self.worklist.is_done(),
+            "somebody still marks for this cycle"
+        );
         self.counters.swept.reset();
         let classes: Vec<_> = self.space.classes.lock().all().to_vec();
         // One more than there are, so that the count cannot reach zero before all are on their lists.
