@@ -113,6 +113,10 @@ impl Client for Core {
             let outcome = self.drive_in_background(&mut marker);
             // Mutators should find memory that has been touched.
             let ready = self.space.make_ready();
+            if outcome == Some(Advance::Progress) {
+                // What comes next is waited for anew.
+                self.pace.lock().busy();
+            }
             let more = ready || outcome == Some(Advance::Progress);
             if !more || !turn.goes_on() {
                 break (outcome, ready);
@@ -123,10 +127,7 @@ impl Client for Core {
             self.retire_marker(&mut marker);
         }
         match outcome {
-            Some(Advance::Progress) => {
-                self.pace.lock().busy();
-                Next::Again
-            }
+            Some(Advance::Progress) => Next::Again,
             _ if ready => Next::Again,
             Some(_) if self.phase() != Phase::Idle => Next::After(self.pace.lock().waiting()),
             Some(_) => {

@@ -8,7 +8,7 @@
 //!   what was allocated before the cycle survived it: all of it while a program builds its data, next to nothing later;
 //! - *trigger* = goal − runway, where runway is what would have been allocated during the last cycles had the background
 //!   markers done all the marking (the largest of the last four, plus a tenth), clamped so that the trigger lies between
-//!   60 % and 95 % of the way from live to goal;
+//!   80 % and 95 % of the way from live to goal: earlier cycles would find more of what they allocate floating, and be more;
 //! - *assist ratio* = bytes still to mark per byte that may still be allocated before the goal: a mutator that allocates
 //!   `n` bytes owes `n · ratio` bytes of marking, paid from the credit of the background markers first. Debt grows
 //!   without bound as the goal nears, so allocation cannot outrun marking.
@@ -103,7 +103,7 @@ impl Pacer {
         let headroom = goal - live.min(goal);
         let runway = *self.runways.iter().max().unwrap_or(&0);
         let runway = runway.saturating_add(runway / 10);
-        let lowest = live.saturating_add(headroom / 10 * 6);
+        let lowest = live.saturating_add(headroom / 10 * 8);
         let highest = live.saturating_add(headroom / 20 * 19).max(lowest);
         let trigger = goal.saturating_sub(runway).clamp(lowest, highest);
         Plan { goal, trigger }
@@ -154,11 +154,13 @@ mod tests {
         // The goal is 192 MB.
         assert_eq!(plan.trigger, 181 * MB);
         let assisted = Work {
-            assisted: 50 << 20,
+            assisted: 25 << 20,
             ..work(10 * MB)
         };
-        assert_eq!(pacer.cycle_ended(assisted, 96 * MB, 0).trigger, 170 * MB);
-        assert!(pacer.cycle_ended(work(500 * MB), 96 * MB, 0).trigger >= 153 * MB);
+        // A third more.
+        let trigger = pacer.cycle_ended(assisted, 96 * MB, 0).trigger;
+        assert_eq!(trigger / MB, 177);
+        assert!(pacer.cycle_ended(work(500 * MB), 96 * MB, 0).trigger >= 172 * MB);
         for _ in 0..4 {
             pacer.cycle_ended(work(0), 96 * MB, 0);
         }
