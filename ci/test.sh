@@ -42,7 +42,8 @@ for name in "${steps[@]}"; do
         clippy)
             step 'lints' cargo clippy --workspace --all-targets -- -D warnings
             step 'lints, with the verifier' cargo clippy --all-targets --features verify -- -D warnings ;;
-        test) step 'unit, integration, compile-fail and documentation tests' timeout 900 cargo test --workspace ;;
+        test) step 'unit, integration, compile-fail and documentation tests' timeout 900 cargo test --workspace
+              step 'tests that speed makes strict' timeout 600 cargo test --release --test cycles ;;
         verify) step 'stress and model tests, with the verifier after each cycle' \
                 timeout 900 cargo test --features verify --test stress --test model --test weak ;;
         planted) step 'planted bugs' ci/planted.sh ;;

@@ -1,6 +1,6 @@
 //! Garbage of all shapes dies, what is reachable lives, under every barrier.
 
-use tricolor_gc::{Barrier, Gc, GcCell, GcRefCell, Heap, Root, Rootable, Trace};
+use tricolor_gc::{Barrier, CycleStats, Gc, GcCell, GcRefCell, Heap, Root, Rootable, Trace};
 
 const BARRIERS: [Barrier; 4] = [
     Barrier::Insertion,
@@ -121,5 +121,40 @@ fn a_program_that_makes_garbage_all_the_time_stays_small() {
         let stats = heap.stats();
         assert!(stats.cycles > 3, "{stats:?} {}", heap.barrier());
         assert!(stats.bytes_in_use < 64 << 20, "{stats:?}");
+    }
+}
+
+/// A mutator that finds the heap full asks for one cycle, also when that cycle begins at the same moment: which an optimised
+/// build, that allocates fast, meets within a few cycles.
+#[test]
+fn no_cycle_begins_before_the_heap_has_grown() {
+    for barrier in BARRIERS {
+        let heap = Heap::builder()
+            .barrier(barrier)
+            .marker_threads(1)
+            .min_heap(256 << 10)
+            .build()
+            .unwrap();
+        let mut mutator = heap.attach();
+        let (mut last, mut pairs) = (None::<CycleStats>, 0);
+        while pairs < if cfg!(debug_assertions) { 20 } else { 100 } {
+            mutator.enter(|mc| {
+                while !mc.should_yield() {
+                    Gc::new(mc, [1_u64, 2]);
+                }
+            });
+            let now = heap.last_cycle();
+            if let (Some(last), Some(now)) = (&last, &now)
+                && now.cycle == last.cycle + 1
+            {
+                let room = now.goal.saturating_sub(last.heap_live);
+                assert!(
+                    now.heap_start >= last.heap_live + room / 2,
+                    "{barrier}: {last}\n{now}"
+                );
+                pairs += 1;
+            }
+            last = now;
+        }
     }
 }

@@ -254,11 +254,14 @@ impl Core {
 
     /// Asks for a cycle if the heap has grown enough, and tells the mutator what its boundary is wanted for.
     pub(crate) fn check_trigger(&self, state: &MutatorState) {
-        let heap = self.heap_now();
+        // In this order, each after the one before: a heap found idle has its size and trigger of after its last cycle, and
+        // a cycle that begins meanwhile is the one that is asked for here, not a reason for another.
+        let started = self.started.load(Ordering::Acquire);
         let idle = self.phase() == Phase::Idle;
+        let heap = self.heap_now();
         let goal = self.goal.load(Ordering::Relaxed);
         if idle && heap >= self.trigger.load(Ordering::Relaxed) {
-            self.request_cycle();
+            self.request_cycle_after(started);
             if heap > goal {
                 // Asked for long ago, and it has not begun.
                 self.nudge();
@@ -278,8 +281,14 @@ impl Core {
 
     /// Asks for a cycle, unless one has been asked for already.
     pub(crate) fn request_cycle(&self) {
-        let started = self.started.load(Ordering::Relaxed);
-        if self.wanted.fetch_max(started + 1, Ordering::Relaxed) <= started {
+        self.request_cycle_after(self.started.load(Ordering::Relaxed));
+    }
+
+    /// Asks for the cycle that follows number `started`, unless somebody has.
+    fn request_cycle_after(&self, started: u64) {
+        if self.wanted.load(Ordering::Relaxed) <= started
+            && self.wanted.fetch_max(started + 1, Ordering::Relaxed) <= started
+        {
             self.wake();
         }
     }

@@ -225,7 +225,6 @@ impl Core {
 impl Core {
     fn begin(&self, d: &mut Driver) -> Advance {
         let number = self.started.load(Ordering::Relaxed) + 1;
-        self.started.store(number, Ordering::Relaxed);
         d.cycle = CycleStats {
             cycle: number,
             barrier: self.config.barrier,
@@ -252,6 +251,9 @@ impl Core {
             self.next_scan_id();
         }
         self.set_phase(Phase::Arming);
+        // Release, and after the phase: who sees this number does not find the heap idle before the cycle has ended
+        // (`check_trigger`).
+        self.started.store(number, Ordering::Release);
         d.epoch = next_epoch(d.epoch);
         self.cycle_epoch.store(d.epoch, Ordering::Relaxed);
         let since = Instant::now();
