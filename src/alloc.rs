@@ -38,6 +38,9 @@ const MAX_OBJECT: usize = 1 << 45;
 /// allocation.
 const SWEPT_PER_REFILL: usize = 8;
 
+/// Runs shorter than so many bytes are charged to the heap together, which takes a locked operation.
+const CHARGED_TOGETHER: usize = 1 << 10;
+
 /// Where objects of type `T` are allocated, decided at compile time.
 struct Kind<T>(core::marker::PhantomData<T>);
 
@@ -260,6 +263,10 @@ impl MutatorState {
     ) -> Result<usize, AllocError> {
         self.poll();
         self.stress_tick();
+        if let Some((slot, bytes)) = self.cache.next_slot(info, slot_size, place, self.colour()) {
+            self.charge_run(bytes);
+            return Ok(slot);
+        }
         let core = self.core();
         let owner = if info.local_drop {
             self.thread_token
@@ -282,11 +289,22 @@ impl MutatorState {
         }
     }
 
+    /// A run of `bytes` was taken. Short ones are counted together.
+    fn charge_run(&self, bytes: usize) {
+        let bytes = self.uncharged.get() + bytes;
+        if bytes < CHARGED_TOGETHER {
+            self.uncharged.set(bytes);
+        } else {
+            self.uncharged.set(0);
+            self.core().charge(self, bytes);
+        }
+    }
+
     /// Gets the line its next run.
     fn refill(&self, line: usize, slot_size: usize) -> Result<(), AllocError> {
         let core = self.core();
         if let Some(bytes) = self.cache.next_run(line, self.colour()) {
-            core.charge(self, bytes);
+            self.charge_run(bytes);
             return Ok(());
         }
         let class = self.cache.class(line);

@@ -1,12 +1,13 @@
 //! The cycle: who coordinates mutators, markers and sweepers.
 //!
 //! Reading order: [`command`] (what is asked), [`gate`] (who owns a mutator's state), [`mutator`] (how it answers),
-//! [`registry`] (who is asked), [`driver`] (the cycle itself and why no object is lost), [`handshake`], [`ending`], [`marking`], [`background`], [`pool`] (whose
-//! threads those are).
+//! [`registry`] (who is asked), [`driver`] (the cycle itself and why no object is lost), [`handshake`], [`ending`], [`marking`],
+//! [`demand`] (when a cycle is wanted), [`background`], [`pool`] (whose threads those are).
 
 pub(crate) mod background;
 pub(crate) mod command;
 pub(crate) mod core;
+mod demand;
 pub(crate) mod driver;
 mod ending;
 pub(crate) mod gate;

@@ -59,6 +59,8 @@ pub(crate) struct MutatorState {
     pub(crate) new_weak: UnsafeCell<Vec<usize>>,
     /// Free slots of the root table.
     pub(crate) root_slots: UnsafeCell<Vec<crate::root::table::SlotRef>>,
+    /// Bytes of short runs that the heap's counters do not know of yet.
+    pub(crate) uncharged: Cell<usize>,
     /// Marking owed, in bytes times 256; see `pacer`.
     pub(crate) debt: Cell<i64>,
     /// The thread, which owns the mutator for life.
@@ -93,6 +95,7 @@ impl MutatorState {
             no_polls: Cell::new(0),
             new_weak: UnsafeCell::default(),
             root_slots: UnsafeCell::default(),
+            uncharged: Cell::new(0),
             debt: Cell::new(0),
             thread: thread::current().id(),
             thread_token: core.mail.register_thread(),
@@ -193,7 +196,7 @@ impl MutatorState {
     /// Gives all spans back.
     pub(crate) fn release_cache(&self, core: &Core) {
         let unused = self.cache.release_all();
-        core.uncharge(unused);
+        core.recharge(self.uncharged.take(), unused);
     }
 
     /// A poll: adopts what may be adopted inside.

@@ -255,6 +255,28 @@ impl Cache {
         Some(slot)
     }
 
+    /// Where the entry's run is used up and its span has another: takes that, and a slot of it; the slot and the run's bytes. What
+    /// the other methods do by way of the line, in a heap of short runs for every few objects.
+    pub(crate) fn next_slot(
+        &self,
+        info: &'static TypeInfo,
+        slot_size: usize,
+        place: Place,
+        black: Option<Epoch>,
+    ) -> Option<(usize, usize)> {
+        let entry = self.entry(info, slot_size, place);
+        let (cur, end) = (entry.cur.get(), entry.end.get());
+        // A resident run, so the cache is enabled and the entry has a line.
+        if end == 0 || cur != end || entry.key.get() != key_of(info, slot_size) {
+            return None;
+        }
+        let line = &self.lines().lines[entry.line.get()];
+        let (cur, end) = line.span?.take_run(black)?;
+        entry.cur.set(cur + slot_size);
+        entry.end.set(end);
+        Some((cur, end - cur))
+    }
+
     /// Takes the next run of the line's span; its bytes. The last run must be used up, as `take_slot` says.
     pub(crate) fn next_run(&self, index: usize, black: Option<Epoch>) -> Option<usize> {
         let line = &mut self.lines().lines[index];

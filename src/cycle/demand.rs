@@ -1,0 +1,158 @@
+//! What allocation asks of the collector: the bytes charged, the cycle that the heap's size calls for, and the wait of a mutator
+//! that is far ahead of it.
+
+use std::time::Duration;
+
+use super::core::{Core, Phase};
+use super::mutator::{MutatorState, PRESSURE, STEP};
+use crate::sync::atomic::Ordering;
+
+impl Core {
+    /// Bytes that count for pacing.
+    pub(crate) fn heap_now(&self) -> usize {
+        let c = &self.counters;
+        let own = c.live.load(Ordering::Relaxed) + c.allocated.load(Ordering::Relaxed);
+        own.saturating_add(c.external.load(Ordering::Relaxed))
+    }
+
+    /// A mutator took `bytes` for objects.
+    pub(crate) fn charge(&self, state: &MutatorState, bytes: usize) {
+        self.counters.allocated.fetch_add(bytes, Ordering::Relaxed);
+        match self.phase() {
+            Phase::Marking => self.assist(state, bytes),
+            Phase::Sweeping => self.assist_sweep(bytes),
+            _ => {}
+        }
+        self.check_trigger(state);
+    }
+
+    /// A mutator gives back `unused` bytes that it was charged for; `uncharged` ones it was not.
+    pub(crate) fn recharge(&self, uncharged: usize, unused: usize) {
+        let sub = |value: usize| Some((value + uncharged).saturating_sub(unused));
+        let _ = self
+            .counters
+            .allocated
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, sub);
+    }
+
+    /// Asks for a cycle if the heap has grown enough, and tells the mutator what its boundary is wanted for.
+    pub(crate) fn check_trigger(&self, state: &MutatorState) {
+        // In this order, each after the one before: a heap found idle has its size and trigger of after its last cycle, and
+        // a cycle that begins meanwhile is the one that is asked for here, not a reason for another.
+        let started = self.started.load(Ordering::Acquire);
+        let idle = self.phase() == Phase::Idle;
+        let heap = self.heap_now();
+        let goal = self.goal.load(Ordering::Relaxed);
+        if idle && heap >= self.trigger.load(Ordering::Relaxed) {
+            self.request_cycle_after(started);
+            if heap > goal {
+                // Asked for long ago, and it has not begun.
+                self.nudge();
+            }
+        }
+        let mut flags = 0;
+        if self.config.marker_threads == 0 && (!idle || self.is_cycle_wanted()) {
+            flags |= STEP;
+        }
+        if (self.phase() == Phase::Marking && heap > goal) || self.is_near_limit() {
+            flags |= PRESSURE;
+        }
+        if flags != 0 {
+            state.flags.fetch_or(flags, Ordering::Relaxed);
+        }
+    }
+
+    /// Asks for a cycle, unless one has been asked for already.
+    pub(crate) fn request_cycle(&self) {
+        self.request_cycle_after(self.started.load(Ordering::Relaxed));
+    }
+
+    /// Asks for the cycle that follows number `started`, unless somebody has.
+    fn request_cycle_after(&self, started: u64) {
+        if self.wanted.load(Ordering::Relaxed) <= started
+            && self.wanted.fetch_max(started + 1, Ordering::Relaxed) <= started
+        {
+            self.wake();
+        }
+    }
+
+    /// Asks for a cycle that starts after now; its number.
+    pub(crate) fn request_new_cycle(&self) -> u64 {
+        // Under the driver's lock no cycle can start between the look and the request.
+        let driver = self.driver.lock();
+        let number = self.started.load(Ordering::Relaxed) + 1;
+        self.wanted.fetch_max(number, Ordering::Relaxed);
+        drop(driver);
+        self.wake();
+        number
+    }
+
+    /// Whether a cycle that has not started is wanted.
+    pub(crate) fn is_cycle_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed) > self.started.load(Ordering::Relaxed)
+    }
+
+    /// A mutator at its boundary allocates faster than the collector works: it waits. A tenth of a millisecond if the heap is past
+    /// its goal while marking, and half a one if it is far past it, which slows its allocation down to the markers' pace;
+    /// for the end of a cycle, at most a second or two, if it is near its hard limit.
+    pub(crate) fn wait_for_cycle_under_pressure(&self, state: &MutatorState) {
+        if self.thread_is_inside(state) || self.in_user_code() {
+            return;
+        }
+        let patience = Duration::from_millis(10);
+        if self.is_near_limit() {
+            // A cycle that is under way keeps what was allocated since it began: only one that begins now sees it all.
+            let running = self.phase() != Phase::Idle;
+            if running {
+                self.wait_for_end_of_cycle(patience, 100);
+            }
+            let new = self.counters.allocated.load(Ordering::Relaxed);
+            if self.is_near_limit() && (running || new >= self.config.max_heap / 64) {
+                self.request_cycle();
+                self.wait_for_end_of_cycle(patience, 100);
+            }
+        } else if self.heap_now() > self.goal.load(Ordering::Relaxed).saturating_mul(2) {
+            self.wait_for_end_of_cycle(Duration::from_micros(500), 1);
+        } else {
+            self.wait_for_end_of_cycle(Duration::from_micros(100), 1);
+        }
+    }
+
+    /// Waits for the end of the cycle that runs or is wanted, at most `turns` times `turn`.
+    fn wait_for_end_of_cycle(&self, turn: Duration, turns: u32) {
+        if self.config.marker_threads == 0 {
+            return self.drive_under_pressure();
+        }
+        let mut status = self.status.lock();
+        let before = status.completed;
+        for _ in 0..turns {
+            let busy = self.phase() != Phase::Idle || self.is_cycle_wanted();
+            if status.completed != before || !busy {
+                return;
+            }
+            self.changed.wait_for(&mut status, turn);
+            drop(status);
+            self.nudge();
+            status = self.status.lock();
+        }
+    }
+
+    /// Whether the heap is within about a ninth of its hard limit.
+    fn is_near_limit(&self) -> bool {
+        self.space.in_use().saturating_add(self.external()) / 8 >= self.config.max_heap / 9
+    }
+
+    /// Bytes of external memory reported.
+    pub(crate) fn external(&self) -> usize {
+        self.counters.external.load(Ordering::Relaxed)
+    }
+
+    /// External memory has grown or shrunk.
+    pub(crate) fn account(&self, delta: isize) {
+        let add = |bytes: usize| Some(bytes.saturating_add_signed(delta));
+        let _ = self
+            .counters
+            .external
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+}
