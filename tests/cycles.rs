@@ -1,6 +1,13 @@
 //! Garbage of all shapes dies, what is reachable lives, under every barrier.
 
-use tricolor_gc::{Barrier, CycleStats, Gc, GcCell, GcRefCell, Heap, Root, Rootable, Trace};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use tricolor_gc::{
+    Barrier, CycleStats, Gc, GcCell, GcRefCell, GcSlot, Heap, Root, Rootable, Trace,
+};
 
 const BARRIERS: [Barrier; 4] = [
     Barrier::Insertion,
@@ -94,6 +101,52 @@ fn what_a_root_reaches_lives() {
             (1000, 0),
             "{cycle}"
         );
+    }
+}
+
+/// Slices too long to be scanned at once, whose elements move while they are.
+#[test]
+fn what_a_long_slice_reaches_lives() {
+    type Numbers = Rootable!['gc => [GcSlot<Gc<'gc, u64>>]];
+    const LEN: usize = 20_000;
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let root: Root<Numbers> = mutator.enter(|mc| {
+            let numbers = Gc::slice_from_fn(mc, LEN, |i| GcSlot::new(Gc::new(mc, i as u64)));
+            Root::new(mc, numbers)
+        });
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..4 {
+                    heap.collect();
+                }
+                done.store(true, Ordering::Relaxed);
+            });
+            let mut turn = 0;
+            while !done.load(Ordering::Relaxed) {
+                mutator.enter(|mc| {
+                    let slots = root.get(mc);
+                    for _ in 0..100 {
+                        // From an end that may be scanned to one that may not, and back.
+                        let (low, high) = (turn % (LEN / 2), LEN - 1 - turn % (LEN / 2));
+                        let number = slots[low].get();
+                        slots[low].set(mc, slots[high].get());
+                        slots[high].set(mc, number);
+                        turn += 1;
+                    }
+                });
+            }
+        });
+        mutator.enter(|mc| {
+            let sum: u64 = root.get(mc).iter().map(|slot| *slot.get()).sum();
+            assert_eq!(
+                sum,
+                (LEN as u64) * (LEN as u64 - 1) / 2,
+                "{}",
+                heap.barrier()
+            );
+        });
     }
 }
 

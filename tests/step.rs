@@ -200,3 +200,31 @@ fn cycles_come_by_themselves_at_the_boundaries() {
         assert!(stats.bytes_in_use < 4 << 20, "{barrier}: {stats:?}");
     }
 }
+
+/// However long a slice, a step scans a piece of it.
+#[test]
+fn a_long_slice_takes_many_steps() {
+    const LEN: usize = 300_000;
+    for barrier in [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid] {
+        let heap = quiet_heap(barrier);
+        let mut mutator = heap.attach();
+        let root: Root<Rootable!['gc => [Option<Gc<'gc, u64>>]]> = mutator.enter(|mc| {
+            let number = Gc::new(mc, 7);
+            Root::new(mc, Gc::slice_from_fn(mc, LEN, |_| Some(number)))
+        });
+        begin_cycle(&mut mutator);
+        let mut steps = 0;
+        while mutator.step(64 << 10) == StepStatus::InProgress {
+            steps += 1;
+        }
+        // A step marks its budget and a piece at most.
+        assert!(steps >= LEN * 8 / (96 << 10), "{barrier}: {steps} steps");
+        mutator.enter(|mc| {
+            assert!(
+                root.get(mc)
+                    .iter()
+                    .all(|number| **number.as_ref().unwrap() == 7)
+            )
+        });
+    }
+}

@@ -7,7 +7,7 @@ use super::core::{Core, Phase};
 use super::mutator::MutatorState;
 use crate::mark::marker::{Drained, Marker};
 use crate::mark::tracer::Meet;
-use crate::mark::worklist::{Block, Take};
+use crate::mark::worklist::Take;
 use crate::sweep::UserCodeScope;
 use crate::sync::atomic::Ordering;
 use crate::sync::twin::{self, Twin};
@@ -38,12 +38,11 @@ impl Core {
         Marker::new(self.epoch_of_cycle(), self.scan_id(), meet)
     }
 
-    /// A marker that has just taken its first block. Made after that: from then on it is active, so the cycle cannot end, and the
-    /// worklist's lock has ordered the driver's stores of epoch and scan id before these loads. A marker made before it
-    /// might carry the epoch of a cycle that is over, and take everything for marked.
-    fn marker_with(&self, block: Block, early: Option<Marker>) -> Marker {
+    /// A marker that has just taken its first block, or rest of a slice. Made after that: from then on it is active, so the cycle
+    /// cannot end, and the worklist's lock has ordered the driver's stores of epoch and scan id before these loads. A
+    /// marker made before it might carry the epoch of a cycle that is over, and take everything for marked.
+    fn active_marker(&self, early: Option<Marker>) -> Marker {
         let mut marker = early.unwrap_or_else(|| self.new_marker(self.meet()));
-        marker.tracer.edges = block;
         marker.active = true;
         marker
     }
@@ -67,7 +66,16 @@ impl Core {
             None => {
                 let early = twin::is(Twin::MarkerBeforeBlock).then(|| self.new_marker(self.meet()));
                 match self.worklist.take(false) {
-                    Take::Block(block) => self.marker_with(block, early),
+                    Take::Block(block) => {
+                        let mut marker = self.active_marker(early);
+                        marker.tracer.edges = block;
+                        marker
+                    }
+                    Take::Rest(rest) => {
+                        let mut marker = self.active_marker(early);
+                        marker.rests.push(rest);
+                        marker
+                    }
                     Take::Wait => return Marking::Wait,
                     Take::Dry => return Marking::Dry,
                 }
@@ -86,7 +94,7 @@ impl Core {
                 if !late && !twin::is(Twin::PanicForgotten) {
                     self.abandon_cycle(Some(panic));
                 }
-                marker.tracer.edges.clear();
+                marker.forget();
                 marker.active &= !twin::is(Twin::ActiveAfterPanic);
                 self.retire_marker(&mut marker);
                 if late {
@@ -123,7 +131,7 @@ impl Core {
         }
         self.report(marker);
         if core::mem::take(&mut marker.active) {
-            let empty = marker.tracer.edges.is_empty() && marker.deferred.is_empty();
+            let empty = marker.is_empty() && marker.deferred.is_empty();
             debug_assert!(empty, "a marker that counts no more has work");
             self.worklist.retire();
         }
@@ -159,7 +167,7 @@ impl Core {
         }));
         if let Err(panic) = result {
             self.abandon_cycle(Some(panic));
-            marker.tracer.edges.clear();
+            marker.forget();
         }
         self.retire_marker(&mut marker);
     }

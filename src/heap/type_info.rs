@@ -6,9 +6,10 @@
 
 use core::marker::PhantomData;
 use core::mem::{align_of, needs_drop, size_of};
+use core::ops::Range;
 
 use super::layout::{GRANULE, round_up};
-use crate::mark::marker::Marker;
+use crate::mark::marker::{LARGE, Marker};
 use crate::trace::{Trace, Tracer};
 
 /// Traces the object at the address; the second argument is the slot size.
@@ -187,8 +188,37 @@ unsafe fn scan_slice<'gc, T: Trace<'gc>>(
         // SAFETY: `scan_as` calls it with live, initialised slices of `T`, and their slots' sizes.
         unsafe { trace_slice::<T>(object, slot_size, tracer) }
     };
+    if slot_size > LARGE {
+        let start = core::ptr::with_exposed_provenance_mut::<u8>(object);
+        // SAFETY: the caller gives the start and size of a slice slot.
+        let len = unsafe { slice_len(start, slot_size) };
+        // SAFETY: the length of an initialised slice is written.
+        let len = unsafe { len.read() };
+        if marker.takes_slice(object, len, size_of::<T>(), slot_size, trace_piece::<T>) {
+            return 0;
+        }
+    }
     // SAFETY: the caller's contract.
     unsafe { marker.scan_as(scan_slice::<T>, trace, object, slot_size, false, most) }
+}
+
+/// # Safety
+/// `object` is the address of a live, initialised slice of `T` whose unclaimed contents no thread writes (I3), and which has the
+/// elements of the range.
+unsafe fn trace_piece<'gc, T: Trace<'gc>>(
+    object: usize,
+    elements: Range<usize>,
+    tracer: &mut Tracer<'static>,
+) {
+    let tracer = tracer.rebrand();
+    let start = core::ptr::with_exposed_provenance::<T>(object);
+    // SAFETY: the range lies within the slice, by the caller's contract.
+    let first = unsafe { start.add(elements.start) };
+    // SAFETY: as above; the elements are initialised.
+    let piece = unsafe { core::slice::from_raw_parts(first, elements.len()) };
+    for element in piece {
+        element.trace(tracer);
+    }
 }
 
 /// # Safety

@@ -5,10 +5,10 @@ use super::harness::{
     Bound, Caught, Model, are_caught, cycle, finish, heap, hold, model, must_be_freed, mutator,
     spawn, switch_point,
 };
-use super::objects::{Node, Shared};
+use super::objects::{Link, Node, Shared};
 use crate::sync::thread;
 use crate::sync::twin::Twin;
-use crate::{Barrier, Gc, Root, Rootable};
+use crate::{Barrier, Gc, GcSlot, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
 
@@ -77,6 +77,38 @@ fn steps() {
     });
 }
 
+/// Two threads mark in the smallest steps; a slice is scanned in pieces.
+fn slice() {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let root: Root<Rootable!['gc => [GcSlot<Link<'gc>>]]> = main.enter(|mc| {
+        let node = |number| GcSlot::new(Some(Gc::new(mc, Node::new(number, None))));
+        Gc::new(mc, Node::new(3, None));
+        Root::new(mc, Gc::slice_from_fn(mc, 3, node))
+    });
+    let _ = heap.core().request_new_cycle();
+    let stepping = heap.clone();
+    loom::explore();
+    let other = spawn(move || {
+        for _ in 0..3 {
+            let _ = stepping.core().step(1);
+            switch_point();
+        }
+    });
+    while heap.core().status.lock().completed == 0 {
+        let _ = heap.core().step(1);
+        thread::yield_now();
+    }
+    other.join().unwrap();
+    must_be_freed(3);
+    main.enter(|mc| {
+        let nodes = root.get(mc);
+        nodes
+            .iter()
+            .for_each(|node| node.get().unwrap().stamp.lives());
+    });
+}
+
 /// A helper that looked at the phase in the cycle before comes for a block when the next one arms: a grey mutator has handed
 /// one over, and another, whose barrier is not on yet, writes the cell of the object in it.
 fn come_late() {
@@ -115,6 +147,7 @@ pub(super) fn models() -> Vec<Model> {
     vec![
         model("helping marker".into(), BOUND, help),
         model("small steps".into(), BOUND, steps),
+        model("slice in pieces".into(), BOUND, slice),
         model("late helper".into(), BOUND, come_late),
     ]
 }
@@ -123,6 +156,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("helping marker", Twin::MarkerBeforeBlock),
     ("helping marker", Twin::ActiveNotCounted),
     ("small steps", Twin::EdgesForgotten),
+    ("slice in pieces", Twin::RestsForgotten),
     ("late helper", Twin::WorklistStaysOpen),
 ];
 

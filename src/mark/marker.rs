@@ -9,8 +9,14 @@
 //! The loop is compiled once for each type ([`Marker::scan_as`]), with its `trace` inlined, and stays in it while the objects
 //! that come are of the type: a heap of few types is marked without indirect calls.
 //!
+//! A slice of more than [`PIECE`] bytes is scanned in pieces, the next one when all that the last one led to is marked: the
+//! stack stays short however long the slice is, budgets hold, and another marker can take half of what is left
+//! (Go's oblets).
+//!
 //! An object may be marked twice by two markers that meet there at once: both trace it, its cells are claimed by one of
 //! them, and everything else is read only.
+
+use core::ops::Range;
 
 use crate::cell::claim::ScanId;
 use crate::heap::layout::mark_address;
@@ -21,6 +27,7 @@ use crate::mark::tracer::{Meet, Tracer};
 use crate::mark::worklist::{BLOCK, Take, Worklist};
 use crate::sync::atomic::Ordering;
 use crate::sync::hooks;
+use crate::sync::twin::{self, Twin};
 
 /// Edges between prefetch and use; a power of two.
 const DEPTH: usize = 16;
@@ -28,7 +35,54 @@ const DEPTH: usize = 16;
 /// Objects of one type scanned before the marker looks whether it should share or stop, unless they are larger than
 /// [`LARGE`].
 const RUN: usize = 64;
-const LARGE: usize = 1024;
+pub(crate) const LARGE: usize = if cfg!(tricolor_loom) { 16 } else { 1024 };
+
+/// Bytes of a slice that are scanned together. Small where that is for the tests to see, but not below [`LARGE`]: up to there slices
+/// are scanned in a loop.
+const PIECE: usize = if cfg!(any(debug_assertions, tricolor_loom)) {
+    LARGE
+} else {
+    32 << 10
+};
+
+/// Traces some elements of the slice at the address: those of the range.
+pub(crate) type PieceFn = unsafe fn(usize, Range<usize>, &mut Tracer<'static>);
+
+/// What is still to be scanned of a marked slice: a range of its elements, not empty.
+pub(crate) struct Rest {
+    object: usize,
+    elements: Range<usize>,
+    /// Bytes of an element, not 0.
+    size: usize,
+    trace: PieceFn,
+}
+
+impl Rest {
+    /// Of no slice.
+    #[cfg(test)]
+    pub(crate) fn nowhere() -> Rest {
+        Rest {
+            object: 0,
+            elements: 0..1,
+            size: 1,
+            trace: |_, _, _| (),
+        }
+    }
+
+    /// The upper half, if there is more than a piece.
+    fn split(&mut self) -> Option<Rest> {
+        if self.elements.len() * self.size <= PIECE {
+            return None;
+        }
+        let middle = self.elements.start + self.elements.len() / 2;
+        let upper = Rest {
+            elements: middle..self.elements.end,
+            ..*self
+        };
+        self.elements.end = middle;
+        Some(upper)
+    }
+}
 
 /// One who marks: a marker thread, or a mutator that assists.
 pub(crate) struct Marker {
@@ -38,6 +92,8 @@ pub(crate) struct Marker {
     fifo: [usize; DEPTH],
     first: usize,
     queued: usize,
+    /// Slices that are being scanned.
+    pub(crate) rests: Vec<Rest>,
     /// Objects with a cell that somebody is writing (Insertion): to be looked at again.
     pub(crate) deferred: Vec<usize>,
     /// Counted as active in the worklist.
@@ -52,7 +108,7 @@ pub(crate) struct Marker {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
 pub(crate) enum Drained {
-    /// The stack and the FIFO are empty.
+    /// There is nothing left to scan.
     Empty,
     /// The budget is used up.
     Budget,
@@ -69,6 +125,7 @@ impl Marker {
             fifo: [0; DEPTH],
             first: 0,
             queued: 0,
+            rests: Vec::new(),
             deferred: Vec::new(),
             active: false,
             objects: 0,
@@ -130,11 +187,15 @@ impl Marker {
                 // SAFETY: the caller's contract.
                 match unsafe { self.next_object() } {
                     Some(next) => object = next,
+                    // SAFETY: as above.
+                    None if unsafe { self.scan_piece() } => {}
                     None => return Drained::Empty,
                 }
             }
-            // SAFETY: as above.
-            object = unsafe { self.scan(object, RUN) };
+            if object != 0 {
+                // SAFETY: as above.
+                object = unsafe { self.scan(object, RUN) };
+            }
             if self.bytes >= stop_at {
                 if object != 0 {
                     // SAFETY: as above. One object only: nothing is left over.
@@ -158,7 +219,63 @@ impl Marker {
         if half > 0 {
             let mut older: Vec<usize> = self.tracer.edges.drain(..half).collect();
             worklist.push(&mut older);
+        } else if let Some(upper) = self.rests.first_mut().and_then(Rest::split) {
+            worklist.push_rests(&mut vec![upper]);
         }
+    }
+
+    /// The slice at `object`, which has been marked, is to be scanned: in pieces, by `trace`, if it is large.
+    /// Whether it is. `len` elements of `size` bytes, in a slot of `slot_size`.
+    #[inline]
+    pub(crate) fn takes_slice(
+        &mut self,
+        object: usize,
+        len: usize,
+        size: usize,
+        slot_size: usize,
+        trace: PieceFn,
+    ) -> bool {
+        if slot_size <= PIECE || len == 0 || size == 0 {
+            return false;
+        }
+        self.objects += 1;
+        self.bytes += (slot_size - len * size) as u64;
+        let elements = 0..len;
+        self.rests.push(Rest {
+            object,
+            elements,
+            size,
+            trace,
+        });
+        true
+    }
+
+    /// Scans a piece of the slice met last. Whether there was any.
+    ///
+    /// # Safety
+    /// As [`Marker::drain`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn scan_piece(&mut self) -> bool {
+        let Some(rest) = self.rests.last_mut() else {
+            return false;
+        };
+        let (object, size, trace) = (rest.object, rest.size, rest.trace);
+        let most = (PIECE / size).max(1);
+        let start = rest.elements.start;
+        let end = rest.elements.end.min(start + most);
+        rest.elements.start = end;
+        if rest.elements.is_empty() {
+            self.rests.pop();
+        }
+        // SAFETY: `trace` came with the object, which is alive by the caller's contract, and the range is within its length.
+        unsafe { trace(object, start..end, &mut self.tracer) };
+        if self.tracer.deferred {
+            self.tracer.deferred = false;
+            self.deferred.push(object);
+        }
+        self.bytes += ((end - start) * size) as u64;
+        true
     }
 
     /// Scans a marked object, and others of its type that come after it, at most `most` in all. Returns a marked object of
@@ -245,11 +362,25 @@ impl Marker {
         for object in deferred {
             // SAFETY: the caller's contract. One object only: nothing is left over.
             unsafe { self.scan(object, 1) };
+            // Here and now, as cells may be met in a way that others may not.
+            // SAFETY: as above.
+            while unsafe { self.scan_piece() } {}
         }
         (self.objects, self.bytes) = (objects, bytes);
     }
 
-    /// Moves all edges out, for somebody else to follow.
+    /// Drops all work, of a cycle that is abandoned.
+    pub(crate) fn forget(&mut self) {
+        self.tracer.edges.clear();
+        self.rests.clear();
+    }
+
+    /// Whether there is nothing left to scan.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tracer.edges.is_empty() && self.queued == 0 && self.rests.is_empty()
+    }
+
+    /// Moves all work out, for somebody else to follow.
     pub(crate) fn give_up(&mut self, worklist: &Worklist) {
         for index in 0..self.queued {
             let edge = self.fifo[self.first.wrapping_add(index) % DEPTH];
@@ -257,16 +388,22 @@ impl Marker {
         }
         self.queued = 0;
         worklist.push(&mut self.tracer.edges);
+        if !twin::is(Twin::RestsForgotten) {
+            worklist.push_rests(&mut self.rests);
+        }
     }
 
-    /// Takes another block from the worklist, being active.
+    /// Takes more from the worklist, being active.
     pub(crate) fn refill(&mut self, worklist: &Worklist) -> bool {
-        let Take::Block(block) = worklist.take(true) else {
-            return false;
-        };
-        let spent = core::mem::replace(&mut self.tracer.edges, block);
-        if spent.capacity() > 0 {
-            worklist.recycle(spent);
+        match worklist.take(true) {
+            Take::Block(block) => {
+                let spent = core::mem::replace(&mut self.tracer.edges, block);
+                if spent.capacity() > 0 {
+                    worklist.recycle(spent);
+                }
+            }
+            Take::Rest(rest) => self.rests.push(rest),
+            Take::Wait | Take::Dry => return false,
         }
         true
     }

@@ -16,8 +16,11 @@
 //! gives any away: it is opened when markers start and closed with the end of the cycle, under the lock under which blocks are
 //! taken.
 //!
+//! **Slices.** What is left of a large slice that is scanned in pieces moves as a [`Rest`], which counts as a block does.
+//!
 //! Not here: prefetching and scanning (`marker`).
 
+use super::marker::Rest;
 use crate::sync::Mutex;
 use crate::sync::atomic::Ordering;
 use crate::sync::plain::AtomicUsize;
@@ -32,10 +35,13 @@ pub(crate) const BLOCK: usize = 512;
 #[derive(Default)]
 struct State {
     blocks: Vec<Block>,
+    /// Parts of slices, to be scanned.
+    rests: Vec<Rest>,
     /// Markers may take blocks.
     open: bool,
     /// Markers, assisting mutators included, that may hold edges of their own.
     active: usize,
+    /// Blocks and rests ever pushed.
     pushes: u64,
     /// Objects with a cell that a mutator was writing (Insertion): neither work nor done until somebody looks again.
     deferred: Vec<usize>,
@@ -43,10 +49,16 @@ struct State {
     spare: Vec<Block>,
 }
 
+impl State {
+    fn is_dry(&self) -> bool {
+        self.blocks.is_empty() && self.rests.is_empty() && self.active == 0
+    }
+}
+
 /// See the module header.
 pub(crate) struct Worklist {
     state: Mutex<State>,
-    /// `blocks.len()`, written under the lock, read without it as a hint (Relaxed: acting on a stale value costs a
+    /// Blocks and rests, written under the lock, read without it as a hint (Relaxed: acting on a stale value costs a
     /// futile lock or a moment's idleness).
     available: AtomicUsize,
     /// Markers that look for work and find none: a hint to share (Relaxed, for the same reason).
@@ -56,8 +68,10 @@ pub(crate) struct Worklist {
 /// What a marker that wants work gets.
 #[must_use]
 pub(crate) enum Take {
-    /// A block; the caller is active and must call [`Worklist::retire`] when it holds no edges any more.
+    /// A block; the caller is active and must call [`Worklist::retire`] when it holds no work any more.
     Block(Block),
+    /// The same for a part of a slice.
+    Rest(Rest),
     /// Nothing here now, but somebody active may share.
     Wait,
     /// Nothing here that may be taken, and nobody active.
@@ -87,25 +101,43 @@ impl Worklist {
         let spare = state.spare.pop().unwrap_or_default();
         state.blocks.push(core::mem::replace(block, spare));
         state.pushes += 1;
-        self.available.store(state.blocks.len(), Ordering::Relaxed);
+        self.note_available(&state);
+    }
+
+    /// Hands over parts of slices.
+    pub(crate) fn push_rests(&self, rests: &mut Vec<Rest>) {
+        if rests.is_empty() {
+            return;
+        }
+        let mut state = self.state.lock();
+        state.pushes += rests.len() as u64;
+        state.rests.append(rests);
+        self.note_available(&state);
+    }
+
+    fn note_available(&self, state: &State) {
+        let available = state.blocks.len() + state.rests.len();
+        self.available.store(available, Ordering::Relaxed);
     }
 
     /// Takes a block and makes the caller active (unless it is already, as `active` says).
     pub(crate) fn take(&self, active: bool) -> Take {
         let mut state = self.state.lock();
         let open = state.open || twin::is(Twin::WorklistStaysOpen);
-        let Some(block) = state.blocks.pop_if(|_| open) else {
-            return if state.active == usize::from(active) {
-                Take::Dry
-            } else {
-                Take::Wait
-            };
+        // Blocks first: a rest becomes many edges.
+        let taken = match state.blocks.pop_if(|_| open) {
+            Some(block) => Take::Block(block),
+            None => match state.rests.pop_if(|_| open) {
+                Some(rest) => Take::Rest(rest),
+                None if state.active == usize::from(active) => return Take::Dry,
+                None => return Take::Wait,
+            },
         };
         if !twin::is(Twin::ActiveNotCounted) {
             state.active += usize::from(!active);
         }
-        self.available.store(state.blocks.len(), Ordering::Relaxed);
-        Take::Block(block)
+        self.note_available(&state);
+        taken
     }
 
     /// The caller, active until now, holds no edges.
@@ -139,10 +171,10 @@ impl Worklist {
         }
     }
 
-    /// `Some(pushes)` if there is no block and nobody is active.
+    /// `Some(pushes)` if there is no block or rest and nobody is active.
     pub(crate) fn dry(&self) -> Option<u64> {
         let state = self.state.lock();
-        (state.blocks.is_empty() && state.active == 0).then_some(state.pushes)
+        state.is_dry().then_some(state.pushes)
     }
 
     /// Sets objects aside.
@@ -158,13 +190,14 @@ impl Worklist {
     /// Whether there is no work, nobody active and nothing set aside.
     pub(crate) fn is_done(&self) -> bool {
         let state = self.state.lock();
-        state.blocks.is_empty() && state.active == 0 && state.deferred.is_empty()
+        state.is_dry() && state.deferred.is_empty()
     }
 
-    /// Forgets the blocks, when a cycle is abandoned.
+    /// Forgets blocks and rests, when a cycle is abandoned.
     pub(crate) fn clear_blocks(&self) {
         let mut state = self.state.lock();
         state.blocks.clear();
+        state.rests.clear();
         self.available.store(0, Ordering::Relaxed);
     }
 
@@ -177,6 +210,7 @@ impl Worklist {
             return false;
         }
         state.blocks.clear();
+        state.rests.clear();
         state.deferred.clear();
         state.open = false;
         self.available.store(0, Ordering::Relaxed);
@@ -203,6 +237,36 @@ mod tests {
         assert!(matches!(list.take(false), Take::Wait));
         list.retire();
         assert_ne!(list.dry().unwrap(), before);
+    }
+
+    #[test]
+    fn the_rest_of_a_slice_is_work() {
+        let list = Worklist::new();
+        list.open();
+        list.push_rests(&mut vec![]);
+        let before = list.dry().unwrap();
+        list.set_hungry(true);
+        assert!(list.wants_work());
+        list.push_rests(&mut vec![Rest::nowhere(), Rest::nowhere()]);
+        assert!(!list.wants_work(), "there is something to take");
+        assert!(list.dry().is_none() && !list.is_done());
+        list.push(&mut vec![16]);
+        assert!(matches!(list.take(false), Take::Block(_)));
+        assert!(matches!(list.take(true), Take::Rest(_)));
+        assert!(matches!(list.take(true), Take::Rest(_)));
+        assert!(matches!(list.take(true), Take::Dry));
+        list.retire();
+        assert_ne!(list.dry().unwrap(), before);
+        list.push_rests(&mut vec![Rest::nowhere()]);
+        list.clear_blocks();
+        assert!(list.is_done());
+        list.push_rests(&mut vec![Rest::nowhere()]);
+        assert!(matches!(list.take(false), Take::Rest(_)));
+        list.retire();
+        list.push_rests(&mut vec![Rest::nowhere()]);
+        assert!(list.clear() && list.is_done());
+        list.push_rests(&mut vec![Rest::nowhere()]);
+        assert!(matches!(list.take(false), Take::Dry), "the list is closed");
     }
 
     #[test]

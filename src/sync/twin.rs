@@ -163,6 +163,8 @@ twins! {
     TouchedAfterDrop,
     /// Markers at work are not counted.
     ActiveNotCounted,
+    /// A marker that gives up its work forgets the slice it was at.
+    RestsForgotten,
     /// The worklist gives blocks away while a cycle arms.
     WorklistStaysOpen,
     /// A thread of the pool that has found nothing to do does not see that its heap was woken meanwhile.
