@@ -34,7 +34,7 @@ use crate::sync::Arc;
 const ENTRIES: usize = 128;
 
 /// How far ahead of the bump pointer memory is prefetched for writing: it has gone cold since its last object died.
-const AHEAD: usize = 512;
+const AHEAD: usize = 1024;
 
 /// A resident run.
 #[repr(C)]
