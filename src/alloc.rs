@@ -267,6 +267,9 @@ impl MutatorState {
             self.charge_run(bytes);
             return Ok(slot);
         }
+        if let Some(slot) = self.cache.slot_unseen(info, slot_size, place) {
+            return Ok(slot);
+        }
         let core = self.core();
         let owner = if info.local_drop {
             self.thread_token

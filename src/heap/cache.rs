@@ -277,6 +277,27 @@ impl Cache {
         Some((cur, end - cur))
     }
 
+    /// While the cache is disabled: a slot from the rest of the run of the line that the entry knows.
+    pub(crate) fn slot_unseen(
+        &self,
+        info: &'static TypeInfo,
+        slot_size: usize,
+        place: Place,
+    ) -> Option<usize> {
+        let entry = self.entry(info, slot_size, place);
+        if self.enabled.get() || entry.key.get() != key_of(info, slot_size) {
+            return None;
+        }
+        let line = self.lines().lines.get_mut(entry.line.get())?;
+        let slot = line.cur;
+        if slot == line.end {
+            return None;
+        }
+        line.cur += slot_size;
+        prefetch::to_write(slot + AHEAD);
+        Some(slot)
+    }
+
     /// Takes the next run of the line's span; its bytes. The last run must be used up, as `take_slot` says.
     pub(crate) fn next_run(&self, index: usize, black: Option<Epoch>) -> Option<usize> {
         let line = &mut self.lines().lines[index];

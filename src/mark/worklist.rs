@@ -98,7 +98,8 @@ impl Worklist {
             return;
         }
         let mut state = self.state.lock();
-        let spare = state.spare.pop().unwrap_or_default();
+        let new = || Vec::with_capacity(block.len());
+        let spare = state.spare.pop().unwrap_or_else(new);
         state.blocks.push(core::mem::replace(block, spare));
         state.pushes += 1;
         self.note_available(&state);
