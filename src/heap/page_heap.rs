@@ -50,8 +50,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 /// What can be chosen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PageHeapConfig {
-    /// From this many committed bytes on, new chunks ask for huge pages: faster to touch and to walk, but all of a
-    /// chunk takes room at once.
+    /// From this many committed bytes on, with the run asked for where that is large, new memory asks for huge pages: faster to
+    /// touch and to walk, but all of a chunk takes room at once.
     pub(crate) huge_pages_from: usize,
 }
 
@@ -131,6 +131,8 @@ impl PageHeap {
         if pages <= DATA_PAGES {
             return self.allocate(pages);
         }
+        // A long run is a large heap by itself.
+        let huge = self.committed_bytes().saturating_add(bytes) >= self.config.huge_pages_from;
         let kept = self.large.take_fitting(pages);
         let zeroed = kept.is_none();
         let run = match kept {
@@ -139,10 +141,10 @@ impl PageHeap {
                 run.use_again(pages);
                 run
             }
-            None => LargeRuns::map(pages, self.wants_huge_pages()).or_else(|error| {
+            None => LargeRuns::map(pages, huge).or_else(|error| {
                 let retry = self.drop_kept();
                 if retry {
-                    LargeRuns::map(pages, self.wants_huge_pages())
+                    LargeRuns::map(pages, huge)
                 } else {
                     Err(error)
                 }
