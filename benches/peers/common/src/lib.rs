@@ -153,6 +153,15 @@ impl Latency {
         self.cpu.len() as u64
     }
 
+    /// Median, 99th and 99.9th percentile and longest, in µs: by the thread's processor time, and by wall clock.
+    pub fn summary(mut self) -> [[f64; 4]; 2] {
+        [&mut self.cpu, &mut self.wall].map(|laps| {
+            laps.sort_unstable();
+            [0.5, 0.99, 0.999, 1.0]
+                .map(|part| laps[((laps.len() - 1) as f64 * part) as usize] as f64 / 1e3)
+        })
+    }
+
     /// Prints median, 99.9th percentile and longest, in µs.
     pub fn print(mut self) {
         for (clock, laps) in [("cpu", &mut self.cpu), ("wall", &mut self.wall)] {
