@@ -1,14 +1,15 @@
 //! How the collector scales, without a peer: mutators, live heap, roots, heap size. Prints a page of tables; `benches/peers/scale`
 //! writes it to `docs/performance/scaling.md`.
 
+use std::hint::black_box;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use peers_common::{Latency, process_nanos};
+use peers_common::{Latency, Random, process_nanos};
 use tricolor_gc::{Gc, GcSlot, Heap, Mutation, Mutator, Root, Rootable, Trace};
 
 const MB: usize = 1 << 20;
-const RUNS: usize = 5;
+const RUNS: usize = 9;
 
 /// 32 bytes.
 #[derive(Trace)]
@@ -35,15 +36,17 @@ fn live(mutator: &mut Mutator, bytes: usize) -> Vec<Root<Rootable![Node<'_>]>> {
         .collect()
 }
 
-/// Allocates `bytes` of garbage.
-fn garbage(mutator: &mut Mutator, bytes: usize) {
+/// Allocates `bytes` of garbage, with `work` random numbers made for each object.
+fn garbage(mutator: &mut Mutator, bytes: usize, work: usize) {
+    let mut random = Random::new();
     let (mut left, batch) = (bytes / NODE, 1000);
     while left > 0 {
         mutator.enter(|mc| {
             while left > 0 {
                 let some = left.min(batch);
                 for word in 0..some as u64 {
-                    let words = [word, 0];
+                    let number = (0..work).fold(0, |_, _| random.next());
+                    let words = [word, number];
                     Gc::new(
                         mc,
                         Node {
@@ -73,16 +76,19 @@ fn quiet() -> Heap {
     heap.expect("settings in range")
 }
 
-/// The time in which each of `threads` mutators allocates `bytes`, in memory used before.
-fn allocation(heap: &Heap, threads: usize, bytes: usize) -> Duration {
-    heap.collect();
+/// The time that `threads` threads take for `work`, which gets what `prepare` makes on its thread.
+fn side_by_side<T>(
+    threads: usize,
+    prepare: impl Fn() -> T + Sync,
+    work: impl Fn(&mut T) + Sync,
+) -> Duration {
     let (begin, end) = (Barrier::new(threads + 1), Barrier::new(threads + 1));
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                let mut mutator = heap.attach();
+                let mut own = prepare();
                 begin.wait();
-                garbage(&mut mutator, bytes);
+                work(&mut own);
                 end.wait();
             });
         }
@@ -93,32 +99,65 @@ fn allocation(heap: &Heap, threads: usize, bytes: usize) -> Duration {
     })
 }
 
+/// What the machine can do: the same stores, to memory of the thread's own that has been used before.
+fn plain_stores(threads: usize, bytes: usize) -> Duration {
+    side_by_side(
+        threads,
+        || vec![[1_u64; NODE / 8]; bytes / NODE],
+        |nodes| {
+            for (word, node) in (0..).zip(nodes.iter_mut()) {
+                *black_box(node) = [0, 0, word, 0];
+            }
+        },
+    )
+}
+
+/// Allocation in memory used before.
+fn allocation(heap: &Heap, threads: usize, bytes: usize, work: usize) -> Duration {
+    heap.collect();
+    side_by_side(
+        threads,
+        || heap.attach(),
+        |mutator| garbage(mutator, bytes, work),
+    )
+}
+
 fn mutators() {
     println!("## Two mutators\n");
     println!(
-        "Each mutator allocates 256 MB of 32-byte objects while no cycle runs, in memory that has been used before; median of {RUNS}.\n"
+        "Each mutator allocates 256 MB of 32-byte objects while no cycle runs, in memory that has been used before; median of {RUNS}."
     );
-    println!("| mutators | ms | million objects/s | of one mutator's |\n|---:|---:|---:|---:|");
+    println!(
+        "Beside it what threads that only write 32 bytes after 32 bytes come to: the machine's memory sets that limit.\n"
+    );
+    println!("| | threads | ms | million objects/s | of one thread's |\n|---|---:|---:|---:|---:|");
     let bytes = 256 * MB;
     let heap = quiet();
-    allocation(&heap, 2, bytes);
-    let mut times = [Vec::new(), Vec::new()];
-    for _ in 0..RUNS {
-        for threads in [1, 2] {
-            times[threads - 1].push(allocation(&heap, threads, bytes));
+    allocation(&heap, 2, bytes, 0);
+    let run = |name: &str, time: &dyn Fn(usize) -> Duration| {
+        let mut times = [Vec::new(), Vec::new()];
+        for _ in 0..RUNS {
+            for threads in [1, 2] {
+                times[threads - 1].push(time(threads).as_secs_f64());
+            }
         }
-    }
-    let rate = |threads: usize| {
-        let time = median(times[threads - 1].clone()).as_secs_f64();
-        (time * 1e3, (threads * bytes / NODE) as f64 / time / 1e6)
+        let times = times.map(median);
+        for threads in [1, 2] {
+            let rate = |threads: usize| (threads * bytes / NODE) as f64 / times[threads - 1] / 1e6;
+            let (ms, objects) = (times[threads - 1] * 1e3, rate(threads));
+            println!(
+                "| {name} | {threads} | {ms:.1} | {objects:.0} | {:.2} |",
+                objects / rate(1)
+            );
+        }
     };
-    for threads in [1, 2] {
-        let ((ms, objects), (_, one)) = (rate(threads), rate(1));
-        println!(
-            "| {threads} | {ms:.1} | {objects:.0} | {:.2} |",
-            objects / one
-        );
-    }
+    run("allocation", &|threads| {
+        allocation(&heap, threads, bytes, 0)
+    });
+    run("allocation and 20 random numbers", &|threads| {
+        allocation(&heap, threads, bytes, 20)
+    });
+    run("plain stores", &|threads| plain_stores(threads, bytes));
 }
 
 const WINDOW: usize = 64;
@@ -245,7 +284,7 @@ fn cycles() {
     ] {
         let heap = quiet();
         let mut mutator = heap.attach();
-        garbage(&mut mutator, had * MB);
+        garbage(&mut mutator, had * MB, 0);
         mutator.collect();
         let roots = live(&mut mutator, mb * MB);
         mutator.collect();
