@@ -10,7 +10,7 @@ use common::{
 };
 use tricolor_gc::{
     Gc, GcCell, GcMutex, GcOnceCell, GcRef, GcRefCell, GcRwLock, GcSlot, Heap, Root, Rootable,
-    Trace,
+    StepStatus, Trace,
 };
 
 #[test]
@@ -266,6 +266,50 @@ fn cells_inside_containers_inside_cells() {
         mutator.collect();
         mutator.collect();
         assert_eq!(drops.count(), 7, "{barrier}");
+    }
+}
+
+/// The markers come by while a cell inside another is being written: the outer one counts as scanned when the inner one has been.
+#[test]
+fn a_guard_of_an_inner_cell_is_held_while_markers_pass() {
+    type Inner<'gc> = GcRefCell<Vec<Leaf<'gc>>>;
+    type Outer<'gc> = (GcRefCell<Inner<'gc>>, GcRwLock<Vec<GcMutex<Leaf<'gc>>>>);
+    for (barrier, leak) in CONCURRENT.into_iter().flat_map(|b| [(b, false), (b, true)]) {
+        let heap = quiet_heap(barrier);
+        let mut mutator = heap.attach();
+        let drops = Drops::new();
+        let root: Root<Rootable![common::Link<'_, Outer<'_>>]> = mutator.enter(|mc| {
+            let leaf = || Gc::new(mc, drops.token());
+            let inner = GcRefCell::new(GcRefCell::new(vec![leaf()]));
+            let locks = GcRwLock::new(vec![GcMutex::new(leaf())]);
+            Root::new(mc, long_list(mc, (inner, locks)))
+        });
+        begin_cycle(&mut mutator);
+        mutator.enter(|mc| {
+            let leaf = || Gc::new(mc, drops.token());
+            let outer = tail_of(root.get(mc));
+            let (cell, locks) = (outer.0.borrow(), outer.1.read());
+            let (mut cell, mut lock) = (cell.borrow_mut(mc), locks[0].lock(mc));
+            cell.push(leaf());
+            *lock = leaf();
+            std::thread::scope(|scope| {
+                let marks = || {
+                    let mut other = heap.attach();
+                    while other.step(1 << 20) == StepStatus::InProgress {}
+                };
+                scope.spawn(marks);
+            });
+            if leak {
+                std::mem::forget((cell, lock));
+            }
+        });
+        finish_cycle(&mut mutator);
+        mutator.collect();
+        assert_eq!(
+            drops.count(),
+            1,
+            "{barrier}, leak {leak}: one was overwritten"
+        );
     }
 }
 

@@ -17,7 +17,8 @@
 //! even if it leaks, until the next cycle's markers start, which is after the mutator's next boundary, where no guard
 //! lives. What the contents were when the cell became scanned has been traced (a snapshot at the cell), which is the
 //! deletion barrier for everything the mutator overwrites later. Under Insertion nothing old is kept; a cell that is
-//! written before a marker came stays unscanned for the marker, and one written after shades what it now holds.
+//! written before a marker came stays unscanned for the marker, and one written after shades what it now holds. A marker that
+//! meets a busy cell inside the contents of another leaves the outer one unscanned too: it comes back by way of it.
 //!
 //! **Orderings.** Busy is taken with Acquire: pairs with the Release of the owner before, so that the contents it left
 //! are seen. Scanned and unscanned are stored with Release: pairs with that Acquire, and with the Acquire load by which a

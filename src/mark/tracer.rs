@@ -86,11 +86,17 @@ impl<'gc> Tracer<'gc> {
                 if twin::is(Twin::ScannedBeforeTrace) {
                     word.scanned(self.scan_id);
                 }
+                let before = core::mem::take(&mut self.deferred);
                 let owned = Owned { word, tracer: self };
                 trace(owned.tracer);
-                let id = owned.tracer.scan_id;
                 core::mem::forget(owned);
-                word.scanned(id);
+                if self.deferred {
+                    // A cell in the contents is busy. Whoever comes back for it must get past this one.
+                    word.unscanned();
+                } else {
+                    word.scanned(self.scan_id);
+                }
+                self.deferred |= before;
             }
         }
     }
