@@ -3,10 +3,11 @@
 mod common;
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use common::{
-    BARRIERS, CONCURRENT, Drops, Token, begin_cycle, finish_cycle, heap, long_list, panic_message,
-    quiet_heap, tail_of,
+    BARRIERS, CONCURRENT, Drops, PATIENCE, Token, begin_cycle, finish_cycle, heap, long_list,
+    panic_message, quiet_heap, tail_of, wait_until,
 };
 use tricolor_gc::{
     Gc, GcCell, GcMutex, GcOnceCell, GcRef, GcRefCell, GcRwLock, GcSlot, Heap, Root, Rootable,
@@ -150,9 +151,9 @@ fn a_guard_is_held_while_cycles_are_asked_for() {
             let mut mutator = heap.attach();
             let root: Root<Kept> =
                 mutator.enter(|mc| Root::new(mc, Gc::new(mc, GcRefCell::new(Vec::new()))));
-            let mut round = 0;
+            let (mut round, began) = (0, Instant::now());
             while round < 20 || heap.stats().cycles <= 2 {
-                assert!(round < 20_000, "{barrier}: no cycles");
+                assert!(began.elapsed() < PATIENCE, "{barrier}: no cycles");
                 round += 1;
                 mutator.enter(|mc| {
                     let cell = root.get(mc);
@@ -193,13 +194,8 @@ fn a_lock_is_held_while_another_thread_collects() {
                 let mutex = root.get(mc);
                 let mut guard = mutex.lock(mc);
                 asked.wait();
-                // The cycle has begun when it asks this mutator to yield, if it must.
-                for _ in 0..200_000 {
-                    if mc.should_yield() {
-                        break;
-                    }
-                    std::hint::spin_loop();
-                }
+                // The cycle has begun when it asks this mutator to yield.
+                wait_until("the cycle waits for this mutator", || mc.should_yield());
                 guard.extend((0..100).map(|_| Gc::new(mc, drops.token())));
             });
         });

@@ -1,20 +1,14 @@
 //! Garbage of all shapes dies, what is reachable lives, under every barrier.
 
+mod common;
+
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
 
-use tricolor_gc::{
-    Barrier, CycleStats, Gc, GcCell, GcRefCell, GcSlot, Heap, Root, Rootable, Trace,
-};
-
-const BARRIERS: [Barrier; 4] = [
-    Barrier::Insertion,
-    Barrier::Deletion,
-    Barrier::Hybrid,
-    Barrier::StopTheWorld,
-];
+use common::{BARRIERS, heaps, wait_until};
+use tricolor_gc::{CycleStats, Gc, GcCell, GcRefCell, GcSlot, Heap, Root, Rootable, Trace};
 
 #[derive(Trace)]
 struct Node<'gc> {
@@ -31,18 +25,6 @@ impl<'gc> Node<'gc> {
             others: GcRefCell::new(Vec::new()),
         }
     }
-}
-
-fn heaps() -> impl Iterator<Item = Heap> {
-    BARRIERS.into_iter().flat_map(|barrier| {
-        [0, 1, 2].map(|markers| {
-            Heap::builder()
-                .barrier(barrier)
-                .marker_threads(markers)
-                .build()
-                .unwrap()
-        })
-    })
 }
 
 #[test]
@@ -156,7 +138,7 @@ fn a_program_that_makes_garbage_all_the_time_stays_small() {
         let mut mutator = heap.attach();
         let root: Root<Rootable![Node<'_>]> =
             mutator.enter(|mc| Root::new(mc, Gc::new(mc, Node::new(7))));
-        for round in 0..8_000 {
+        let mut turn = |round| {
             mutator.enter(|mc| {
                 let top = root.get(mc);
                 top.others.borrow_mut(mc).clear();
@@ -170,10 +152,14 @@ fn a_program_that_makes_garbage_all_the_time_stays_small() {
                 let sum: u64 = top.others.borrow().iter().map(|node| node.value).sum();
                 assert_eq!(sum, 499 * 500 / 2, "round {round}");
             });
-        }
-        let stats = heap.stats();
-        assert!(stats.cycles > 3, "{stats:?} {}", heap.barrier());
-        assert!(stats.bytes_in_use < 64 << 20, "{stats:?}");
+        };
+        (0..8_000).for_each(&mut turn);
+        // On a busy machine marker threads may be late; then the program goes on.
+        wait_until("there have been cycles, and the heap is small", || {
+            turn(8_000);
+            let stats = heap.stats();
+            stats.cycles > 3 && stats.bytes_in_use < 64 << 20
+        });
     }
 }
 

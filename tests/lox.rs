@@ -6,6 +6,7 @@
 //! - `// expect runtime error: message`, and `// trace: line` for each line of its stack trace, if any is given;
 //! - `// error: message`: a line of the compiler's messages.
 
+mod common;
 #[path = "../examples/lox/interpreter.rs"]
 mod interpreter;
 
@@ -14,15 +15,9 @@ mod command_line;
 
 use std::path::{Path, PathBuf};
 
+use common::{BARRIERS, wait_until};
 use interpreter::{Error, Interpreter};
-use tricolor_gc::{Barrier, Heap, HeapBuilder, StressConfig};
-
-const BARRIERS: [Barrier; 4] = [
-    Barrier::Insertion,
-    Barrier::Deletion,
-    Barrier::Hybrid,
-    Barrier::StopTheWorld,
-];
+use tricolor_gc::{Heap, HeapBuilder, StressConfig};
 
 /// A program and what it must do.
 struct Case {
@@ -338,9 +333,11 @@ fn dead_strings_and_objects_are_collected() {
         for (var i = 0; i < 3000; i = i + 1) s = s + \"0123456789\";";
     let mut interpreter = Interpreter::new(Heap::new());
     assert_eq!(interpreter.interpret(source, &mut Vec::new()), Ok(()));
-    let stats = interpreter.heap().stats();
-    assert!(stats.cycles > 0, "{stats:?}");
-    assert!(stats.bytes_in_use < 32 << 20, "{stats:?}");
+    // On a busy machine the background threads may be late.
+    wait_until("the heap is small again", || {
+        let stats = interpreter.heap().stats();
+        stats.cycles > 0 && stats.bytes_in_use < 32 << 20
+    });
 }
 
 #[test]

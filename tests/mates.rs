@@ -3,13 +3,10 @@
 mod common;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use common::{CONCURRENT, Drops, heaps, quiet_heap};
+use common::{CONCURRENT, Drops, PATIENCE, heaps, quiet_heap};
 use tricolor_gc::{Gc, Heap, Mutator, StepStatus};
-
-/// Far more than ten cycles take; only to end the test when they never do.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A mutator that is never used must not keep the cycle from those of its thread that are.
 #[test]

@@ -5,6 +5,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use common::PATIENCE;
 use tricolor_gc::{Gc, Heap, Root, Rootable, Trace};
 
 const MIB: usize = 1 << 20;
@@ -66,7 +67,7 @@ fn memory_is_given_back_after_a_peak_without_a_call() {
         while resident() > before + 64 * MIB {
             let now = resident();
             assert!(
-                since.elapsed() < Duration::from_secs(12),
+                since.elapsed() < PATIENCE,
                 "{} MiB of {} MiB after {:?}, objects of {words} words",
                 now / MIB,
                 peak / MIB,

@@ -5,7 +5,6 @@ mod common;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Barrier as Meeting, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use common::{
     BARRIERS, CONCURRENT, Drops, Token, begin_cycle, finish_cycle, heap, heaps, long_list,
@@ -338,11 +337,7 @@ fn a_mutator_that_stays_inside_is_asked_to_yield() {
                 let mut mutator = heap.attach();
                 mutator.enter(|mc| {
                     inside.wait();
-                    let since = Instant::now();
-                    while !mc.should_yield() {
-                        assert!(since.elapsed() < Duration::from_secs(30), "nobody asks");
-                        std::hint::spin_loop();
-                    }
+                    wait_until("somebody asks", || mc.should_yield());
                     assert!(!ended.load(Ordering::SeqCst), "the cycle has not waited");
                 });
             });

@@ -8,8 +8,8 @@ use std::{
 };
 
 use common::{
-    CONCURRENT, Drops, Random, Token, begin_cycle, finish_cycle, heaps, long_list, quiet_heap,
-    tail_of,
+    CONCURRENT, Drops, PATIENCE, Random, Token, begin_cycle, finish_cycle, heaps, long_list,
+    quiet_heap, tail_of,
 };
 use tricolor_gc::{
     Barrier, Gc, GcCell, GcRefCell, GcSlot, GcWeak, Root, Rootable, StressConfig, Trace,
@@ -17,9 +17,6 @@ use tricolor_gc::{
 
 type WeakRoot<T> = Root<Rootable!['gc => GcWeak<'gc, T>]>;
 type WeakToken = WeakRoot<Token>;
-
-/// Longer than anything here takes but for a hang.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn upgrades_while_the_object_lives_and_never_after() {
