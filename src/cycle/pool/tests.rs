@@ -37,10 +37,11 @@ fn threads(pool: Threads) -> usize {
     pool.state.lock().threads()
 }
 
+/// The limit is for hangs: on a busy machine a few turns may take seconds.
 fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let began = Instant::now();
     while !condition() {
-        assert!(began.elapsed() < Duration::from_secs(30), "not yet: {what}");
+        assert!(began.elapsed() < Duration::from_secs(60), "not yet: {what}");
         std::thread::yield_now();
     }
 }
@@ -60,9 +61,14 @@ fn who_works_for_long_makes_way_for_others() {
         })
     });
     (0..3).for_each(|heap| pool.wake(heap));
-    wait_until("many turns", || turns.lock().unwrap().len() >= 30);
-    // The first may have been alone at first, and the second with it.
-    let turns = turns.lock().unwrap().clone();
+    // Before the third has come, the first two may have had any number.
+    let since_the_third = || {
+        let turns = turns.lock().unwrap();
+        let third = turns.iter().position(|turn| *turn == 2);
+        third.map_or(Vec::new(), |at| turns[at..].to_vec())
+    };
+    wait_until("many turns", || since_the_third().len() >= 30);
+    let turns = since_the_third();
     let counts = [0, 1, 2].map(|heap| turns.iter().filter(|turn| **turn == heap).count());
     let (most, least) = (counts.iter().max().unwrap(), counts.iter().min().unwrap());
     assert!(most - least <= 3, "{turns:?}");
