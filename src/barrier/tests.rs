@@ -7,7 +7,7 @@ use crate::heap::span::mark_of;
 use crate::mark::tracer::Tracer;
 use crate::mutator::Mutation;
 use crate::sync::atomic::Ordering;
-use crate::{Gc, GcSlot, Heap};
+use crate::{Gc, GcRefCell, GcSlot, Heap, Root, Rootable, StepStatus};
 
 /// An object with a mark of its own.
 type Leaf<'gc> = Gc<'gc, [u64; 4]>;
@@ -206,5 +206,44 @@ fn a_guard_that_must_shade_at_its_end_is_counted() {
             mc.state().count_guard(at_end, -1);
             assert_eq!(mc.state().open_guards.get(), 0, "{at_end:?}");
         }
+    });
+}
+
+/// A command that a poll would adopt waits while barriers run: what one of them holds must not change colour in the middle.
+#[test]
+fn a_barrier_adopts_no_command() {
+    let heap = Heap::builder()
+        .barrier(crate::Barrier::Insertion)
+        .marker_threads(0)
+        .build()
+        .unwrap();
+    let mut mutator = heap.attach();
+    let core = heap.core();
+    let cells: Root<Rootable!['gc => [GcSlot<Option<Leaf<'gc>>>]]> =
+        mutator.enter(|mc| Root::new(mc, Gc::slice_from_fn(mc, 1000, |_| GcSlot::new(None))));
+    core.request_new_cycle();
+    assert_eq!(mutator.step(1), StepStatus::InProgress);
+    mutator.enter(|mc| {
+        let seq = || mc.state().command.get().seq;
+        let leaf = Gc::new(mc, [1; 4]);
+        let cell = Gc::new(mc, GcRefCell::new(Some(leaf)));
+        let before = seq();
+        // The other mutator marks to the end, and asks for what this one has shaded.
+        let mark = || while heap.attach().step(1 << 30) == StepStatus::InProgress {};
+        std::thread::scope(|scope| scope.spawn(mark).join().unwrap());
+        let command = core.command();
+        assert!(
+            command.seq != before && !command.boundary,
+            "a poll adopts it"
+        );
+        cells
+            .get(mc)
+            .iter()
+            .for_each(|slot| slot.set(mc, Some(leaf)));
+        cell.borrow_mut(mc).take();
+        drop(Root::<Rootable![[u64; 4]]>::new(mc, leaf));
+        assert_eq!(seq(), before);
+        mc.state().poll();
+        assert_eq!(seq(), command.seq);
     });
 }
