@@ -138,7 +138,7 @@ impl Core {
 
     /// Every barrier is off (I6): mark bytes may be consumed.
     pub(super) fn barriers_off(&self, d: &mut Driver) -> Advance {
-        if !self.worklist.clear() {
+        if !self.worklist.clear() && !twin::is(Twin::SweepsBesideMarker) {
             d.stage = Stage::Off {
                 seq: self.command().seq,
             };

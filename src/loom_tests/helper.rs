@@ -2,10 +2,11 @@
 //! tell it which cycle it is in.
 
 use super::harness::{
-    Bound, Caught, Model, are_caught, cycle, finish, heap, hold, model, must_be_freed, mutator,
-    spawn, switch_point,
+    Bound, Caught, Model, are_caught, begin, cycle, drive, finish, heap, hold, model,
+    must_be_freed, mutator, spawn, switch_point,
 };
 use super::objects::{Link, Node, Shared};
+use crate::cycle::core::Phase;
 use crate::sync::thread;
 use crate::sync::twin::Twin;
 use crate::{Barrier, Gc, GcSlot, Root, Rootable};
@@ -143,11 +144,35 @@ fn come_late() {
     writer.join().unwrap();
 }
 
+/// A cycle is abandoned while barriers are on. What a mutator hands over when its barrier goes off is not marked; a helper takes
+/// it, and must be done before the next cycle, whose marks it would write over.
+fn abandoned() {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let roots: [NodeRoot; 2] = main.enter(|mc| {
+        let child = Gc::new(mc, Node::new(1, None));
+        let parent = Gc::new(mc, Node::new(0, Some(child)));
+        [parent, child].map(|node| Root::new(mc, node))
+    });
+    begin(&heap);
+    heap.core().abandon_cycle(None);
+    drive(&heap, |core| core.phase() == Phase::Terminating);
+    main.enter(|mc| roots[0].get(mc).next.set(mc, None));
+    let helped = heap.clone();
+    loom::explore();
+    let helper = spawn(move || helped.core().mark_some(&mut None, u64::MAX));
+    finish(&heap);
+    cycle(&heap);
+    let _ = helper.join().unwrap();
+    main.enter(|mc| roots.each_ref().map(|root| root.get(mc).stamp.lives()));
+}
+
 pub(super) fn models() -> Vec<Model> {
     vec![
         model("helping marker".into(), BOUND, help),
         model("small steps".into(), BOUND, steps),
         model("slice in pieces".into(), BOUND, slice),
+        model("helper in an abandoned cycle".into(), BOUND, abandoned),
         model("late helper".into(), BOUND, come_late),
     ]
 }
@@ -157,6 +182,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("helping marker", Twin::ActiveNotCounted),
     ("small steps", Twin::EdgesForgotten),
     ("slice in pieces", Twin::RestsForgotten),
+    ("helper in an abandoned cycle", Twin::SweepsBesideMarker),
     ("late helper", Twin::WorklistStaysOpen),
 ];
 

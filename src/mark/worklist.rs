@@ -202,8 +202,9 @@ impl Worklist {
         self.available.store(0, Ordering::Relaxed);
     }
 
-    /// Forgets all work, at the end of a cycle, and closes the list, unless a marker is still active: it may have taken a block that a late
-    /// barrier handed over, whose edges are all marked, and must be done with it before anything is freed.
+    /// Forgets all work, at the end of a cycle, and closes the list, unless a marker is still active: in a cycle that was abandoned it
+    /// may have taken a block that a late barrier handed over. It must be done with it before the next cycle marks, over
+    /// whose marks it would write this cycle's, and before anything is freed.
     #[must_use]
     pub(crate) fn clear(&self) -> bool {
         let mut state = self.state.lock();
