@@ -90,7 +90,7 @@ impl Heap {
         let core = self.core();
         core.check_not_in_user_code("Heap::attach");
         let state = core.registry.attach(|mut command| {
-            if let Some(inside) = core.command_of_thread() {
+            if let Some(inside) = core.command_of_thread(std::ptr::null()) {
                 // The thread is inside through another mutator, at no boundary: the new one is where that one is.
                 command = inside;
             } else if command.stop && !twin::is(Twin::AttachedEntersStop) {

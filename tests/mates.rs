@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use common::{CONCURRENT, Drops, PATIENCE, heaps, quiet_heap};
-use tricolor_gc::{Gc, Heap, Mutator, StepStatus};
+use tricolor_gc::{Gc, GcCell, Heap, Mutator, Root, Rootable, StepStatus};
 
 /// A mutator that is never used must not keep the cycle from those of its thread that are.
 #[test]
@@ -75,5 +75,55 @@ fn a_cycle_that_waits_for_a_thread_asks_the_mutator_that_is_inside() {
                 assert!(!waits || mc.should_yield(), "{barrier}: nobody is asked");
             });
         }
+    }
+}
+
+/// A mutator that is attached when the cycle has just asked for more is ahead of the others of its thread. They catch up when the
+/// thread, inside by the new one, enters by one of them: what one takes out of a cell may be in the hands of another.
+#[test]
+fn a_mutator_entered_inside_a_newer_one_is_as_far_as_that() {
+    type Cell = Rootable![GcCell<Option<Gc<'_, common::Token>>>];
+    for barrier in CONCURRENT {
+        let (heap, drops) = (quiet_heap(barrier), Drops::new());
+        let mut old = heap.attach();
+        let [from, to]: [Root<Cell>; 2] = old.enter(|mc| {
+            let object = Gc::new(mc, drops.token());
+            [Some(object), None].map(|object| Root::new(mc, Gc::new(mc, GcCell::new(object))))
+        });
+        let meet = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut other = heap.attach();
+                other.enter(|_| {
+                    meet.wait();
+                    meet.wait();
+                });
+                meet.wait();
+            });
+            meet.wait();
+            old.enter(|mc| {
+                mc.account(1 << 40);
+                mc.account(-(1 << 40));
+            });
+            // The cycle has begun, and waits for the other thread.
+            meet.wait();
+            meet.wait();
+            // One step: what has been asked for is answered, and the next thing is asked for.
+            assert_eq!(old.step(0), StepStatus::InProgress, "{barrier}");
+            let mut new = heap.attach();
+            new.enter(|mc| {
+                let (from_here, to) = (from.get(mc), to.get(mc));
+                to.set(mc, None);
+                let object = from_here.get();
+                old.enter(|mc| from.get(mc).set(mc, None));
+                to.set(mc, object);
+            });
+        });
+        while !matches!(old.step(1 << 20), StepStatus::Completed | StepStatus::Idle) {}
+        assert_eq!(drops.count(), 0, "{barrier}");
+        drop(to);
+        old.collect();
+        old.collect();
+        assert_eq!(drops.count(), 1, "{barrier}");
     }
 }

@@ -10,14 +10,15 @@
 //! To *shade* is to put the object's address in the mutator's buffer, unless its mark says that this cycle has found
 //! it; only markers set marks. Contents are shaded through their own `trace`.
 //!
-//! **Confined cells in Grey mode.** A cell that is not `Sync` is used by one thread at a time: an object that holds it is not
-//! `Sync` either, so no other thread has a pointer to it; a value that holds it can change threads only by way of a shared
-//! cell, whose own access shades everything in it. All mutators of a thread turn Black at boundaries of the *thread* (see
-//! `MutatorState::boundary_slow`). So while a mutator is Grey: (1) what is deleted from the cell is on no Black stack, or was
-//! shaded when the value came here, and the thread's own stack is empty before it turns Black; (2) as long as the cell
-//! has not been scanned (as part of a shared cell that a Black mutator claimed it may have been, and then the barrier is on),
-//! markers scan it after T2 with all that was stored into it, for objects of the window are grey. Neither half of the barrier
-//! is needed, and a `Vec` that is pushed to a thousand times in the window is not traced a thousand times. Under
+//! **Confined cells in Grey mode.** A cell that is not `Sync` is used by one thread at a time: an object that holds it is
+//! not `Sync` either, so no other thread has a pointer to it; a value that holds it can change threads only by way of a
+//! shared cell, whose own access shades everything in it. All mutators of a thread turn Black at boundaries of the
+//! *thread*, or when they are entered inside one that is (see `MutatorState::boundary_slow`). So while a mutator is Grey:
+//! (1) what is deleted from the cell is on no Black stack, or was shaded when the value came here, and the thread's own
+//! stack is empty before it turns Black; (2) as long as the cell has not been scanned (as part of a shared cell that a
+//! Black mutator claimed it may have been, and then the barrier is on), markers scan it after T2 with all that was stored
+//! into it, for objects of the window are grey. Neither half of the barrier is needed, and a `Vec` that is pushed to a
+//! thousand times in the window is not traced a thousand times. Under
 //! Insertion the end of each access to a scanned cell does trace its contents.
 //!
 //! Why these keep every object: `claim` for one cell, `cycle` for the whole.

@@ -256,12 +256,12 @@ impl Core {
         }
     }
 
-    /// The command that a mutator of the current thread which is inside has adopted; `None` if there is none.
-    pub(crate) fn command_of_thread(&self) -> Option<Command> {
-        let me = thread::current().id();
+    /// The command that a mutator of the current thread which is inside, other than `me`, has adopted; `None` if there is none.
+    pub(crate) fn command_of_thread(&self, me: *const MutatorState) -> Option<Command> {
+        let thread = thread::current().id();
         let mut found = None;
         self.registry.all(|state| {
-            if state.thread == me && state.gate.is_inside() {
+            if !core::ptr::eq(state, me) && state.thread == thread && state.gate.is_inside() {
                 // Inside on this thread: the state is the thread's.
                 found = Some(state.command.get());
             }

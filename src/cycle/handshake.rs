@@ -162,6 +162,8 @@ impl Core {
 
 #[cfg(test)]
 mod tests {
+    use crate::cycle::command::Colour;
+    use crate::cycle::driver::Stage;
     use crate::sync::atomic::Ordering;
     use crate::{Barrier, Heap};
 
@@ -189,5 +191,33 @@ mod tests {
             });
             let _ = heap.collect();
         }
+    }
+
+    /// A mutator that is attached during the final stop is not held by it. Entered inside one that was, it must not make white
+    /// objects when marking is over.
+    #[test]
+    fn what_is_attached_during_a_stop_is_as_far_as_its_thread() {
+        let heap = Heap::builder()
+            .barrier(Barrier::Insertion)
+            .marker_threads(0);
+        let heap = heap.build().unwrap();
+        let (core, mut held) = (heap.core(), heap.attach());
+        let _ = core.request_new_cycle();
+        let mut driver = core.driver.lock();
+        while !matches!(driver.stage, Stage::FinalStop { .. }) {
+            let _ = core.advance(&mut driver, &mut None, 1 << 20);
+        }
+        let (mut late, since) = (None, std::time::Instant::now());
+        let _ = core.when_stopped(&mut driver, |core, d, held| {
+            late = Some(heap.attach());
+            core.final_stop(d, held, since, 0)
+        });
+        drop(driver);
+        held.enter(|_| {
+            late.unwrap().enter(|mc| {
+                assert_eq!(mc.state().command.get().colour, Colour::Black);
+            });
+        });
+        let _ = heap.collect();
     }
 }

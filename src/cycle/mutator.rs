@@ -250,8 +250,12 @@ impl MutatorState {
                 continue;
             }
             let new = command.seq != self.command.get().seq;
-            if !new || (command.boundary && core.thread_is_inside(self)) {
+            if !new {
+                return;
+            }
+            if command.boundary && core.thread_is_inside(self) {
                 // Inside through another mutator, the thread is at no boundary: the command waits until it is.
+                self.catch_up(core);
                 return;
             }
             core.stress_delay(self);
@@ -261,6 +265,23 @@ impl MutatorState {
             if !core.answer_next() {
                 return;
             }
+        }
+    }
+
+    /// Takes over the state of the mutator through which the thread is inside already, if that is ahead: it was attached when a
+    /// command had been published that this one had not answered, or this one was while a stop went on. All mutators of a
+    /// thread must be the same when they are inside, see `barrier` on confined cells.
+    fn catch_up(&self, core: &Core) {
+        let ahead = |command: &Command| {
+            command
+                .seq
+                .wrapping_sub(self.command.get().seq)
+                .cast_signed()
+                > 0
+        };
+        if let Some(command) = core.command_of_thread(self).filter(ahead) {
+            self.adopt(core, command, true);
+            core.wake();
         }
     }
 
