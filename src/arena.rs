@@ -61,6 +61,9 @@ where
     }
 
     /// Runs `f` with the heap and the root object; see [`Mutator::enter`].
+    ///
+    /// # Panics
+    /// As [`Mutator::enter`], and if the mutator has been exchanged for one of another heap through [`mutator`](Self::mutator).
     #[inline]
     pub fn enter<T, F>(&mut self, f: F) -> T
     where
@@ -88,7 +91,8 @@ where
         self.mutator.heap()
     }
 
-    /// The mutator.
+    /// The mutator. It must stay one of this heap: [`enter`](Self::enter) panics after a `mem::swap` with another heap's, whose root
+    /// object cannot be had there.
     pub fn mutator(&mut self) -> &mut Mutator {
         &mut self.mutator
     }

@@ -287,3 +287,42 @@ fn an_old_mark_is_not_taken_for_a_new_one_when_epochs_come_round() {
         }
     }
 }
+
+/// Slots are given up, of objects never made and of such as have been dropped at home, while another thread looks at the marks of
+/// their spans, which for small objects are compared many at a time. For ThreadSanitizer.
+#[test]
+fn marks_are_written_beside_the_sweep() {
+    let heap = heap(Barrier::Hybrid, 1);
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut mutator = heap.attach();
+            let count = Rc::new(Cell::new(0));
+            for polls in (0..120_u8).cycle() {
+                if over.load(Ordering::Relaxed) {
+                    break;
+                }
+                mutator.enter(|mc| {
+                    (0..200).for_each(|_| {
+                        Gc::new(mc, AtHome(count.clone()));
+                    });
+                    let make = |_: GcWeak<'_, String>| -> String {
+                        // At these the barrier may go off.
+                        (0..polls).for_each(|byte| assert_eq!(Gc::new(mc, [byte; 2048])[0], byte));
+                        std::panic::resume_unwind(Box::new("no object"));
+                    };
+                    (0..200_u8)
+                        .for_each(|n| assert_eq!(*Gc::new(mc, n.to_string()), n.to_string()));
+                    catch_unwind(AssertUnwindSafe(|| {
+                        Gc::new_cyclic(mc, make);
+                    }))
+                    .unwrap_err();
+                });
+            }
+        });
+        for _ in 0..100 {
+            heap.collect();
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+}

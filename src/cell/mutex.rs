@@ -14,8 +14,8 @@ use crate::trace::Trace;
 ///
 /// Markers do not take the lock: a mutator that waits for something with the lock held delays no collection beyond its own
 /// `enter`. A thread that waits for the lock inside `enter` does hold up what needs its boundary, so hold locks briefly. A
-/// guard that is leaked leaves the value locked, and alive; under `Insertion` the cycle that it is leaked in frees nothing. There is no
-/// poisoning.
+/// guard that is leaked leaves the value locked, and alive; under `Insertion` the cycle that it is leaked in, or the next, may free
+/// nothing. There is no poisoning.
 ///
 /// ```
 /// use tricolor_gc::{Gc, GcMutex, Heap};

@@ -242,7 +242,8 @@ impl Core {
     }
 
     /// A mutator is at a boundary, where no guard lives: one that is still counted has leaked, and has not shaded what was
-    /// written through it. While Hybrid arms, the cycle can arm again by a stop; under Insertion it must free nothing.
+    /// written through it. While Hybrid arms, the cycle can arm again by a stop; under Insertion it must free nothing. (One leaked
+    /// after the final stop has lost nothing, for all is marked. This cycle or the next is abandoned all the same.)
     pub(crate) fn note_leaked_guards(&self, state: &MutatorState) {
         if state.open_guards.replace(0) == 0 {
             return;

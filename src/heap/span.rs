@@ -214,13 +214,16 @@ impl Span {
         !self.free_word(word).get() & self.slot_bits(word)
     }
 
-    /// The slots of `word` whose mark is `mark`. For the owner, while nothing marks.
+    /// The slots of `word` whose mark is `mark`. For the owner, while nothing marks. Where there is drop glue a mutator may be
+    /// saying at this moment that an object was never made, or has been dropped at home: such marks are read as atomics.
     #[inline]
     pub(crate) fn marked_bits(self, word: usize, mark: Epoch) -> u64 {
         let count = (self.slots() - word * 64).min(64);
         let stride = self.slot_size() / GRANULE;
         let first = mark_address(self.slot(word * 64));
-        if let Some(bits) = vector::marked_bits(first, stride, count, mark) {
+        if self.info().drop.is_none()
+            && let Some(bits) = vector::marked_bits(first, stride, count, mark)
+        {
             return bits;
         }
         let mut bits = 0;

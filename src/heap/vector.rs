@@ -1,11 +1,12 @@
-//! Comparing mark bytes sixteen at a time, for the sweep of spans with small slots.
+//! Comparing mark bytes sixteen at a time, for the sweep of spans with small slots and without destructors.
 //!
 //! Objects of 16, 32 and 64 bytes have their marks 1, 2 and 4 bytes apart; packing drops the bytes between. SSE2 is part of
 //! x86-64; on other processors, and for other strides, the caller compares byte by byte.
 
 /// Bit `i` says whether the byte at `first + i · stride` is `mark`, for `count` bytes; `None` if there is no fast way.
 ///
-/// The bytes must be readable and nobody may write them meanwhile: the sweeper owns the span, and nothing marks.
+/// The bytes must be readable and nobody may write them meanwhile: the sweeper owns the span, nothing marks, and its type has no
+/// drop glue.
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 #[inline]
 pub(super) fn marked_bits(first: usize, stride: usize, count: usize, mark: u8) -> Option<u64> {
