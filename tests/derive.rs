@@ -4,12 +4,15 @@
 #![forbid(unsafe_code)]
 #![allow(dead_code, reason = "skipped fields are there to be skipped")]
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, HashSet, LinkedList, VecDeque};
 use std::marker::PhantomData;
+use std::num::{Saturating, Wrapping};
+use std::ops::{Bound, ControlFlow, Range, RangeFrom, RangeInclusive, RangeTo, RangeToInclusive};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tricolor_gc::{Gc, GcRefCell, Heap, Root, Rootable, Trace};
+use tricolor_gc::{ByIdentity, Gc, GcRefCell, Heap, Root, Rootable, Trace};
 
 /// Counts how many of its kind have been dropped.
 #[derive(Trace)]
@@ -153,6 +156,47 @@ fn collections_of_pointers() {
         sorted: BTreeMap::from([(1, Ok(leaf())), (2, Err(String::new()))]),
         slice: Box::new([leaf(), leaf()]),
         cell: GcRefCell::new(vec![leaf(), leaf()]),
+    });
+}
+
+/// What else of the standard library may hold pointers, each place of each.
+#[derive(Trace)]
+struct Holders<'gc> {
+    range: (Range<Leaf<'gc>>, RangeInclusive<Leaf<'gc>>),
+    half: (RangeFrom<Leaf<'gc>>, RangeTo<Leaf<'gc>>),
+    half_inclusive: RangeToInclusive<Leaf<'gc>>,
+    bounds: [Bound<Leaf<'gc>>; 3],
+    numbers: (
+        Reverse<Leaf<'gc>>,
+        Wrapping<Leaf<'gc>>,
+        Saturating<Leaf<'gc>>,
+    ),
+    outcomes: [Result<Leaf<'gc>, Leaf<'gc>>; 2],
+    flow: [ControlFlow<Leaf<'gc>, Leaf<'gc>>; 2],
+    list: LinkedList<Leaf<'gc>>,
+    set: HashSet<ByIdentity<'gc, Witness>>,
+    keys: HashMap<ByIdentity<'gc, Witness>, u8>,
+    errors: BTreeMap<u8, Result<u8, Leaf<'gc>>>,
+}
+
+#[test]
+fn every_place_of_a_holder() {
+    traces!(20, Holders<'_>, |leaf, mc| Holders {
+        range: (leaf()..leaf(), leaf()..=leaf()),
+        half: (leaf().., ..leaf()),
+        half_inclusive: ..=leaf(),
+        bounds: [
+            Bound::Included(leaf()),
+            Bound::Excluded(leaf()),
+            Bound::Unbounded
+        ],
+        numbers: (Reverse(leaf()), Wrapping(leaf()), Saturating(leaf())),
+        outcomes: [Ok(leaf()), Err(leaf())],
+        flow: [ControlFlow::Break(leaf()), ControlFlow::Continue(leaf())],
+        list: LinkedList::from([leaf()]),
+        set: HashSet::from([ByIdentity(leaf())]),
+        keys: HashMap::from([(ByIdentity(leaf()), 1)]),
+        errors: BTreeMap::from([(1, Ok(2)), (2, Err(leaf()))]),
     });
 }
 
