@@ -90,6 +90,54 @@ fn every_generation_of_a_slot_is_dropped_at_home() {
     }
 }
 
+/// Knows the thread that made it, where it must be dropped.
+#[derive(Trace)]
+#[trace(skip)]
+struct Native(thread::ThreadId, PhantomData<Rc<()>>, Drops);
+
+impl Drop for Native {
+    fn drop(&mut self) {
+        if thread::current().id() == self.0 {
+            self.2.token();
+        }
+    }
+}
+
+/// Two threads make objects of one type: each drops its own.
+#[test]
+fn objects_of_one_type_are_dropped_by_the_thread_that_made_them() {
+    const OBJECTS: usize = 100;
+    let make = |mutator: &mut Mutator, drops: &Drops| {
+        mutator.enter(|mc| {
+            for _ in 0..OBJECTS {
+                Gc::new(
+                    mc,
+                    Native(thread::current().id(), PhantomData, drops.clone()),
+                );
+            }
+        });
+    };
+    for barrier in BARRIERS {
+        let heap = heap(barrier, 0);
+        let (here, there) = (Drops::new(), Drops::new());
+        let mut mutator = heap.attach();
+        for round in 1..=3 {
+            make(&mut mutator, &here);
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    let mut mutator = heap.attach();
+                    make(&mut mutator, &there);
+                    mutator.collect();
+                    mutator.enter(|_| {});
+                });
+            });
+            assert_eq!(there.count(), round * OBJECTS, "{barrier}");
+            mutator.collect();
+            assert_eq!(here.count(), round * OBJECTS, "{barrier}");
+        }
+    }
+}
+
 #[test]
 fn the_end_of_a_heap_drops_the_second_generation() {
     for barrier in BARRIERS {
@@ -143,6 +191,49 @@ fn what_dies_while_destructors_run_at_home_is_dropped_soon() {
         mutator.enter(|_| {});
     }
     assert_eq!(count.get(), 1);
+}
+
+/// Its destructor calls a function at home, and uses its contents after that.
+#[derive(Trace)]
+#[trace(skip)]
+struct Outlasts(Rc<dyn Fn()>, [u64; 64], Rc<Cell<usize>>);
+
+impl Drop for Outlasts {
+    fn drop(&mut self) {
+        (self.0)();
+        assert_eq!(self.1, [7; 64]);
+        self.2.set(self.2.get() + 1);
+    }
+}
+
+/// It is its span's only object: the whole span would go, and its pages to others.
+#[test]
+fn a_slot_is_its_objects_until_the_destructor_has_run_at_home() {
+    for barrier in BARRIERS {
+        let heap = heap(barrier, 0);
+        let mut mutator = heap.attach();
+        let count = Rc::new(Cell::new(0));
+        let used = heap.clone();
+        let use_memory_elsewhere = move || {
+            let use_memory = || {
+                let mut mutator = used.attach();
+                mutator.collect();
+                mutator.enter(|mc| {
+                    for _ in 0..1000 {
+                        Gc::new(mc, [1_u64; 80]);
+                    }
+                });
+            };
+            thread::scope(|scope| scope.spawn(use_memory).join().unwrap());
+        };
+        mutator.enter(|mc| {
+            let call = Rc::new(use_memory_elsewhere);
+            Gc::new(mc, Outlasts(call, [7; 64], count.clone()));
+        });
+        collect_elsewhere(&heap, false);
+        mutator.enter(|_| {});
+        assert_eq!(count.get(), 1, "{barrier}");
+    }
 }
 
 /// May not leave its thread. Counts its destructions on any.
