@@ -248,3 +248,15 @@ fn arming_releases_the_roots_dropped_before() {
     table.give_back(&mut stock);
     table.close();
 }
+
+#[test]
+fn a_mutator_that_detaches_gives_its_slots_back() {
+    let heap = crate::Heap::builder().marker_threads(0).build().unwrap();
+    for _ in 0..200 {
+        heap.attach().enter(|mc| {
+            let _: crate::Root<crate::Rootable![u64]> = crate::Root::new(mc, crate::Gc::new(mc, 1));
+        });
+    }
+    let segments = heap.core().roots.with_segments(<[_]>::len);
+    assert!(segments <= 2, "{segments} segments for one root at a time");
+}
