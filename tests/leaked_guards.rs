@@ -8,7 +8,8 @@ use common::{
     CONCURRENT, Drops, Token, begin_cycle, finish_cycle, heaps, long_list, quiet_heap, tail_of,
 };
 use tricolor_gc::{
-    Barrier, Gc, GcMutex, GcRefCell, GcRwLock, GcSlot, Mutation, Root, Rootable, StepStatus, Trace,
+    Barrier, Gc, GcMutex, GcRefCell, GcRwLock, GcSlot, GcWeak, Mutation, Root, Rootable,
+    StepStatus, Trace,
 };
 
 type Leaf<'gc> = Gc<'gc, Token>;
@@ -265,4 +266,47 @@ fn a_guard_of_an_inner_cell_leaked_in_a_scanned_outer_one() {
         mutator.collect();
         assert_eq!(drops.count(), 1, "{barrier}");
     }
+}
+
+/// A cell, and who knows what is in it.
+#[derive(Trace)]
+struct Observed<'gc> {
+    cell: GcRefCell<Option<Leaf<'gc>>>,
+    weak: GcRefCell<Option<GcWeak<'gc, Token>>>,
+}
+
+/// Its mutator has handed over its buffer, and nothing but the final stop is left of the marking.
+#[test]
+fn a_guard_leaked_between_the_last_round_and_the_final_stop() {
+    let heap = quiet_heap(Barrier::Insertion);
+    let mut mutator = heap.attach();
+    let drops = Drops::new();
+    let root: Root<Rootable![common::Link<'_, Observed<'_>>]> = mutator.enter(|mc| {
+        let (cell, weak) = (GcRefCell::new(None), GcRefCell::new(None));
+        Root::new(mc, long_list(mc, Observed { cell, weak }))
+    });
+    begin_cycle(&mut mutator);
+    let drive = || {
+        let mut other = heap.attach();
+        while other.step(1 << 30) == StepStatus::InProgress {}
+    };
+    mutator.enter(|mc| {
+        for _ in 0..10 {
+            std::thread::scope(|scope| scope.spawn(drive).join().unwrap());
+            // Large: each of them polls, which answers a round.
+            Gc::new(mc, [0_u64; 8000]);
+        }
+        let observed = tail_of(root.get(mc));
+        let leaf = Gc::new(mc, drops.token());
+        *observed.weak.borrow_mut(mc) = Some(Gc::downgrade(leaf, mc));
+        let mut guard = observed.cell.borrow_mut(mc);
+        *guard = Some(leaf);
+        forget(guard);
+    });
+    finish_cycle(&mut mutator);
+    mutator.enter(|mc| {
+        let weak = tail_of(root.get(mc)).weak.borrow().unwrap();
+        assert!(weak.upgrade(mc).is_some(), "the cell has it");
+    });
+    assert_eq!(drops.count(), 0);
 }
