@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use common::{Drops, Token, finish_cycle, quiet_heap};
 use tricolor_gc::{
-    Barrier, Gc, GcSlot, GcWeak, Heap, Mutation, Mutator, Root, Rootable, StepStatus, Trace,
+    Barrier, Gc, GcRefCell, GcSlot, GcWeak, Heap, Mutation, Mutator, Root, Rootable, StepStatus,
+    Trace,
 };
 
 /// What the other thread is to do.
@@ -178,33 +179,68 @@ fn what_is_allocated_as_allocation_turns_black_lives() {
     }
 }
 
-/// The elements are made while the others go on with the cycle; until the slice is whole no marker knows of it.
+/// The elements are made while the others go on with the cycle; until the slice is whole no marker knows of it. An object that is
+/// made in its middle, in place too, and is whole before it, does not let the slice go.
 #[test]
 fn a_slice_that_is_built_as_markers_start_keeps_its_slot() {
+    for within in [0, 1] {
+        let heap = quiet_heap(Barrier::Hybrid);
+        let mut mutator = heap.attach();
+        let drops = Drops::new();
+        let other = Other::new(&heap);
+        while_grey(&mut mutator, &other, |mc| {
+            let mut second = None;
+            let first = Gc::slice_from_fn(mc, 2, |index| {
+                if index == 0 {
+                    for _ in 0..within {
+                        Gc::new_cyclic(mc, |_: GcWeak<'_, Token>| drops.token());
+                    }
+                    other.does(Do::Leave);
+                    for _ in 0..10 {
+                        other.does(Do::Drive);
+                        // Large: each of them polls.
+                        Gc::new(mc, [0_u64; 8000]);
+                    }
+                } else {
+                    second = Some(Gc::slice_from_fn(mc, 2, |_| drops.token()));
+                }
+                drops.token()
+            });
+            assert!(!Gc::ptr_eq(first, second.unwrap()), "two in one slot");
+            assert_eq!(drops.count(), 0);
+        });
+        mutator.collect();
+        assert_eq!(drops.count(), 4 + within);
+    }
+}
+
+/// The cell has been traced when the weak pointer comes into it: no marker finds the box there.
+#[test]
+fn a_weak_pointer_that_is_made_while_arming_keeps_its_box() {
+    type Place<'gc> = GcRefCell<Option<GcWeak<'gc, Token>>>;
     let heap = quiet_heap(Barrier::Hybrid);
     let mut mutator = heap.attach();
     let drops = Drops::new();
     let other = Other::new(&heap);
-    while_grey(&mut mutator, &other, |mc| {
-        let mut second = None;
-        let first = Gc::slice_from_fn(mc, 2, |index| {
-            if index == 0 {
-                other.does(Do::Leave);
-                for _ in 0..10 {
-                    other.does(Do::Drive);
-                    // Large: each of them polls.
-                    Gc::new(mc, [0_u64; 8000]);
-                }
-            } else {
-                second = Some(Gc::slice_from_fn(mc, 2, |_| drops.token()));
-            }
-            drops.token()
-        });
-        assert!(!Gc::ptr_eq(first, second.unwrap()), "two in one slot");
-        assert_eq!(drops.count(), 0);
+    let (place, target) = mutator.enter(|mc| {
+        let place: Root<Rootable![Place<'_>]> = Root::new(mc, Gc::new(mc, GcRefCell::new(None)));
+        let target: Root<Rootable![Token]> = Root::new(mc, Gc::new(mc, drops.token()));
+        (place, target)
     });
+    while_grey(&mut mutator, &other, |mc| {
+        let weak = Gc::downgrade(target.get(mc), mc);
+        *place.get(mc).borrow_mut(mc) = Some(weak);
+    });
+    other.does(Do::Leave);
+    finish_cycle(&mut mutator);
+    let is_dead = |mutator: &mut Mutator| {
+        mutator.enter(|mc| place.get(mc).borrow().is_some_and(|weak| weak.is_dead(mc)))
+    };
+    assert!(!is_dead(&mut mutator));
+    drop(target);
     mutator.collect();
-    assert_eq!(drops.count(), 4);
+    assert_eq!(drops.count(), 1);
+    assert!(is_dead(&mut mutator), "the box was forgotten");
 }
 
 /// Large objects have the colour of small ones.
