@@ -156,3 +156,12 @@ fn epochs_are_1_to_the_last_and_no_other_marks() {
     }
     const { assert!(ZOMBIE > LAST_EPOCH && NEVER_MADE > LAST_EPOCH && ZOMBIE != NEVER_MADE) };
 }
+
+#[test]
+fn the_marks_of_all_slots_are_gone_through() {
+    with_spans(|span, random| {
+        swept(span, random);
+        span.each_mark_byte(|mark| mark.store(0, Ordering::Relaxed));
+        assert!(marks(span).iter().all(|mark| *mark == 0));
+    });
+}
