@@ -92,9 +92,9 @@ impl Core {
         self.wanted.load(Ordering::Relaxed) > self.started.load(Ordering::Relaxed)
     }
 
-    /// A mutator at its boundary allocates faster than the collector works: it waits. A tenth of a millisecond if the heap is past
-    /// its goal while marking, and half a one if it is far past it, which slows its allocation down to the markers' pace;
-    /// for the end of a cycle, at most a second or two, if it is near its hard limit.
+    /// A mutator at its boundary allocates faster than the collector works. If the heap is past its goal while marking, it marks a
+    /// little, or waits a tenth of a millisecond if there is nothing to take; half a one if the heap is far past its goal, which
+    /// slows allocation down to the markers' pace; if it is near its hard limit, for the end of a cycle, at most a second or two.
     pub(crate) fn wait_for_cycle_under_pressure(&self, state: &MutatorState) {
         if self.thread_is_inside(state) || self.in_user_code() {
             return;
@@ -113,7 +113,7 @@ impl Core {
             }
         } else if self.heap_now() > self.goal.load(Ordering::Relaxed).saturating_mul(2) {
             self.wait_for_end_of_cycle(Duration::from_micros(500), 1);
-        } else {
+        } else if self.assist_at_boundary() == 0 {
             self.wait_for_end_of_cycle(Duration::from_micros(100), 1);
         }
     }

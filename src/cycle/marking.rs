@@ -197,6 +197,15 @@ impl Core {
         state.debt.set((debt - done).clamp(0, 64 * ASSIST));
     }
 
+    /// Marks a little for a mutator at its boundary whose heap is past the goal; what was marked.
+    pub(crate) fn assist_at_boundary(&self) -> u64 {
+        let done = self.mark_for(4 * ASSIST as u64);
+        self.counters
+            .bytes_assisted
+            .fetch_add(done, Ordering::Relaxed);
+        done
+    }
+
     /// Marks about `budget` bytes on a mutator; what was marked. Waits a moment for markers to share.
     fn mark_for(&self, budget: u64) -> u64 {
         let mut marker = None;
