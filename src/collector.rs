@@ -90,7 +90,8 @@ impl Heap {
         let core = self.core();
         core.check_not_in_user_code("Heap::attach");
         let state = core.registry.attach(|mut command| {
-            if let Some(inside) = core.command_of_thread(std::ptr::null()) {
+            let inside = core.state_of_thread(std::ptr::null());
+            if let Some((inside, _)) = inside {
                 // The thread is inside through another mutator, at no boundary: the new one is where that one is.
                 command = inside;
             } else if command.stop && !twin::is(Twin::AttachedEntersStop) {
@@ -106,7 +107,11 @@ impl Heap {
                     ..Command::FIRST
                 };
             }
-            Arc::new(MutatorState::new(core, command, seed))
+            let state = MutatorState::new(core, command, seed);
+            if let Some((_, scan_id)) = inside {
+                state.tracer().scan_id = scan_id;
+            }
+            Arc::new(state)
         });
         Mutator::new(state, self.clone())
     }

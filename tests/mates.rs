@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use common::{CONCURRENT, Drops, PATIENCE, heaps, quiet_heap};
-use tricolor_gc::{Gc, GcCell, Heap, Mutator, Root, Rootable, StepStatus};
+use tricolor_gc::{
+    Barrier, Gc, GcCell, GcMutex, GcRwLock, GcSlot, Heap, Mutator, Root, Rootable, StepStatus,
+};
 
 /// A mutator that is never used must not keep the cycle from those of its thread that are.
 #[test]
@@ -126,4 +128,130 @@ fn a_mutator_entered_inside_a_newer_one_is_as_far_as_that() {
         old.collect();
         assert_eq!(drops.count(), 1, "{barrier}");
     }
+}
+
+type Object<'gc> = Option<Gc<'gc, common::Token>>;
+type Slot = Rootable![GcSlot<Object<'_>>];
+type Cell = Rootable![GcRwLock<Object<'_>>];
+type Nested = Rootable![GcRwLock<GcMutex<Object<'_>>>];
+
+/// What the threads of the next test have in common.
+struct Stage {
+    heap: Heap,
+    meetings: [std::sync::Barrier; 8],
+    from: Root<Slot>,
+    leaked: Root<Nested>,
+    way: Root<Cell>,
+    to: Root<Cell>,
+}
+
+impl Stage {
+    fn new(main: &mut Mutator, drops: &Drops) -> Self {
+        let cell = |main: &mut Mutator| {
+            main.enter(|mc| Root::new(mc, Gc::new(mc, GcRwLock::new(None::<Gc<'_, _>>))))
+        };
+        Stage {
+            heap: main.heap().clone(),
+            meetings: [(); 8].map(|()| std::sync::Barrier::new(2)),
+            from: main.enter(|mc| {
+                let object = Gc::new(mc, drops.token());
+                Root::new(mc, Gc::new(mc, GcSlot::new(Some(object))))
+            }),
+            leaked: main.enter(|mc| {
+                let inner = GcMutex::new(None::<Gc<'_, _>>);
+                Root::new(mc, Gc::new(mc, GcRwLock::new(inner)))
+            }),
+            way: cell(main),
+            to: cell(main),
+        }
+    }
+
+    fn meet(&self, number: usize) {
+        self.meetings[number].wait();
+    }
+
+    /// Takes the object out of its slot, its barrier not yet on.
+    fn take_out(&self) {
+        self.heap.attach().enter(|mc| {
+            self.meet(0);
+            self.meet(1);
+            self.from.get(mc).set(mc, None);
+        });
+        self.meet(2);
+    }
+
+    /// Grey, it has the object still, and leaks a guard through which it was put in a cell that had been claimed.
+    fn leak(&self) {
+        self.heap.attach().enter(|mc| {
+            let object = self.from.get(mc).get();
+            self.meet(3);
+            self.meet(4);
+            let outer = self.leaked.get(mc);
+            let outer = outer.read();
+            let mut guard = outer.lock(mc);
+            *guard = object;
+            std::mem::forget(guard);
+        });
+        self.meet(5);
+    }
+
+    /// Finds the leak, and asks for the stop.
+    fn find_leak(&self) {
+        self.meet(6);
+        let mut driver = self.heap.attach();
+        assert_eq!(driver.step(0), StepStatus::InProgress);
+        assert_eq!(driver.step(0), StepStatus::Waiting);
+        drop(driver);
+        self.meet(7);
+    }
+
+    /// Black, it claims the cell, gets the object out of it, and moves it on.
+    fn move_on(&self, main: &mut Mutator) {
+        main.enter(|mc| {
+            let (leaked, way) = (self.leaked.get(mc), self.way.get(mc));
+            *leaked.read().lock(mc) = None;
+            *way.write(mc) = None;
+            (4..8).for_each(|number| self.meet(number));
+            let object = leaked.write(mc).get_mut().take();
+            assert!(object.is_some());
+            *way.write(mc) = object;
+            self.heap.attach().enter(|mc| {
+                let (way, to) = (self.way.get(mc), self.to.get(mc));
+                *to.write(mc) = None;
+                let object = *way.read();
+                *to.write(mc) = object;
+            });
+            *way.write(mc) = None;
+        });
+    }
+}
+
+/// Hybrid arms again by a stop after a leaked guard. A mutator that is attached inside another, which the stop waits for, makes no
+/// claims for the second arming: what is put into the cell afterwards would not be seen.
+#[test]
+fn a_mutator_attached_before_a_second_arming_claims_for_the_first() {
+    let (heap, drops) = (quiet_heap(Barrier::Hybrid), Drops::new());
+    let mut main = heap.attach();
+    let stage = Stage::new(&mut main, &drops);
+    std::thread::scope(|scope| {
+        scope.spawn(|| stage.take_out());
+        stage.meet(0);
+        main.enter(|mc| {
+            mc.account(1 << 40);
+            mc.account(-(1 << 40));
+        });
+        scope.spawn(|| stage.leak());
+        for number in [3, 1, 2] {
+            stage.meet(number);
+        }
+        assert_eq!(main.step(0), StepStatus::InProgress);
+        scope.spawn(|| stage.find_leak());
+        stage.move_on(&mut main);
+    });
+    while !matches!(main.step(1 << 20), StepStatus::Completed | StepStatus::Idle) {}
+    assert_eq!(drops.count(), 0);
+    drop(stage);
+    main.collect();
+    main.collect();
+    assert_eq!(drops.count(), 1);
 }

@@ -257,14 +257,15 @@ impl Core {
         }
     }
 
-    /// The command that a mutator of the current thread which is inside, other than `me`, has adopted; `None` if there is none.
-    pub(crate) fn command_of_thread(&self, me: *const MutatorState) -> Option<Command> {
+    /// The command that a mutator of the current thread which is inside, other than `me`, has adopted, and its scan id; `None`
+    /// if there is none. (When Hybrid is about to arm again, the heap's own scan id is ahead of its mutators'.)
+    pub(crate) fn state_of_thread(&self, me: *const MutatorState) -> Option<(Command, ScanId)> {
         let thread = thread::current().id();
         let mut found = None;
         self.registry.all(|state| {
             if !core::ptr::eq(state, me) && state.thread == thread && state.gate.is_inside() {
                 // Inside on this thread: the state is the thread's.
-                found = Some(state.command.get());
+                found = Some((state.command.get(), state.tracer().scan_id));
             }
             found.is_none()
         });

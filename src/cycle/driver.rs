@@ -307,13 +307,15 @@ impl Core {
     /// T2 of Hybrid.
     fn armed_black(&self, d: &mut Driver) -> Advance {
         if self.leaked_guards.swap(false, Ordering::Relaxed) && !twin::is(Twin::LeakIgnored) {
-            if !twin::is(Twin::ClaimsKept) {
-                self.next_scan_id();
-            }
             d.stage = Stage::ArmStop {
                 since: Instant::now(),
             };
             self.ask_stop(d);
+            // After the stop has been asked for: who is attached before it must not claim for the second arming, and who is
+            // attached later waits for its end.
+            if !twin::is(Twin::ClaimsKept) {
+                self.next_scan_id();
+            }
             return Advance::Progress;
         }
         // Not waited for: until a mutator adopts it, it allocates grey, which is as safe.

@@ -220,4 +220,17 @@ mod tests {
         });
         let _ = heap.collect();
     }
+
+    /// After a leaked guard Hybrid takes another scan id and arms again by a stop. Until then all mutators go on with the old one:
+    /// what is claimed under the new one is not scanned any more.
+    #[test]
+    fn what_is_attached_before_a_second_arming_has_the_scan_id_of_its_thread() {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        heap.attach().enter(|mc| {
+            heap.core().next_scan_id();
+            let id = mc.state().tracer().scan_id;
+            heap.attach()
+                .enter(|inner| assert_eq!(inner.state().tracer().scan_id, id));
+        });
+    }
 }

@@ -272,15 +272,12 @@ impl MutatorState {
     /// command had been published that this one had not answered, or this one was while a stop went on. All mutators of a
     /// thread must be the same when they are inside, see `barrier` on confined cells.
     fn catch_up(&self, core: &Core) {
-        let ahead = |command: &Command| {
-            command
-                .seq
-                .wrapping_sub(self.command.get().seq)
-                .cast_signed()
-                > 0
-        };
-        if let Some(command) = core.command_of_thread(self).filter(ahead) {
+        let seq = self.command.get().seq;
+        if let Some((command, scan_id)) = core.state_of_thread(self)
+            && command.seq.wrapping_sub(seq).cast_signed() > 0
+        {
             self.adopt(core, command, true);
+            self.tracer().scan_id = scan_id;
             core.wake();
         }
     }
