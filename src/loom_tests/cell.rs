@@ -4,7 +4,7 @@ use super::harness::{
     Bound, Caught, Model, are_caught, begin, cycle, drive, finish, heap, hold, model,
     must_be_freed, must_live, mutator, note_stored, polls, spawn, stored_must_live, switch_point,
 };
-use super::objects::{Node, Shared};
+use super::objects::{Nested, Node, Shared};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::twin::Twin;
 use crate::sync::{Arc, thread};
@@ -84,6 +84,41 @@ fn replace(barrier: Barrier, leak: bool) {
     must_be_freed(4);
     must_live(3);
     check(&mut main, &holder, &node);
+}
+
+/// A mutator writes a cell inside another, which it only reads.
+fn nest(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let (holder, node): (Root<Rootable![Nested<'_>]>, NodeRoot) = main.enter(|mc| {
+        let moved = Gc::new(mc, Node::new(3, None));
+        let old = Gc::new(mc, Node::new(2, None));
+        Gc::new(mc, Node::new(4, None));
+        let holder = Root::new(mc, Gc::new(mc, Nested::new(0, Some(old))));
+        let node = Gc::new(mc, Node::new(1, Some(moved)));
+        (holder, Root::new(mc, node))
+    });
+    let (holder2, node2) = (holder.clone(), node.clone());
+    loom::explore();
+    let thread = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            let (holder, node) = (holder2.get(mc), node2.get(mc));
+            let outer = holder.cell.read();
+            outer.lock(mc).set(node.next.get());
+            switch_point();
+            node.next.set(mc, None);
+        });
+    });
+    cycle(&heap);
+    thread.join().unwrap();
+    must_be_freed(4);
+    must_live(3);
+    main.enter(|mc| {
+        let holder = holder.get(mc);
+        holder.stamp.lives();
+        let link = holder.cell.read().lock(mc).get();
+        link.expect("it has been set").stamp.lives();
+    });
 }
 
 /// Hybrid: object 3 is taken out of its slot by a mutator whose barrier is not on yet; it then claims the cell, Black. The
@@ -217,6 +252,15 @@ fn rewriting() -> Vec<Model> {
         .into()
 }
 
+fn nesting() -> Vec<Model> {
+    BARRIERS
+        .map(|barrier| {
+            let name = format!("cell in a cell, {barrier}");
+            model(name, BOUND, move || nest(barrier))
+        })
+        .into()
+}
+
 fn grey() -> Vec<Model> {
     [false, true]
         .map(|leak| {
@@ -231,7 +275,7 @@ fn setting_aside() -> Vec<Model> {
 }
 
 pub(super) fn models() -> Vec<Model> {
-    [replacing(), rewriting(), grey(), setting_aside()]
+    [replacing(), nesting(), rewriting(), grey(), setting_aside()]
         .into_iter()
         .flatten()
         .collect()
@@ -253,6 +297,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("cell, insertion, leak true", Twin::InsertionLeakIgnored),
     ("cell, deletion, leak false", Twin::ClaimNotTraced),
     ("cell, set aside late", Twin::SetAsideIgnored),
+    ("cell in a cell, insertion", Twin::OuterCellScanned),
 ];
 
 pub(super) const GREY_TWINS: &[Caught] = &[
@@ -271,6 +316,11 @@ fn answers_publish_what_was_written() {
 #[test]
 fn writers_and_markers_stay_apart() {
     hold(replacing());
+}
+
+#[test]
+fn a_cell_in_a_cell_is_scanned_with_it() {
+    hold(nesting());
 }
 
 #[test]

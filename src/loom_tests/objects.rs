@@ -135,6 +135,8 @@ holders! {
     Shared(GcMutex<Contents<'gc>>): |link| GcMutex::new(Contents::new(link));
     /// The same under a reader-writer lock.
     Locked(GcRwLock<Contents<'gc>>): |link| GcRwLock::new(Contents::new(link));
+    /// A cell inside a cell.
+    Nested(GcRwLock<GcMutex<Contents<'gc>>>): |link| GcRwLock::new(GcMutex::new(Contents::new(link)));
     /// A cell of one thread.
     Confined(GcRefCell<Contents<'gc>>): |link| GcRefCell::new(Contents::new(link));
     /// A cell that is set once.

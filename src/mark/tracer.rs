@@ -90,7 +90,7 @@ impl<'gc> Tracer<'gc> {
                 let owned = Owned { word, tracer: self };
                 trace(owned.tracer);
                 core::mem::forget(owned);
-                if self.deferred {
+                if self.deferred && !twin::is(Twin::OuterCellScanned) {
                     // A cell in the contents is busy. Whoever comes back for it must get past this one.
                     word.unscanned();
                 } else {

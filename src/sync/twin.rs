@@ -43,6 +43,8 @@ twins! {
     MarkerDoesNotClaim,
     /// A marker that meets a busy cell does not set the object aside.
     BusyNotSetAside,
+    /// A cell counts as scanned although one inside it was busy.
+    OuterCellScanned,
     /// A handshake waits for nobody.
     NobodyIsAsked,
     /// A stop does not wait for mutators that are inside.
