@@ -107,11 +107,12 @@ impl Heap {
                     ..Command::FIRST
                 };
             }
-            let state = MutatorState::new(core, command, seed);
+            // Made where it stays: it is too large for the stacks of a model's threads to hold it twice.
+            let state = Arc::new(MutatorState::new(core, command, seed));
             if let Some((_, scan_id)) = inside {
                 state.tracer().scan_id = scan_id;
             }
-            Arc::new(state)
+            state
         });
         Mutator::new(state, self.clone())
     }
