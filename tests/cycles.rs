@@ -197,3 +197,25 @@ fn no_cycle_begins_before_the_heap_has_grown() {
         }
     }
 }
+
+/// The lines of `trace(true)` are for whoever reads them: when nobody does any more, the program goes on.
+#[test]
+fn a_trace_that_nobody_reads() {
+    const CHILD: &str = "TRICOLOR_TEST_TRACES";
+    if std::env::var_os(CHILD).is_some() {
+        let heap = Heap::builder().marker_threads(1).trace(true).build();
+        let mut mutator = heap.unwrap().attach();
+        (0..3).for_each(|_| drop(mutator.collect()));
+        return;
+    }
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["a_trace_that_nobody_reads", "--exact", "--nocapture"])
+        .env(CHILD, "1")
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stderr.take());
+    let status = child.wait().unwrap();
+    assert!(status.success(), "{status}");
+}

@@ -1,5 +1,6 @@
 //! The end of a cycle: Insertion's final stop, weak references, barriers off, sweep, and the figures.
 
+use std::io::Write;
 use std::time::Instant;
 
 use super::command::{Colour, Mode};
@@ -212,7 +213,8 @@ impl Core {
         d.stage = Stage::Idle;
         self.set_phase(Phase::Idle);
         if self.config.trace {
-            eprintln!("{}", d.cycle);
+            // Nobody may be reading any more, which is no reason to panic.
+            let _ = writeln!(std::io::stderr(), "{}", d.cycle);
         }
         let mut status = self.status.lock();
         status.completed = d.cycle.cycle;
