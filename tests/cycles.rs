@@ -205,7 +205,9 @@ fn a_trace_that_nobody_reads() {
     if std::env::var_os(CHILD).is_some() {
         let heap = Heap::builder().marker_threads(1).trace(true).build();
         let mut mutator = heap.unwrap().attach();
-        (0..3).for_each(|_| drop(mutator.collect()));
+        (0..3).for_each(|_| {
+            mutator.collect();
+        });
         return;
     }
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
