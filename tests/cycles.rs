@@ -5,10 +5,13 @@ mod common;
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
+    time::Duration,
 };
 
 use common::{BARRIERS, heaps, wait_until};
-use tricolor_gc::{CycleStats, Gc, GcCell, GcRefCell, GcSlot, Heap, Root, Rootable, Trace};
+use tricolor_gc::{
+    Barrier, CycleStats, Gc, GcCell, GcRefCell, GcSlot, Heap, Root, Rootable, Trace,
+};
 
 #[derive(Trace)]
 struct Node<'gc> {
@@ -220,4 +223,41 @@ fn a_trace_that_nobody_reads() {
     drop(child.stderr.take());
     let status = child.wait().unwrap();
     assert!(status.success(), "{status}");
+}
+
+/// While a cycle waits for a thread that stays inside, the others allocate more slowly once the heap is twice its goal.
+#[test]
+fn a_heap_does_not_run_away_while_a_cycle_waits_for_a_thread() {
+    // Counts as an allocation does, and takes no time.
+    const BLOCK: isize = 64 << 10;
+    for barrier in [Barrier::Insertion, Barrier::Hybrid] {
+        let heap = Heap::builder()
+            .barrier(barrier)
+            .marker_threads(1)
+            .min_heap(1 << 20)
+            .build()
+            .unwrap();
+        let (inside, outside) = (AtomicBool::new(false), AtomicBool::new(false));
+        let used = thread::scope(|scope| {
+            let straggler = scope.spawn(|| {
+                heap.attach().enter(|_| {
+                    inside.store(true, Ordering::Relaxed);
+                    thread::sleep(Duration::from_millis(400));
+                    outside.store(true, Ordering::Relaxed);
+                    heap.stats().bytes_external
+                })
+            });
+            wait_until("the other thread is inside", || {
+                inside.load(Ordering::Relaxed)
+            });
+            let mut mutator = heap.attach();
+            while !outside.load(Ordering::Relaxed) {
+                mutator.enter(|mc| mc.account(BLOCK));
+            }
+            straggler.join().unwrap()
+        });
+        // A block each half millisecond, once there is twice the goal.
+        assert!(used < 200 << 20, "{barrier}: {used}");
+        heap.account(-heap.stats().bytes_external.cast_signed());
+    }
 }

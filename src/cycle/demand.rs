@@ -40,7 +40,8 @@ impl Core {
         // In this order, each after the one before: a heap found idle has its size and trigger of after its last cycle, and
         // a cycle that begins meanwhile is the one that is asked for here, not a reason for another.
         let started = self.started.load(Ordering::Acquire);
-        let idle = self.phase() == Phase::Idle;
+        let phase = self.phase();
+        let idle = phase == Phase::Idle;
         let heap = self.heap_now();
         let goal = self.goal.load(Ordering::Relaxed);
         if idle && heap >= self.trigger.load(Ordering::Relaxed) {
@@ -54,7 +55,16 @@ impl Core {
         if self.config.marker_threads == 0 && (!idle || self.is_cycle_wanted()) {
             flags |= STEP;
         }
-        if (self.phase() == Phase::Marking && heap > goal) || self.is_near_limit() {
+        let ahead = match phase {
+            Phase::Marking => heap > goal,
+            // Somebody stays inside, or the driver does not run; who waits for them leaves them the processor. (Without marker
+            // threads there is nobody to wait for: mutators take steps.)
+            Phase::Idle | Phase::Arming => {
+                self.config.marker_threads > 0 && heap > goal.saturating_mul(2)
+            }
+            _ => false,
+        };
+        if ahead || self.is_near_limit() {
             flags |= PRESSURE;
         }
         if flags != 0 {
@@ -93,8 +103,8 @@ impl Core {
     }
 
     /// A mutator at its boundary allocates faster than the collector works. If the heap is past its goal while marking, it marks a
-    /// little, or waits a tenth of a millisecond if there is nothing to take; half a one if the heap is far past its goal, which
-    /// slows allocation down to the markers' pace; if it is near its hard limit, for the end of a cycle, at most a second or two.
+    /// little, or waits a tenth of a millisecond if there is nothing to take; half a one if the heap is far past its goal, even before
+    /// marking, which slows allocation down to the markers' pace; if it is near its hard limit, for the end of a cycle, at most a second or two.
     pub(crate) fn wait_for_cycle_under_pressure(&self, state: &MutatorState) {
         if self.thread_is_inside(state) || self.in_user_code() {
             return;
