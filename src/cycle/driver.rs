@@ -370,7 +370,7 @@ impl Core {
             return Advance::Waiting;
         };
         if !core::mem::replace(&mut d.retried, true) {
-            self.retry_deferred(Meet::ClaimOrDefer);
+            let _ = self.retry_deferred(Meet::ClaimOrDefer);
             return Advance::Progress;
         }
         d.retried = false;

@@ -66,19 +66,27 @@ impl Core {
         } else {
             u64::MAX
         };
-        let mut marker = None;
-        while left > 0 && !self.abandon.load(Ordering::Relaxed) {
-            self.retry_deferred(Meet::Force);
-            let (outcome, marked) = self.mark_counted(&mut marker, left);
-            left = left.saturating_sub(marked);
-            if outcome != Marking::Progress {
-                break;
+        loop {
+            let mut marker = None;
+            while left > 0 && !self.abandon.load(Ordering::Relaxed) {
+                let (outcome, marked) = self.mark_counted(&mut marker, left);
+                left = left.saturating_sub(marked);
+                if outcome != Marking::Progress {
+                    break;
+                }
+            }
+            if let Some(mut marker) = marker {
+                self.retire_marker(&mut marker);
+            }
+            // A busy cell may be a marker's, which the stop does not hold: taken from it, the cell would be called scanned, and written,
+            // while that marker reads. Nobody becomes active meanwhile: the list is empty, and only we could push.
+            if self.worklist.dry().is_none() {
+                return;
+            }
+            if !self.retry_deferred(Meet::Force) {
+                return;
             }
         }
-        if let Some(mut marker) = marker {
-            self.retire_marker(&mut marker);
-        }
-        self.retry_deferred(Meet::Force);
     }
 
     /// StopTheWorld, everybody is held: marks the heap and clears weak references.
@@ -222,5 +230,74 @@ impl Core {
         status.last = d.cycle.clone();
         drop(status);
         self.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::{Barrier, Gc, GcRefCell, Heap, Trace, Tracer};
+
+    /// Says when it is traced, and has the first to do so wait.
+    struct Slow {
+        began: Sender<()>,
+        go_on: Arc<Mutex<Option<Receiver<()>>>>,
+    }
+
+    // SAFETY: there are no pointers to report.
+    unsafe impl Trace<'_> for Slow {
+        const DROP_IS_SEND: bool = true;
+
+        fn trace(&self, _: &mut Tracer<'_>) {
+            self.began.send(()).unwrap();
+            let first = self.go_on.lock().unwrap().take();
+            if let Some(go_on) = first {
+                go_on.recv().unwrap();
+            }
+        }
+    }
+
+    /// Two markers that meet at an object both trace it, and the second sets it aside for the cell that the first has claimed; the other
+    /// part of a slice may be at another marker. The stop holds mutators only.
+    #[test]
+    fn the_final_stop_takes_no_cell_from_a_marker() {
+        let heap = Heap::builder().barrier(Barrier::Insertion);
+        let heap = heap.marker_threads(0).build().unwrap();
+        let (core, mut mutator) = (heap.core(), heap.attach());
+        let (began, traced) = channel();
+        let (let_go, go_on) = channel();
+        let go_on = Arc::new(Mutex::new(Some(go_on)));
+        let _ = core.request_new_cycle();
+        let mut driver = core.driver.lock();
+        while !matches!(driver.stage, Stage::Mark) {
+            let _ = core.advance(&mut driver, &mut None, 1 << 20);
+        }
+        let object = mutator.enter(|mc| {
+            let cell = Gc::new(mc, GcRefCell::new(Slow { began, go_on }));
+            Gc::address(cell)
+        });
+        core.worklist.push(&mut vec![object]);
+        std::thread::scope(|scope| {
+            let marker = scope.spawn(|| {
+                let mut marker = None;
+                while core.mark_some(&mut marker, 1 << 20) == Marking::Progress {}
+            });
+            traced.recv().unwrap();
+            core.worklist.defer(&mut vec![object]);
+            let since = Instant::now();
+            let _ = core.when_stopped(&mut driver, |core, d, held| {
+                core.final_stop(d, held, since, 0)
+            });
+            let again = traced.try_recv().is_ok();
+            let_go.send(()).unwrap();
+            marker.join().unwrap();
+            assert!(!again, "the cell is another marker's");
+        });
+        drop(driver);
+        let _ = heap.collect();
+        assert!(traced.try_recv().is_err(), "the cell has been scanned");
     }
 }

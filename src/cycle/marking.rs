@@ -153,11 +153,11 @@ impl Core {
         }
     }
 
-    /// Looks again at all objects that were set aside for a busy cell; what they reach goes to the worklist.
-    pub(crate) fn retry_deferred(&self, meet: Meet) {
+    /// Looks again at all objects that were set aside for a busy cell; what they reach goes to the worklist. Whether there were any.
+    pub(crate) fn retry_deferred(&self, meet: Meet) -> bool {
         let deferred = self.worklist.take_deferred();
         if deferred.is_empty() {
-            return;
+            return false;
         }
         let mut marker = self.new_marker(meet);
         let _scope = UserCodeScope::new(self.id);
@@ -170,6 +170,7 @@ impl Core {
             marker.forget();
         }
         self.retire_marker(&mut marker);
+        true
     }
 
     /// A mutator has allocated `bytes` while the cycle marks: it uses up what the markers have done beyond the allocations so
