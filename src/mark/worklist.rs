@@ -183,9 +183,13 @@ impl Worklist {
         self.state.lock().deferred.append(objects);
     }
 
-    /// The objects set aside.
+    /// The objects set aside, each once: a slice is set aside by each piece with a busy cell, and looked at again as a whole, so every
+    /// look would multiply them.
     pub(crate) fn take_deferred(&self) -> Vec<usize> {
-        core::mem::take(&mut self.state.lock().deferred)
+        let mut deferred = core::mem::take(&mut self.state.lock().deferred);
+        deferred.sort_unstable();
+        deferred.dedup();
+        deferred
     }
 
     /// Whether there is no work, nobody active and nothing set aside.
@@ -269,6 +273,15 @@ mod tests {
         assert!(list.clear() && list.is_done());
         list.push_rests(&mut vec![Rest::nowhere()]);
         assert!(matches!(list.take(false), Take::Dry), "the list is closed");
+    }
+
+    #[test]
+    fn what_is_set_aside_often_is_looked_at_once() {
+        let list = Worklist::new();
+        list.defer(&mut vec![32, 16, 32]);
+        list.defer(&mut vec![16, 48]);
+        assert_eq!(list.take_deferred(), [16, 32, 48]);
+        assert!(list.take_deferred().is_empty());
     }
 
     #[test]
