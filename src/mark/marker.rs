@@ -69,9 +69,9 @@ impl Rest {
         }
     }
 
-    /// The upper half, if there is more than a piece.
+    /// The upper half, if there is more than a piece, and more than one element.
     fn split(&mut self) -> Option<Rest> {
-        if self.elements.len() * self.size <= PIECE {
+        if self.elements.len() < 2 || self.elements.len() * self.size <= PIECE {
             return None;
         }
         let middle = self.elements.start + self.elements.len() / 2;
@@ -406,5 +406,22 @@ impl Marker {
             Take::Wait | Take::Dry => return false,
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_part_of_a_slice_is_empty() {
+        let mut one = Rest {
+            size: 2 * PIECE,
+            ..Rest::nowhere()
+        };
+        assert!(one.split().is_none(), "one large element");
+        one.elements = 0..3;
+        let upper = one.split().unwrap();
+        assert_eq!((one.elements, upper.elements), (0..1, 1..3));
     }
 }
