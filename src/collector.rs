@@ -91,7 +91,9 @@ impl Heap {
         core.check_not_in_user_code("Heap::attach");
         let state = core.registry.attach(|mut command| {
             let inside = core.state_of_thread(std::ptr::null());
-            if let Some((inside, _)) = inside {
+            if let Some((inside, _)) = inside
+                && !twin::is(Twin::AttachedIsAhead)
+            {
                 // The thread is inside through another mutator, at no boundary: the new one is where that one is.
                 command = inside;
             } else if command.stop && !twin::is(Twin::AttachedEntersStop) {
@@ -109,7 +111,9 @@ impl Heap {
             }
             // Made where it stays: it is too large for the stacks of a model's threads to hold it twice.
             let state = Arc::new(MutatorState::new(core, command, seed));
-            if let Some((_, scan_id)) = inside {
+            if let Some((_, scan_id)) = inside
+                && !twin::is(Twin::AttachedScansAhead)
+            {
                 state.tracer().scan_id = scan_id;
             }
             state

@@ -30,7 +30,9 @@ impl Core {
     ) -> Advance {
         for state in &held {
             // Before marking is called over: what a leaked guard has not shaded would be lost.
-            self.note_leaked_guards(state);
+            if !twin::is(Twin::LeakSeenLate) {
+                self.note_leaked_guards(state);
+            }
             if !twin::is(Twin::FinalStopNoFlush) {
                 state.flush(self);
             }

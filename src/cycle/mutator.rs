@@ -275,6 +275,7 @@ impl MutatorState {
         let seq = self.command.get().seq;
         if let Some((command, scan_id)) = core.state_of_thread(self)
             && command.seq.wrapping_sub(seq).cast_signed() > 0
+            && !twin::is(Twin::InnerStaysBehind)
         {
             self.adopt(core, command, true);
             self.tracer().scan_id = scan_id;

@@ -20,6 +20,7 @@ mod objects;
 mod cell;
 mod helper;
 mod locks;
+mod mates;
 mod panic;
 mod pool;
 mod publish;

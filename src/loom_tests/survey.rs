@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::harness::{Caught, Model};
-use super::{cell, helper, locks, panic, pool, publish, root, slot, span, table, weak};
+use super::{cell, helper, locks, mates, panic, pool, publish, root, slot, span, table, weak};
 use crate::sync::relax;
 use crate::sync::twin::Twin;
 
@@ -15,6 +15,7 @@ fn models() -> Vec<Model> {
         publish::models(),
         helper::models(),
         locks::models(),
+        mates::models(),
         panic::models(),
         pool::models(),
         weak::models(),
@@ -36,6 +37,7 @@ const TWINS: &[&[Caught]] = &[
     slot::TWINS,
     span::TWINS,
     locks::TWINS,
+    mates::TWINS,
     panic::TWINS,
     pool::TWINS,
     table::TWINS,

@@ -191,6 +191,14 @@ twins! {
     AbandonsLate,
     /// The final stop does not ask for objects that are set aside.
     SetAsideIgnored,
+    /// A mutator that is entered inside a newer one of its thread stays behind it.
+    InnerStaysBehind,
+    /// A mutator that is attached inside another takes the newest command.
+    AttachedIsAhead,
+    /// A mutator that is attached inside another takes the newest scan id.
+    AttachedScansAhead,
+    /// The final stop calls marking over before it looks for leaked guards.
+    LeakSeenLate,
 }
 
 /// Whether the code runs as this twin: the one that `TRICOLOR_TWIN` names, see [`planted`](super::planted).
