@@ -1,6 +1,6 @@
 //! The whole cycle as a state machine, explored exhaustively within stated budgets: two mutators, one marker, four objects
-//! of one field, two roots for good and one that somebody drops, allocation, a weak reference, leaked guards, and a second
-//! cycle.
+//! of one field, two roots for good and one that somebody drops, allocation, a weak reference, leaked guards, a second
+//! cycle, and mutators that share a thread.
 //!
 //! It is the cycle as shipped, barrier by barrier (`src/cycle/driver.rs`, `src/barrier`, `src/weak.rs`), written a second
 //! time in words small enough to read in one sitting. Steps interleave sequentially: of weak memory, and of the code itself,
@@ -39,6 +39,7 @@ fn base(barrier: Barrier, cells: bool) -> Config {
         barrier,
         twin: None,
         cells,
+        mates: false,
         enters: [2, 1 + deep],
         stores: [1, 1],
         allocs: [0, 0],
@@ -81,6 +82,17 @@ fn races(barrier: Barrier) -> Config {
         enters: [2, 1],
         one_start: true,
         ..base(barrier, false)
+    }
+}
+
+/// Two mutators of one thread; the second is attached at some time, inside the first or not.
+fn mates(barrier: Barrier) -> Config {
+    Config {
+        mates: true,
+        enters: [1, 1],
+        stores: [1, 2],
+        one_start: true,
+        ..base(barrier, true)
     }
 }
 
@@ -170,6 +182,20 @@ fn leaked_guards_are_safe() {
                 ..base(barrier, true)
             },
         );
+    }
+}
+
+#[test]
+fn mutators_of_one_thread_are_safe() {
+    for barrier in BARRIERS {
+        is_safe("mates", mates(barrier));
+    }
+}
+
+#[test]
+fn twins_of_mutators_of_one_thread_are_caught() {
+    for twin in [Twin::InnerStaysBehind, Twin::AttachedIsAhead] {
+        is_caught("mates", mates(Barrier::Hybrid), twin);
     }
 }
 

@@ -62,15 +62,19 @@ fn ask_stop(n: &mut State, stage: Stage) {
 
 /// Goes on when every mutator has answered; answers for those who are outside.
 fn handshake(config: &Config, s: &State, next: &mut Vec<Next>, done: fn(&Config, &mut State)) {
-    if s.m.iter().all(|m| m.acked) || config.is(Twin::NobodyIsAsked) {
+    if s.m.iter().all(|m| m.acked || !m.attached) || config.is(Twin::NobodyIsAsked) {
         let mut n = *s;
         done(config, &mut n);
         return push(n, "has all answers", 0, next);
     }
     for i in 0..2 {
-        if !s.m[i].acked && !s.m[i].inside {
+        let mate_is_inside = config.mates && s.command.boundary && s.m[1 - i].inside;
+        if s.m[i].attached && !s.m[i].acked && !s.m[i].inside && !mate_is_inside {
             let mut n = *s;
             n.adopt(config, i);
+            if config.mates && s.command.boundary && !s.m[1 - i].acked {
+                n.adopt(config, 1 - i);
+            }
             push(n, "answers for mutator", i as u8 + 1, next);
         }
     }

@@ -7,23 +7,23 @@ use crate::state::{
 
 pub(crate) fn steps(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     let m = s.m[i];
-    if !m.inside {
-        if m.enters > 0 && !s.command.stop {
-            let mut n = *s;
-            n.m[i].inside = true;
-            n.m[i].enters -= 1;
-            if !n.m[i].acked {
-                n.adopt(config, i);
-            }
-            next.push((n, i, "enters", 0, 0));
-        }
+    if config.mates && s.m[1 - i].op != Op::None {
+        // The thread does one thing at a time.
         return;
+    }
+    if !m.attached {
+        return attach(config, s, i, next);
+    }
+    if !m.inside {
+        return enter(config, s, i, next);
     }
     poll(config, s, i, next);
     if m.op != Op::None {
         return store(config, s, i, next);
     }
-    leave(s, i, next);
+    if !s.m[1 - i].nested {
+        leave(s, i, next);
+    }
     loads(s, i, next);
     begin_store(config, s, i, next);
     if m.allocs > 0 && s.live & bit(FRESH) == 0 {
@@ -32,6 +32,45 @@ pub(crate) fn steps(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) 
     if m.upgrades > 0 {
         read_weak(s, i, next);
     }
+}
+
+/// `Heap::attach`: a mutator made inside another of its thread is where that one is.
+fn attach(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
+    let mut n = *s;
+    let mate = s.m[1 - i];
+    n.m[i].attached = true;
+    if mate.inside && !config.is(Twin::AttachedIsAhead) {
+        (n.m[i].command, n.m[i].acked) = (mate.command, mate.acked);
+    } else {
+        (n.m[i].command, n.m[i].acked) = (s.command, !s.command.stop);
+    }
+    next.push((n, i, "is attached", 0, 0));
+}
+
+fn enter(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
+    let mate = s.m[1 - i];
+    let nested = config.mates && mate.inside;
+    if s.m[i].enters == 0 || (s.command.stop && !nested) {
+        return;
+    }
+    let mut n = *s;
+    let m = &mut n.m[i];
+    (m.inside, m.nested) = (true, nested);
+    m.enters -= 1;
+    if !m.acked {
+        if !(nested && s.command.boundary) {
+            n.adopt(config, i);
+            // A boundary is one of the thread.
+            if config.mates && !nested && mate.attached && !mate.acked {
+                n.adopt(config, 1 - i);
+            }
+        } else if !config.is(Twin::InnerStaysBehind) {
+            n.flush(config, i);
+            (n.m[i].command, n.m[i].acked) = (mate.command, mate.acked);
+        }
+    }
+    let what = if nested { "enters inside" } else { "enters" };
+    next.push((n, i, what, 0, 0));
 }
 
 /// The allocation slow path: adopts what needs no boundary; never between a barrier and its store.
@@ -50,7 +89,7 @@ fn poll(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
 
 fn leave(s: &State, i: usize, next: &mut Vec<Next>) {
     let mut n = *s;
-    n.m[i].inside = false;
+    (n.m[i].inside, n.m[i].nested) = (false, false);
     n.m[i].reg = 0;
     next.push((n, i, "leaves", 0, 0));
 }
@@ -181,6 +220,7 @@ fn begin_access(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     n.m[i].op = Op::Write;
     match (mode, s.scan(x)) {
         (Mode::Off, _) => {}
+        (Mode::Grey, Scan::Unscanned) if config.mates && !claims => {}
         (Mode::Grey, _) if !claims => {
             n.shade(i, s.field(x));
             n.m[i].at_end = AtEnd::ShadeGrey;

@@ -64,6 +64,7 @@ fn starts(config: &Config) -> Vec<State> {
         for i in 0..2 {
             let m = &mut s.m[i];
             (m.enters, m.stores, m.allocs) = (config.enters[i], config.stores[i], config.allocs[i]);
+            m.attached = !(config.mates && i == 1);
             (m.upgrades, m.leaks, m.acked) = (config.upgrades[i], config.leaks[i], true);
         }
         states.push(s);

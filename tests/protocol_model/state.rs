@@ -47,6 +47,10 @@ pub(crate) enum Twin {
     UpgradeShadedAtHome,
     UpgradeNotSeen,
     SweepBeforeOff,
+    /// Of two mutators of one thread, one that is entered inside the other stays behind it.
+    InnerStaysBehind,
+    /// One that is attached inside the other takes the newest command.
+    AttachedIsAhead,
 }
 
 /// A model: the protocol, what is left out of it, and how much the mutators may do.
@@ -56,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) twin: Option<Twin>,
     /// Fields are cells with a claim; else slots.
     pub(crate) cells: bool,
+    /// The mutators share a thread, on which the second is attached at some time, and cells are the thread's own.
+    pub(crate) mates: bool,
     /// Per mutator.
     pub(crate) enters: [u8; 2],
     pub(crate) stores: [u8; 2],
@@ -146,7 +152,10 @@ pub(crate) enum AtEnd {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Mutator {
+    pub(crate) attached: bool,
     pub(crate) inside: bool,
+    /// It has been entered inside the other one of its thread.
+    pub(crate) nested: bool,
     pub(crate) acked: bool,
     pub(crate) command: Command,
     /// Its stack.
