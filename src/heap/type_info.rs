@@ -46,6 +46,8 @@ impl TypeInfo {
     /// Whether spans of the two may be shared.
     pub(crate) fn same(&self, other: &TypeInfo) -> bool {
         self.trace.map(|f| f as usize) == other.trace.map(|f| f as usize)
+            // The compiler may merge the `trace` of two types, which then still differ in the size of their elements.
+            && self.scan.map(|f| f as usize) == other.scan.map(|f| f as usize)
             && self.drop.map(|f| f as usize) == other.drop.map(|f| f as usize)
             && (self.slot_size, self.align, self.local_drop)
                 == (other.slot_size, other.align, other.local_drop)
