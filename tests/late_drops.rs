@@ -1,0 +1,130 @@
+//! Destructors that wait for their thread, and those that run when the heap goes.
+
+mod common;
+
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::thread;
+
+use common::{CONCURRENT, Drops, Token, begin_cycle, heaps, message_of, quiet_heap};
+use tricolor_gc::{Gc, Mutator, Root, Rootable, StepStatus, Trace};
+
+/// Counts its destructor, which must run at home.
+#[derive(Trace)]
+#[trace(skip)]
+struct AtHome(Rc<Cell<usize>>);
+
+impl Drop for AtHome {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() + 1);
+    }
+}
+
+fn make_at_home(mutator: &mut Mutator, count: &Rc<Cell<usize>>) {
+    mutator.enter(|mc| {
+        for _ in 0..10 {
+            Gc::new(mc, AtHome(count.clone()));
+        }
+    });
+}
+
+/// The thread has no mutator any more when another one finds its objects dead.
+#[test]
+fn destructors_that_wait_run_when_the_heap_goes() {
+    for heap in heaps() {
+        let count = Rc::new(Cell::new(0));
+        make_at_home(&mut heap.attach(), &count);
+        thread::scope(|scope| {
+            scope.spawn(|| heap.collect());
+        });
+        assert_eq!(count.get(), 0, "{}", heap.barrier());
+        drop(heap);
+        assert_eq!(count.get(), 10);
+    }
+}
+
+#[test]
+fn what_was_dropped_at_home_is_not_dropped_when_the_heap_goes() {
+    for heap in heaps() {
+        let count = Rc::new(Cell::new(0));
+        let mut mutator = heap.attach();
+        make_at_home(&mut mutator, &count);
+        mutator.collect();
+        assert_eq!(count.get(), 10, "{}", heap.barrier());
+        drop(mutator);
+        drop(heap);
+        assert_eq!(count.get(), 10);
+    }
+}
+
+/// With large objects and small ones, and a heap that goes after any number of steps.
+#[test]
+fn a_heap_that_goes_in_the_middle_of_a_sweep_drops_everything() {
+    const OBJECTS: usize = 20;
+    #[derive(Trace)]
+    struct Large(Token, [u64; 10_000]);
+    for barrier in CONCURRENT {
+        for steps in 0..60 {
+            let heap = quiet_heap(barrier);
+            let drops = Drops::new();
+            let mut mutator = heap.attach();
+            let roots: Vec<(Root<Rootable![Large]>, Root<Rootable![Token]>)> = (0..OBJECTS)
+                .map(|_| {
+                    mutator.enter(|mc| {
+                        let large = Gc::new(mc, Large(drops.token(), [0; 10_000]));
+                        let small = Gc::new(mc, drops.token());
+                        (Root::new(mc, large), Root::new(mc, small))
+                    })
+                })
+                .collect();
+            begin_cycle(&mut mutator);
+            let over = (0..steps).any(|_| mutator.step(64 << 10) == StepStatus::Completed);
+            drop((roots, mutator));
+            drop(heap);
+            assert_eq!(drops.count(), 2 * OBJECTS, "{barrier}, {steps} steps");
+            if over {
+                break;
+            }
+        }
+    }
+}
+
+thread_local! {
+    static KEPT: RefCell<Option<Mutator>> = const { RefCell::new(None) };
+}
+
+/// Goes into its heap when it is dropped, and keeps what that says.
+#[derive(Trace)]
+#[trace(skip)]
+struct ComesBack(Rc<RefCell<String>>);
+
+impl Drop for ComesBack {
+    fn drop(&mut self) {
+        let enter = || KEPT.with(|kept| kept.borrow_mut().as_mut().unwrap().enter(|_| {}));
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(enter)) {
+            *self.0.borrow_mut() = message_of(&*panic);
+        }
+    }
+}
+
+#[test]
+fn a_destructor_at_home_that_comes_back_to_its_heap_panics() {
+    for heap in heaps() {
+        KEPT.with(|kept| *kept.borrow_mut() = Some(heap.attach()));
+        let said = Rc::new(RefCell::new(String::new()));
+        let mut mutator = heap.attach();
+        mutator.enter(|mc| {
+            Gc::new(mc, ComesBack(said.clone()));
+        });
+        mutator.collect();
+        mutator.enter(|_| ());
+        KEPT.with(|kept| kept.borrow_mut().take());
+        let said = said.borrow();
+        assert!(
+            said.starts_with("enter called from the destructor"),
+            "{}: {said:?}",
+            heap.barrier()
+        );
+    }
+}
