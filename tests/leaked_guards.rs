@@ -310,3 +310,33 @@ fn a_guard_leaked_between_the_last_round_and_the_final_stop() {
     });
     assert_eq!(drops.count(), 0);
 }
+
+/// A slice so long that it is scanned in pieces. Its cell is set aside, and looked at again to the end.
+#[test]
+fn a_guard_leaked_in_a_long_slice() {
+    type Cells<'gc> = Gc<'gc, [GcRefCell<Vec<Leaf<'gc>>>]>;
+    const LEN: usize = 2000;
+    for barrier in CONCURRENT {
+        for index in [0, LEN / 2, LEN - 1] {
+            let heap = quiet_heap(barrier);
+            let mut mutator = heap.attach();
+            let drops = Drops::new();
+            let root: Root<Rootable!['gc => common::Link<'gc, Cells<'gc>>]> = mutator.enter(|mc| {
+                let cells = Gc::slice_from_fn(mc, LEN, |_| GcRefCell::new(Vec::new()));
+                Root::new(mc, long_list(mc, cells))
+            });
+            begin_cycle(&mut mutator);
+            mutator.enter(|mc| {
+                let mut guard = tail_of(root.get(mc))[index].borrow_mut(mc);
+                guard.push(Gc::new(mc, drops.token()));
+                forget(guard);
+            });
+            finish_cycle(&mut mutator);
+            assert_eq!(drops.count(), 0, "{barrier}, cell {index}");
+            drop(root);
+            mutator.collect();
+            mutator.collect();
+            assert_eq!(drops.count(), 1, "{barrier}, cell {index}");
+        }
+    }
+}
