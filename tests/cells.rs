@@ -58,6 +58,8 @@ fn once_cell() {
             "no"
         );
         assert_eq!(cell.get(), None);
+        assert_eq!(cell.get_or_init(mc, || 7), &7);
+        let cell = Gc::new(mc, GcOnceCell::<u8>::new());
         // One that sets the cell itself is refused, or the two would disagree on the value.
         let text = panic_message(|| {
             cell.get_or_init(mc, || {

@@ -139,6 +139,7 @@ fn a_panic_in_trace_makes_no_weak_pointer_fail() {
             std::thread::scope(|scope| scope.spawn(other).join().unwrap());
             assert!(mc.should_yield(), "{barrier}: the marking is over");
             let token = tail_of(list.get(mc)).token;
+            assert!(!weak.get(mc).is_dead(mc), "{barrier}");
             let found = weak.get(mc).upgrade(mc);
             assert!(
                 found.is_some_and(|found| Gc::ptr_eq(found, token)),
