@@ -357,6 +357,21 @@ impl MutatorState {
 mod tests {
     use crate::Heap;
     use crate::cycle::core::Core;
+    use crate::sync::atomic::Ordering;
+
+    #[test]
+    fn what_a_cache_gives_back_is_charged_once() {
+        let heap = Heap::new();
+        heap.attach().enter(|mc| {
+            let core = mc.state().core();
+            let allocated = || core.counters.allocated.load(Ordering::Relaxed);
+            let before = allocated();
+            mc.state().uncharged.set(100);
+            mc.state().release_cache(core);
+            mc.state().release_cache(core);
+            assert_eq!(allocated(), before + 100);
+        });
+    }
 
     #[test]
     fn a_wish_that_comes_after_the_answer_does_not_outlast_the_boundary() {

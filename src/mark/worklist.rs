@@ -263,9 +263,11 @@ mod tests {
         assert!(matches!(list.take(true), Take::Dry));
         list.retire();
         assert_ne!(list.dry().unwrap(), before);
+        let before = list.dry().unwrap();
         list.push_rests(&mut vec![Rest::nowhere()]);
         list.clear_blocks();
         assert!(list.is_done());
+        assert_ne!(list.dry().unwrap(), before, "rests count as well");
         list.push_rests(&mut vec![Rest::nowhere()]);
         assert!(matches!(list.take(false), Take::Rest(_)));
         list.retire();

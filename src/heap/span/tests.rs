@@ -3,7 +3,7 @@
 use super::*;
 use crate::heap::Space;
 use crate::heap::class::ClassKey;
-use crate::heap::type_info::PLAIN;
+use crate::heap::type_info::{OVER_ALIGNED, PLAIN};
 
 const BLACK: Epoch = 7;
 const OLD: Epoch = 3;
@@ -164,4 +164,27 @@ fn the_marks_of_all_slots_are_gone_through() {
         span.each_mark_byte(|mark| mark.store(0, Ordering::Relaxed));
         assert!(marks(span).iter().all(|mark| *mark == 0));
     });
+}
+
+/// Pages that were spans of their own, of another type, before they were one.
+#[test]
+fn a_page_knows_the_type_of_its_span() {
+    let space = Space::new(usize::MAX, usize::MAX);
+    let spans = |info, slot_size: usize| {
+        let key = ClassKey {
+            info,
+            slot_size,
+            owner: 0,
+        };
+        space.new_span(&space.class(key), 0).unwrap()
+    };
+    let short: Vec<Span> = (0..8).map(|_| spans(&PLAIN, 16)).collect();
+    short.into_iter().for_each(|span| space.free_span(span));
+    let long = spans(&OVER_ALIGNED, 8192);
+    assert!(long.pages() > 1);
+    for page in 0..long.pages() {
+        // SAFETY: a page of a span.
+        let info = unsafe { info_at(long.base() + page * PAGE) };
+        assert!(core::ptr::eq(info, &raw const OVER_ALIGNED));
+    }
 }
