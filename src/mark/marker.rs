@@ -372,6 +372,7 @@ impl Marker {
     /// Drops all work, of a cycle that is abandoned.
     pub(crate) fn forget(&mut self) {
         self.tracer.edges.clear();
+        self.queued = 0;
         self.rests.clear();
     }
 
