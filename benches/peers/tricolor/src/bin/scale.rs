@@ -99,7 +99,7 @@ fn side_by_side<T>(
     })
 }
 
-/// What the machine can do: the same stores, to memory of the thread's own that has been used before.
+/// The same stores, to memory of the thread's own that has been used before.
 fn plain_stores(threads: usize, bytes: usize) -> Duration {
     side_by_side(
         threads,
@@ -128,7 +128,7 @@ fn mutators() {
         "Each mutator allocates 256 MB of 32-byte objects while no cycle runs, in memory that has been used before; median of {RUNS}."
     );
     println!(
-        "Beside it what threads that only write 32 bytes after 32 bytes come to: the machine's memory sets that limit.\n"
+        "Beside it what threads that only write 32 bytes after 32 bytes come to, and allocation by threads that do something else, too.\n"
     );
     println!("| | threads | ms | million objects/s | of one thread's |\n|---|---:|---:|---:|---:|");
     let bytes = 256 * MB;
