@@ -9,7 +9,7 @@ use super::objects::{Link, Node, Shared};
 use crate::cycle::core::Phase;
 use crate::sync::thread;
 use crate::sync::twin::Twin;
-use crate::{Barrier, Gc, GcSlot, Root, Rootable};
+use crate::{Barrier, Gc, GcSlot, Heap, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
 
@@ -41,6 +41,23 @@ fn help() {
     });
 }
 
+/// Two threads take the cycle that is wanted to its end in the smallest steps, the other one `steps` of them.
+fn step_together(heap: &Heap, steps: usize) {
+    let stepping = heap.clone();
+    loom::explore();
+    let other = spawn(move || {
+        for _ in 0..steps {
+            let _ = stepping.core().step(1);
+            switch_point();
+        }
+    });
+    while heap.core().status.lock().completed == 0 {
+        let _ = heap.core().step(1);
+        thread::yield_now();
+    }
+    other.join().unwrap();
+}
+
 /// Two threads take a cycle on in the smallest steps, each with a marker that it gives up when its step is over.
 fn steps() {
     let heap = heap(Barrier::Hybrid);
@@ -54,19 +71,7 @@ fn steps() {
     // A step ends between objects of different types.
     let shared: SharedRoot = main.enter(|mc| Root::new(mc, Gc::new(mc, Shared::new(4, None))));
     let _ = heap.core().request_new_cycle();
-    let stepping = heap.clone();
-    loom::explore();
-    let other = spawn(move || {
-        for _ in 0..4 {
-            let _ = stepping.core().step(1);
-            switch_point();
-        }
-    });
-    while heap.core().status.lock().completed == 0 {
-        let _ = heap.core().step(1);
-        thread::yield_now();
-    }
-    other.join().unwrap();
+    step_together(&heap, 4);
     must_be_freed(2);
     main.enter(|mc| {
         shared.get(mc).stamp.lives();
@@ -88,19 +93,7 @@ fn slice() {
         Root::new(mc, Gc::slice_from_fn(mc, 3, node))
     });
     let _ = heap.core().request_new_cycle();
-    let stepping = heap.clone();
-    loom::explore();
-    let other = spawn(move || {
-        for _ in 0..3 {
-            let _ = stepping.core().step(1);
-            switch_point();
-        }
-    });
-    while heap.core().status.lock().completed == 0 {
-        let _ = heap.core().step(1);
-        thread::yield_now();
-    }
-    other.join().unwrap();
+    step_together(&heap, 3);
     must_be_freed(3);
     main.enter(|mc| {
         let nodes = root.get(mc);

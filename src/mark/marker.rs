@@ -176,8 +176,8 @@ impl Marker {
     /// Follows edges until there are none or `budget` bytes have been marked.
     ///
     /// # Safety
-    /// Every edge given to this marker is the address of a live object of a heap whose cycle has this marker's epoch
-    /// and is marking (I3).
+    /// Every edge given to this marker, and the slice of every rest, is the address of a live object of a heap whose cycle has
+    /// this marker's epoch and is marking (I3); a rest's function is that of its slice, and its range within the length.
     pub(crate) unsafe fn drain(&mut self, budget: u64, worklist: Option<&Worklist>) -> Drained {
         let stop_at = self.bytes.saturating_add(budget);
         // Marked, and not yet scanned; 0 if there is none.
