@@ -15,7 +15,7 @@ use crate::cycle::mutator::{MutatorState, PRESSURE};
 use crate::error::AllocError;
 use crate::heap::NoPages;
 use crate::heap::cache::Place;
-use crate::heap::class::ClassKey;
+use crate::heap::class::{Class, ClassKey};
 use crate::heap::layout::{GRANULE, MAX_ALIGN, MAX_SMALL};
 use crate::heap::size_class::{class_of, size_of_class};
 use crate::heap::span::{Epoch, NEVER_MADE, Span, mark_of, poison};
@@ -305,37 +305,45 @@ impl MutatorState {
 
     /// Gets the line its next run.
     fn refill(&self, line: usize, slot_size: usize) -> Result<(), AllocError> {
-        let core = self.core();
         if let Some(bytes) = self.cache.next_run(line, self.colour()) {
             self.charge_run(bytes);
             return Ok(());
         }
-        let class = self.cache.class(line);
-        if let Some(full) = self.cache.replace_span(line, None) {
-            class.put(full);
+        if self.cache.next_span(line) {
+            return Ok(());
         }
+        let count = self.cache.give_back_used(line);
+        let class = self.cache.class(line);
+        let taken = self
+            .cache
+            .fill(line, |spans| self.take_spans(&class, count, spans));
+        taken.map_err(|why| self.alloc_error(slot_size, why))
+    }
+
+    /// Takes up to `count` spans of a class with free slots, at least one.
+    fn take_spans(
+        &self,
+        class: &Class,
+        count: usize,
+        spans: &mut Vec<Span>,
+    ) -> Result<(), NoPages> {
+        let core = self.core();
         let mut retried = false;
         loop {
-            let span = match self.take_span(&class) {
-                Some(span) => span,
-                None => match core.space.new_span(&class, core.external()) {
-                    Ok(span) => {
-                        if core.space.runs_low() {
-                            core.wake();
-                        }
-                        span
+            self.take_swept(class, count, spans);
+            if !spans.is_empty() {
+                return Ok(());
+            }
+            match core.space.new_spans(class, core.external(), count, spans) {
+                Ok(()) => {
+                    if core.space.runs_low() {
+                        core.wake();
                     }
-                    Err(why) if retried || !core.sweep_all() => {
-                        return Err(self.alloc_error(slot_size, why));
-                    }
-                    Err(_) => {
-                        retried = true;
-                        continue;
-                    }
-                },
-            };
-            self.cache.replace_span(line, Some(span));
-            return Ok(());
+                    return Ok(());
+                }
+                Err(why) if retried || !core.sweep_all() => return Err(why),
+                Err(_) => retried = true,
+            }
         }
     }
 
@@ -357,24 +365,23 @@ impl MutatorState {
             .filter(|_| command.mode != Mode::Off || !twin::is(Twin::WhiteBeforeSweep))
     }
 
-    /// A span of the class with free slots, swept.
-    fn take_span(&self, class: &crate::heap::class::Class) -> Option<Span> {
+    /// Takes up to `count` spans of the class that have free slots and have been swept, or sweeps one.
+    fn take_swept(&self, class: &Class, count: usize, spans: &mut Vec<Span>) {
         let core = self.core();
         if self.before_sweep() && !twin::is(Twin::TakesUnsweptSpans) {
             // The lists hold spans that are neither swept nor known to be unswept.
-            return None;
+            return;
         }
         for _ in 0..SWEPT_PER_REFILL {
-            match class.take()? {
-                (span, false) => return Some(span),
-                (span, true) => match core.sweep_span(span, Empty::Keep) {
-                    Some(span) if span.free() > 0 => return Some(span),
-                    Some(full) => class.put(full),
-                    None => {}
-                },
+            let Some(unswept) = class.take(count, spans) else {
+                return;
+            };
+            match core.sweep_span(unswept, Empty::Keep) {
+                Some(span) if span.free() > 0 => return spans.push(span),
+                Some(full) => class.put(full),
+                None => {}
             }
         }
-        None
     }
 
     /// A slot of its own for an object of `bytes` bytes.

@@ -108,7 +108,8 @@ pub struct HeapStats {
     pub bytes_committed: usize,
     /// Bytes that the embedder has reported with `account`.
     pub bytes_external: usize,
-    /// Bytes allocated since the heap was made.
+    /// Bytes allocated since the heap was made. Mutators report them a run of slots at a time: up to a kilobyte of each one's last
+    /// allocations may be missing, and up to a span (mostly 16 KiB) of each type be counted ahead.
     pub bytes_allocated: u64,
     /// Objects alive after the last cycle's sweep.
     pub objects_live: u64,

@@ -14,8 +14,16 @@
 //! *disabled* (every allocation must be seen: grey allocation, stress mode) no line is resident, so every fast path misses.
 //! An entry keeps its key and line when the run goes back, so that the slow path finds the line without a hash map.
 //!
+//! **Spans in batches.** A line takes 1, 2, 4, then [`MAX_BATCH`] spans at once and gives used ones back when it takes new ones, so that
+//! mutators that allocate side by side seldom meet at the locks of the class and of the page heap, whose cache lines would
+//! go from one processor to the other for each span (`docs/performance/scaling.md` has two mutators that do nothing else).
+//! What is held ahead is at most what the mutator has used up since the last cycle ended, when all goes back.
+//!
 //! In black allocation the slots of the unused rest of a run carry the colour already: [`Cache::blacken`] gives it to runs taken
 //! before, and [`Cache::release_all`] takes it off again.
+
+#[cfg(test)]
+mod tests;
 
 use core::cell::{Cell, UnsafeCell};
 use std::collections::HashMap;
@@ -72,12 +80,21 @@ impl Entry {
     }
 }
 
+/// Spans that a line takes at once, at most.
+pub(super) const MAX_BATCH: usize = 8;
+
 /// What the cache knows of one class.
 pub(crate) struct Line {
     pub(crate) class: Arc<Class>,
     span: Option<Span>,
     cur: usize,
     end: usize,
+    /// Spans with free slots that come next.
+    ready: Vec<Span>,
+    /// Spans that have been used up.
+    used: Vec<Span>,
+    /// How many spans are taken at once the next time.
+    batch: usize,
 }
 
 /// Where a line's run is found by the fast path.
@@ -204,6 +221,9 @@ impl Cache {
             span: None,
             cur: 0,
             end: 0,
+            ready: Vec::new(),
+            used: Vec::new(),
+            batch: 1,
         });
         lines.index.insert(key, lines.lines.len() - 1);
         lines.lines.len() - 1
@@ -307,11 +327,33 @@ impl Cache {
         Some(end - cur)
     }
 
-    /// Gives the line another span and returns the one it had.
-    pub(crate) fn replace_span(&self, index: usize, span: Option<Span>) -> Option<Span> {
+    /// Goes on to the next of the spans that the line has; whether there is one. The last run must be used up.
+    pub(crate) fn next_span(&self, index: usize) -> bool {
         let line = &mut self.lines().lines[index];
         debug_assert!(line.cur == line.end);
-        core::mem::replace(&mut line.span, span)
+        line.used.extend(line.span.take());
+        line.span = line.ready.pop();
+        line.span.is_some()
+    }
+
+    /// Gives the spans that are used up back; how many new ones the line should get: more each time, so that threads that
+    /// allocate much seldom meet at a lock, and those that allocate little hoard nothing.
+    pub(crate) fn give_back_used(&self, index: usize) -> usize {
+        let line = &mut self.lines().lines[index];
+        if !line.used.is_empty() {
+            line.class.put_all(&mut line.used);
+        }
+        let batch = line.batch;
+        line.batch = (2 * batch).min(MAX_BATCH);
+        batch
+    }
+
+    /// Gives the line, which has none, new spans: `fill` gets the list, to be used from its end.
+    pub(crate) fn fill<R>(&self, index: usize, fill: impl FnOnce(&mut Vec<Span>) -> R) -> R {
+        let mut spans = core::mem::take(&mut self.lines().lines[index].ready);
+        let result = fill(&mut spans);
+        self.lines().lines[index].ready = spans;
+        result
     }
 
     fn evict_all(&self) {
@@ -348,9 +390,13 @@ impl Cache {
             if let Some(span) = line.span.take() {
                 unused += line.end - line.cur;
                 span.give_back_run(line.cur, line.end);
-                line.class.put(span);
+                line.used.push(span);
             }
-            (line.cur, line.end) = (0, 0);
+            line.used.append(&mut line.ready);
+            if !line.used.is_empty() {
+                line.class.put_all(&mut line.used);
+            }
+            (line.cur, line.end, line.batch) = (0, 0, 1);
         }
         unused
     }

@@ -41,6 +41,16 @@ pub(crate) struct ClassLists {
     pub(crate) unswept: Vec<Span>,
 }
 
+impl ClassLists {
+    fn put(&mut self, span: Span) {
+        if span.free() > 0 {
+            self.partial.push(span);
+        } else {
+            self.full.push(span);
+        }
+    }
+}
+
 /// All spans of one type and slot size.
 pub(crate) struct Class {
     pub(crate) key: ClassKey,
@@ -50,21 +60,27 @@ pub(crate) struct Class {
 impl Class {
     /// Puts a swept span that nobody uses any more where the next user looks for it.
     pub(crate) fn put(&self, span: Span) {
+        self.lists.lock().put(span);
+    }
+
+    /// As [`put`](Self::put), of all `spans`.
+    pub(crate) fn put_all(&self, spans: &mut Vec<Span>) {
         let mut lists = self.lists.lock();
-        if span.free() > 0 {
-            lists.partial.push(span);
-        } else {
-            lists.full.push(span);
+        for span in spans.drain(..) {
+            lists.put(span);
         }
     }
 
-    /// A span with free slots, swept; or one to be swept first (`true`).
-    pub(crate) fn take(&self) -> Option<(Span, bool)> {
+    /// Takes up to `count` spans with free slots, swept; where there is none, one to be swept first.
+    pub(crate) fn take(&self, count: usize, spans: &mut Vec<Span>) -> Option<Span> {
         let mut lists = self.lists.lock();
-        if let Some(span) = lists.partial.pop() {
-            return Some((span, false));
+        let first = lists.partial.len().saturating_sub(count);
+        spans.extend(lists.partial.drain(first..));
+        if spans.is_empty() {
+            lists.unswept.pop()
+        } else {
+            None
         }
-        lists.unswept.pop().map(|span| (span, true))
     }
 
     /// A span to be swept.

@@ -4,8 +4,8 @@
 //!
 //! 1. the mutator's [`cache`]: bump a pointer inside the current free run of its span (no lock, no atomic);
 //! 2. the next run of that span, from its mark bytes;
-//! 3. another span of the [`class`] with free slots (a short lock), swept first if the last cycle has not done so;
-//! 4. pages for a new span from the [`page_heap`] (a lock);
+//! 3. some spans of the [`class`] with free slots (a short lock), or one that is swept first if the last cycle has not done so;
+//! 4. pages for new spans from the [`page_heap`] (a lock);
 //! 5. a chunk from the operating system ([`os`]).
 
 pub(crate) mod cache;
@@ -19,6 +19,7 @@ pub(crate) mod span;
 pub(crate) mod type_info;
 mod vector;
 
+use self::cache::MAX_BATCH;
 use self::class::{Class, ClassKey, Classes};
 use self::layout::{DATA_PAGES, PAGE};
 use self::page_heap::{PageHeap, PageHeapConfig, PageRun, ReadyChunk};
@@ -82,9 +83,13 @@ impl Space {
         self.classes.lock().of(key)
     }
 
-    fn take_pages(&self, bytes: usize, external: usize) -> Result<PageRun, NoPages> {
+    fn take_pages(
+        &self,
+        heap: &mut PageHeap,
+        bytes: usize,
+        external: usize,
+    ) -> Result<PageRun, NoPages> {
         let pages = bytes.div_ceil(PAGE);
-        let mut heap = self.pages.lock();
         let in_use = self.in_use.load(Ordering::Relaxed);
         let wanted = in_use.checked_add(pages * PAGE).ok_or(NoPages::Limit)?;
         if wanted.saturating_add(external) > self.max_bytes {
@@ -122,23 +127,62 @@ impl Space {
         true
     }
 
-    /// A new, empty span of a class.
-    pub(crate) fn new_span(&self, class: &Class, external: usize) -> Result<Span, NoPages> {
+    /// New, empty spans of a class: one, and more up to `count` where they cost no new chunk and the heap is far from its limit.
+    pub(crate) fn new_spans(
+        &self,
+        class: &Class,
+        external: usize,
+        count: usize,
+        spans: &mut Vec<Span>,
+    ) -> Result<(), NoPages> {
         let slot_size = class.key.slot_size;
         let pages = size_class::span_pages(slot_size);
-        let run = self.take_pages(pages * PAGE, external)?;
-        let init = SpanInit {
-            base: run.base,
-            pages,
-            info: class.key.info,
-            slot_size,
-            slots: (pages * PAGE / slot_size).min(self.max_slots),
-            large: false,
-            owner: class.key.owner,
-        };
-        // SAFETY: the pages are ours alone, and pages in the page heap have zero marks: fresh chunks are zero, and
-        // `free_span` clears them.
-        Ok(unsafe { Span::create(&init) })
+        let mut runs = [0; MAX_BATCH];
+        let mut heap = self.pages.lock();
+        runs[0] = self.take_pages(&mut heap, pages * PAGE, external)?.base;
+        let more = &mut runs[1..count.clamp(1, MAX_BATCH)];
+        let taken = 1 + self.take_more_pages(&mut heap, pages, external, more);
+        drop(heap);
+        for &base in runs[..taken].iter().rev() {
+            let init = SpanInit {
+                base,
+                pages,
+                info: class.key.info,
+                slot_size,
+                slots: (pages * PAGE / slot_size).min(self.max_slots),
+                large: false,
+                owner: class.key.owner,
+            };
+            // SAFETY: the pages are ours alone, and pages in the page heap have zero marks: fresh chunks are zero, and
+            // `free_span` clears them.
+            spans.push(unsafe { Span::create(&init) });
+        }
+        Ok(())
+    }
+
+    /// Fills `runs` with runs of `pages` pages, as far as the page heap has some at hand and less than half of the limit is in use:
+    /// nobody else should find the heap full for what is taken ahead. How many there are.
+    fn take_more_pages(
+        &self,
+        heap: &mut PageHeap,
+        pages: usize,
+        external: usize,
+        runs: &mut [usize],
+    ) -> usize {
+        let mut in_use = self.in_use.load(Ordering::Relaxed);
+        let mut taken = 0;
+        for run in runs {
+            let wanted = in_use + pages * PAGE;
+            if wanted.saturating_add(external) > self.max_bytes / 2 {
+                break;
+            }
+            let Some(found) = heap.allocate_at_hand(pages) else {
+                break;
+            };
+            (*run, in_use, taken) = (found.base, wanted, taken + 1);
+        }
+        self.in_use.store(in_use, Ordering::Relaxed);
+        taken
     }
 
     /// A span for one object of `bytes` bytes, its slot coloured `black` if that is given. Not yet on the list of large spans.
@@ -150,7 +194,7 @@ impl Space {
         owner: u64,
         external: usize,
     ) -> Result<Span, NoPages> {
-        let run = self.take_pages(bytes, external)?;
+        let run = self.take_pages(&mut self.pages.lock(), bytes, external)?;
         let pages = bytes.div_ceil(PAGE);
         let init = SpanInit {
             base: run.base,

@@ -125,6 +125,12 @@ impl PageHeap {
         }
     }
 
+    /// A run of 1 to [`DATA_PAGES`] pages, if there is one in a chunk that the heap has.
+    pub(crate) fn allocate_at_hand(&mut self, pages: usize) -> Option<PageRun> {
+        let (slot, first) = self.find_hot(pages).or_else(|| self.find(pages))?;
+        Some(self.take(slot, first, pages, None))
+    }
+
     /// A run of `bytes` bytes, rounded up to pages, in a mapping of its own if it is too long for a chunk.
     pub(crate) fn allocate_large(&mut self, bytes: usize) -> Result<PageRun, OsError> {
         let pages = bytes.div_ceil(PAGE).max(1);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::heap::Space;
-use crate::heap::class::ClassKey;
+use crate::heap::class::{Class, ClassKey};
 use crate::heap::type_info::{OVER_ALIGNED, PLAIN};
 
 const BLACK: Epoch = 7;
@@ -20,6 +20,12 @@ impl Random {
     }
 }
 
+fn new_span(space: &Space, class: &Class) -> Span {
+    let mut spans = Vec::new();
+    space.new_spans(class, 0, 1, &mut spans).unwrap();
+    spans.pop().unwrap()
+}
+
 /// Runs `f` with an empty span of each of some slot sizes and some random numbers.
 fn with_spans(mut f: impl FnMut(Span, &mut Random)) {
     for slot_size in [16, 32, 48, 64, 128, 1024, 8192] {
@@ -30,7 +36,7 @@ fn with_spans(mut f: impl FnMut(Span, &mut Random)) {
                 slot_size,
                 owner: 0,
             });
-            let span = space.new_span(&class, 0).unwrap();
+            let span = new_span(&space, &class);
             assert_eq!(span.free(), span.slots());
             f(span, &mut Random(seed));
         }
@@ -176,7 +182,7 @@ fn a_page_knows_the_type_of_its_span() {
             slot_size,
             owner: 0,
         };
-        space.new_span(&space.class(key), 0).unwrap()
+        new_span(&space, &space.class(key))
     };
     let short: Vec<Span> = (0..8).map(|_| spans(&PLAIN, 16)).collect();
     short.into_iter().for_each(|span| space.free_span(span));
