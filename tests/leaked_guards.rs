@@ -3,13 +3,14 @@
 mod common;
 
 use std::mem::forget;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{
     CONCURRENT, Drops, Token, begin_cycle, finish_cycle, heaps, long_list, quiet_heap, tail_of,
 };
 use tricolor_gc::{
     Barrier, Gc, GcMutex, GcRefCell, GcRwLock, GcSlot, GcWeak, Mutation, Root, Rootable,
-    StepStatus, Trace,
+    StepStatus, Trace, Tracer,
 };
 
 type Leaf<'gc> = Gc<'gc, Token>;
@@ -339,4 +340,55 @@ fn a_guard_leaked_in_a_long_slice() {
             assert_eq!(drops.count(), 1, "{barrier}, cell {index}");
         }
     }
+}
+
+/// A place in a slice, and how often markers have been there.
+struct Place<'gc> {
+    cell: GcRefCell<Vec<Leaf<'gc>>>,
+    looks: &'static AtomicUsize,
+    _room: [u64; 16],
+}
+
+// SAFETY: the cell is all that points into the heap.
+unsafe impl<'gc> Trace<'gc> for Place<'gc> {
+    const DROP_IS_SEND: bool = true;
+
+    fn trace(&self, tracer: &mut Tracer<'gc>) {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        self.cell.trace(tracer);
+    }
+}
+
+/// Only the pieces that have a busy cell, so that the final stop does not last as long as the slice is.
+#[test]
+fn a_long_slice_with_a_leaked_guard_is_not_scanned_again_as_a_whole() {
+    const LEN: usize = 10_000;
+    static LOOKS: AtomicUsize = AtomicUsize::new(0);
+    let heap = quiet_heap(Barrier::Insertion);
+    let mut mutator = heap.attach();
+    let drops = Drops::new();
+    let root: Root<Rootable![[Place<'_>]]> = mutator.enter(|mc| {
+        let place = |_| Place {
+            cell: GcRefCell::new(Vec::new()),
+            looks: &LOOKS,
+            _room: [0; 16],
+        };
+        Root::new(mc, Gc::slice_from_fn(mc, LEN, place))
+    });
+    mutator.collect();
+    assert_eq!(LOOKS.swap(0, Ordering::Relaxed), LEN);
+    begin_cycle(&mut mutator);
+    mutator.enter(|mc| {
+        let places = root.get(mc);
+        for index in [1, LEN / 2, LEN - 1] {
+            let mut guard = places[index].cell.borrow_mut(mc);
+            guard.push(Gc::new(mc, drops.token()));
+            forget(guard);
+        }
+    });
+    finish_cycle(&mut mutator);
+    assert_eq!(drops.count(), 0);
+    let looks = LOOKS.load(Ordering::Relaxed);
+    // That of the cycle before, this one's, and the three pieces twice.
+    assert!((2 * LEN..3 * LEN).contains(&looks), "{looks} looks");
 }

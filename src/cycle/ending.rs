@@ -241,6 +241,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::mark::worklist::SetAside;
     use crate::{Barrier, Gc, GcRefCell, Heap, Trace, Tracer};
 
     /// Says when it is traced, and has the first to do so wait.
@@ -288,7 +289,10 @@ mod tests {
                 while core.mark_some(&mut marker, 1 << 20) == Marking::Progress {}
             });
             traced.recv().unwrap();
-            core.worklist.defer(&mut vec![object]);
+            core.worklist.defer(&mut SetAside {
+                objects: vec![object],
+                rests: vec![],
+            });
             let since = Instant::now();
             let _ = core.when_stopped(&mut driver, |core, d, held| {
                 core.final_stop(d, held, since, 0)

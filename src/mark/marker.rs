@@ -24,7 +24,7 @@ use crate::heap::prefetch;
 use crate::heap::span::{Epoch, mark_of, scan_info};
 use crate::heap::type_info::ScanFn;
 use crate::mark::tracer::{Meet, Tracer};
-use crate::mark::worklist::{BLOCK, Take, Worklist};
+use crate::mark::worklist::{BLOCK, SetAside, Take, Worklist};
 use crate::sync::atomic::Ordering;
 use crate::sync::hooks;
 use crate::sync::twin::{self, Twin};
@@ -94,8 +94,8 @@ pub(crate) struct Marker {
     queued: usize,
     /// Slices that are being scanned.
     pub(crate) rests: Vec<Rest>,
-    /// Objects with a cell that somebody is writing (Insertion): to be looked at again.
-    pub(crate) deferred: Vec<usize>,
+    /// What has a cell that somebody is writing (Insertion): to be looked at again.
+    pub(crate) deferred: SetAside,
     /// Counted as active in the worklist.
     pub(crate) active: bool,
     /// Objects marked.
@@ -126,7 +126,7 @@ impl Marker {
             first: 0,
             queued: 0,
             rests: Vec::new(),
-            deferred: Vec::new(),
+            deferred: SetAside::default(),
             active: false,
             objects: 0,
             bytes: 0,
@@ -272,7 +272,12 @@ impl Marker {
         unsafe { trace(object, start..end, &mut self.tracer) };
         if self.tracer.deferred {
             self.tracer.deferred = false;
-            self.deferred.push(object);
+            self.deferred.rests.push(Rest {
+                object,
+                elements: start..end,
+                size,
+                trace,
+            });
         }
         self.bytes += ((end - start) * size) as u64;
         true
@@ -320,7 +325,7 @@ impl Marker {
             trace(pointer, slot_size, &mut self.tracer);
             if self.tracer.deferred {
                 self.tracer.deferred = false;
-                self.deferred.push(object);
+                self.deferred.objects.push(object);
             }
             left -= 1;
             if !sized {
@@ -353,19 +358,20 @@ impl Marker {
         rest
     }
 
-    /// Looks again at the objects that were set aside; their edges go on the stack.
+    /// Looks again at what was set aside; the edges go on the stack.
     ///
     /// # Safety
     /// As [`Marker::drain`]; with [`Meet::Force`], no mutator may be inside.
-    pub(crate) unsafe fn retry_deferred(&mut self, deferred: Vec<usize>) {
+    pub(crate) unsafe fn retry_deferred(&mut self, mut deferred: SetAside) {
         let (objects, bytes) = (self.objects, self.bytes);
-        for object in deferred {
+        for object in deferred.objects {
             // SAFETY: the caller's contract. One object only: nothing is left over.
             unsafe { self.scan(object, 1) };
-            // Here and now, as cells may be met in a way that others may not.
-            // SAFETY: as above.
-            while unsafe { self.scan_piece() } {}
         }
+        self.rests.append(&mut deferred.rests);
+        // Here and now, as cells may be met in a way that others may not.
+        // SAFETY: as above.
+        while unsafe { self.scan_piece() } {}
         (self.objects, self.bytes) = (objects, bytes);
     }
 

@@ -32,6 +32,26 @@ pub(crate) type Block = Vec<usize>;
 /// Edges in a full block.
 pub(crate) const BLOCK: usize = 512;
 
+/// What has been scanned but for a cell that a mutator was writing (Insertion).
+#[derive(Default)]
+pub(crate) struct SetAside {
+    /// Objects.
+    pub(crate) objects: Vec<usize>,
+    /// Pieces of slices.
+    pub(crate) rests: Vec<Rest>,
+}
+
+impl SetAside {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.rests.is_empty()
+    }
+
+    fn append(&mut self, other: &mut SetAside) {
+        self.objects.append(&mut other.objects);
+        self.rests.append(&mut other.rests);
+    }
+}
+
 #[derive(Default)]
 struct State {
     blocks: Vec<Block>,
@@ -43,8 +63,8 @@ struct State {
     active: usize,
     /// Blocks and rests ever pushed.
     pushes: u64,
-    /// Objects with a cell that a mutator was writing (Insertion): neither work nor done until somebody looks again.
-    deferred: Vec<usize>,
+    /// Neither work nor done until somebody looks again.
+    deferred: SetAside,
     /// Empty blocks, for their memory.
     spare: Vec<Block>,
 }
@@ -178,18 +198,14 @@ impl Worklist {
         state.is_dry().then_some(state.pushes)
     }
 
-    /// Sets objects aside.
-    pub(crate) fn defer(&self, objects: &mut Vec<usize>) {
-        self.state.lock().deferred.append(objects);
+    /// Sets something aside.
+    pub(crate) fn defer(&self, deferred: &mut SetAside) {
+        self.state.lock().deferred.append(deferred);
     }
 
-    /// The objects set aside, each once: a slice is set aside by each piece with a busy cell, and looked at again as a whole, so every
-    /// look would multiply them.
-    pub(crate) fn take_deferred(&self) -> Vec<usize> {
-        let mut deferred = core::mem::take(&mut self.state.lock().deferred);
-        deferred.sort_unstable();
-        deferred.dedup();
-        deferred
+    /// What was set aside. Whoever looks again sets aside no more than that.
+    pub(crate) fn take_deferred(&self) -> SetAside {
+        core::mem::take(&mut self.state.lock().deferred)
     }
 
     /// Whether there is no work, nobody active and nothing set aside.
@@ -217,7 +233,7 @@ impl Worklist {
         }
         state.blocks.clear();
         state.rests.clear();
-        state.deferred.clear();
+        state.deferred = SetAside::default();
         state.open = false;
         self.available.store(0, Ordering::Relaxed);
         true
@@ -278,12 +294,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_aside_often_is_looked_at_once() {
+    fn what_is_set_aside_is_handed_out_once() {
         let list = Worklist::new();
-        list.defer(&mut vec![32, 16, 32]);
-        list.defer(&mut vec![16, 48]);
-        assert_eq!(list.take_deferred(), [16, 32, 48]);
-        assert!(list.take_deferred().is_empty());
+        list.defer(&mut object(32));
+        list.defer(&mut object(16));
+        let mut piece = SetAside::default();
+        piece.rests.push(Rest::nowhere());
+        list.defer(&mut piece);
+        assert!(piece.is_empty() && !list.is_done());
+        let deferred = list.take_deferred();
+        assert_eq!(deferred.objects, [32, 16]);
+        assert_eq!(deferred.rests.len(), 1);
+        assert!(list.take_deferred().is_empty() && list.is_done());
+    }
+
+    fn object(address: usize) -> SetAside {
+        SetAside {
+            objects: vec![address],
+            rests: vec![],
+        }
     }
 
     #[test]
@@ -295,7 +324,7 @@ mod tests {
             "markers have not started"
         );
         list.open();
-        list.defer(&mut vec![32]);
+        list.defer(&mut object(32));
         let Take::Block(_) = list.take(false) else {
             panic!("there is a block")
         };
