@@ -82,7 +82,7 @@ impl Core {
             }
             // A busy cell may be a marker's, which the stop does not hold: taken from it, the cell would be called scanned, and written,
             // while that marker reads. Nobody becomes active meanwhile: the list is empty, and only we could push.
-            if self.worklist.dry().is_none() {
+            if self.worklist.dry().is_none() && !twin::is(Twin::ForceBesideMarker) {
                 return;
             }
             if !self.retry_deferred(Meet::Force) {

@@ -5,6 +5,7 @@ use super::harness::{
     must_be_freed, must_live, mutator, note_stored, polls, spawn, stored_must_live, switch_point,
 };
 use super::objects::{Nested, Node, Shared};
+use crate::mark::worklist::SetAside;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::twin::Twin;
 use crate::sync::{Arc, thread};
@@ -231,6 +232,42 @@ fn set_aside_late() {
     must_live(6);
 }
 
+/// Insertion, a round has been asked for: a mutator makes an object, which the final stop learns of. A marker takes it during
+/// the stop, and a second one, that met it at the same moment, has set it aside. The mutator that goes on writes its cell.
+fn set_aside_and_scanned() {
+    let heap = heap(Barrier::Insertion);
+    let mut main = heap.attach();
+    let _roots = graph(&mut main);
+    begin(&heap);
+    let seq = heap.core().command_seq();
+    drive(&heap, |core| core.command_seq() != seq);
+    let (made, address): (SharedRoot, usize) = main.enter(|mc| {
+        let new = Gc::new(mc, Shared::new(5, Some(Gc::new(mc, Node::new(6, None)))));
+        (Root::new(mc, new), Gc::address(new))
+    });
+    heap.core().worklist.defer(&mut SetAside {
+        objects: vec![address],
+        rests: vec![],
+    });
+    let (driven, marked) = (heap.clone(), heap.clone());
+    loom::explore();
+    let driver = spawn(move || finish(&driven));
+    let marker = spawn(move || {
+        let mut marker = None;
+        let _ = marked.core().mark_some(&mut marker, u64::MAX);
+        if let Some(mut marker) = marker {
+            marked.core().retire_marker(&mut marker);
+        }
+    });
+    main.enter(|mc| {
+        thread::yield_now();
+        made.get(mc).cell.lock(mc).set(None);
+    });
+    driver.join().unwrap();
+    marker.join().unwrap();
+    must_be_freed(4);
+}
+
 fn replacing() -> Vec<Model> {
     let cases = BARRIERS
         .iter()
@@ -271,7 +308,14 @@ fn grey() -> Vec<Model> {
 }
 
 fn setting_aside() -> Vec<Model> {
-    vec![model("cell, set aside late".into(), DEEP, set_aside_late)]
+    vec![
+        model("cell, set aside late".into(), DEEP, set_aside_late),
+        model(
+            "cell, set aside and scanned".into(),
+            DEEP,
+            set_aside_and_scanned,
+        ),
+    ]
 }
 
 pub(super) fn models() -> Vec<Model> {
@@ -297,6 +341,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("cell, insertion, leak true", Twin::InsertionLeakIgnored),
     ("cell, deletion, leak false", Twin::ClaimNotTraced),
     ("cell, set aside late", Twin::SetAsideIgnored),
+    ("cell, set aside and scanned", Twin::ForceBesideMarker),
     ("cell in a cell, insertion", Twin::OuterCellScanned),
 ];
 

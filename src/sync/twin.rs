@@ -191,6 +191,8 @@ twins! {
     AbandonsLate,
     /// The final stop does not ask for objects that are set aside.
     SetAsideIgnored,
+    /// The final stop looks at what was set aside beside a marker at work.
+    ForceBesideMarker,
     /// A mutator that is entered inside a newer one of its thread stays behind it.
     InnerStaysBehind,
     /// A mutator that is attached inside another takes the newest command.
