@@ -98,8 +98,8 @@ pub(crate) fn join(core: &SharedCore) {
     }
 }
 
-/// The last handle is gone: no background thread is inside any more but perhaps this one. The heap's memory goes with the last
-/// reference to the core.
+/// The last handle is gone: no background thread is inside any more, unless this is one of them. The heap's memory goes with
+/// the last reference to the core.
 pub(crate) fn shut_down(core: &SharedCore) {
     if core.has_background() {
         POOL.leave(core.id);

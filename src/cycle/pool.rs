@@ -40,9 +40,12 @@
 //! wakes when the first seat's time has come; when it takes a seat, or an earlier time is set, it is replaced or told.
 //!
 //! **A heap leaves.** `leave` closes the seat: from then on nobody takes it, and those inside are told to end their turn. It returns
-//! when nobody is inside but perhaps the thread that calls it: a destructor that runs in the turn and holds the last handle.
-//! A thread gives its reference to the heap up before it is counted out. So after `leave` the caller's reference is the last
-//! (I10), or the turn below it on the same stack has the last, and the heap's memory goes when that ends.
+//! when nobody is inside. A thread gives its reference to the heap up before it is counted out. So after `leave` the caller's
+//! reference is the last (I10).
+//!
+//! A thread that is in a turn itself, for a destructor that it runs holds the last handle, waits for nobody: whoever is inside may
+//! run a destructor that waits for this thread's heap, when two heaps own each other's last handle. It need not: those
+//! inside have references of their own, and with the last of these, when its turn ends, the memory goes.
 //!
 //! # How many threads
 //!
@@ -173,15 +176,17 @@ impl<C: Client> Pool<C> {
         self.state.lock().is_inside(heap)
     }
 
-    /// The last handle of a heap goes: returns when no thread is inside but perhaps this one.
+    /// The last handle of a heap goes: returns when no thread is inside, or at once if this one is in a turn, of whatever heap.
     pub(crate) fn leave(&self, heap: u64) {
-        let me = thread::current().id();
         let mut state = self.state.lock();
         state.close(heap);
         // There may be too many threads now.
         self.idle.notify_all();
         self.clock.notify_all();
-        while !twin::is(Twin::LeaveDoesNotWait) && state.others_inside(heap, me) {
+        if !state.is_inside(heap) || state.is_in_turn(thread::current().id()) {
+            return;
+        }
+        while !twin::is(Twin::LeaveDoesNotWait) && state.is_inside(heap) {
             wait(&self.left, &mut state, None);
         }
     }

@@ -239,9 +239,11 @@ impl<C: Client> State<C> {
             .is_some_and(|seat| !seat.inside.is_empty())
     }
 
-    pub(super) fn others_inside(&self, heap: u64, me: ThreadId) -> bool {
-        let others = |seat: &Seat<C>| seat.inside.iter().any(|other| *other != me);
-        self.seats.get(&heap).is_some_and(others)
+    /// Whether a thread is inside any heap. Linear in the number of heaps.
+    pub(super) fn is_in_turn(&self, thread: ThreadId) -> bool {
+        self.seats
+            .values()
+            .any(|seat| seat.inside.contains(&thread))
     }
 
     pub(super) fn is_queue_empty(&self) -> bool {

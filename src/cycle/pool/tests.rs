@@ -186,3 +186,29 @@ fn a_heap_may_leave_in_its_own_turn() {
     pool.wake(1);
     assert_eq!(threads(pool), 0);
 }
+
+/// Destructors of two heaps drop each the last handle of the other.
+#[test]
+fn heaps_may_leave_in_each_others_turns() {
+    let pool = pool();
+    // So that there are two threads.
+    let _other = join(pool, 3, 2, |_| Next::Never);
+    let (meet, left) = (Arc::new(Barrier::new(2)), Arc::new(AtomicUsize::new(0)));
+    let heaps = [(1, 2), (2, 1)].map(|(heap, other)| {
+        let (meet, left) = (meet.clone(), left.clone());
+        join(pool, heap, 1, move |turn| {
+            meet.wait();
+            turn.pool.leave(other);
+            left.fetch_add(1, Ordering::SeqCst);
+            Next::Never
+        })
+    });
+    pool.wake(1);
+    pool.wake(2);
+    wait_until("both have left", || left.load(Ordering::SeqCst) == 2);
+    wait_until("nobody refers to them", || {
+        heaps.iter().all(|heap| Arc::strong_count(heap) == 1)
+    });
+    pool.leave(3);
+    wait_until("the threads have ended", || threads(pool) == 0);
+}
