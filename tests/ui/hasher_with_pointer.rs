@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tricolor_gc::{Gc, Trace};
 
@@ -7,6 +7,11 @@ struct Hasher<'gc>(Gc<'gc, u8>);
 #[derive(Trace)]
 struct Node<'gc> {
     map: HashMap<u32, u32, Hasher<'gc>>,
+}
+
+#[derive(Trace)]
+struct Set<'gc> {
+    set: HashSet<u32, Hasher<'gc>>,
 }
 
 fn main() {}

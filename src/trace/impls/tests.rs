@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
 use std::path::Path;
-use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::rc::{self, Rc};
+use std::sync::{self, Arc, Mutex};
 
 use super::Static;
 use crate::trace::{Trace, Tracer};
@@ -61,7 +61,10 @@ fn hashers_with_drop_glue_confine_the_map() {
 #[test]
 fn shared_and_mutable_data_is_a_leaf() {
     assert_eq!(constants::<Rc<u8>>(), CONFINED_LEAF);
+    // Both count in memory that they share with the owners.
+    assert_eq!(constants::<rc::Weak<u8>>(), CONFINED_LEAF);
     assert_eq!(constants::<Arc<str>>(), LEAF);
+    assert_eq!(constants::<sync::Weak<str>>(), LEAF);
     assert_eq!(constants::<Cell<u8>>(), LEAF);
     assert_eq!(constants::<RefCell<Vec<Rc<u8>>>>(), CONFINED_LEAF);
     assert_eq!(constants::<Mutex<u8>>(), LEAF);
