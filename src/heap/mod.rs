@@ -246,3 +246,32 @@ impl Space {
         self.pages.lock().free_bytes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::class::ClassKey;
+    use super::type_info::PLAIN;
+    use super::{Space, layout::MAX_SLOTS};
+
+    #[test]
+    fn pages_that_threads_take_and_free_at_once_are_all_counted() {
+        let space = Space::new(usize::MAX, MAX_SLOTS);
+        let key = ClassKey {
+            info: &PLAIN,
+            slot_size: 4096,
+            owner: 0,
+        };
+        let class = space.class(key);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..100_000 {
+                        let span = space.new_span(&class, 0).unwrap();
+                        space.free_span(span);
+                    }
+                });
+            }
+        });
+        assert_eq!(space.in_use(), 0);
+    }
+}

@@ -135,3 +135,45 @@ pub(super) unsafe fn give_back(start: NonNull<u8>, bytes: usize) -> bool {
         return unsafe { mmap_anonymous(place, bytes, access, flags() | MapFlags::FIXED) }.is_ok();
     }
 }
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use super::*;
+    use crate::heap::os::page_size;
+
+    /// A page right behind the mapping that [`map`] would make next, if there is room for it.
+    fn neighbour_of_the_next(bytes: usize, page: usize) -> Option<NonNull<u8>> {
+        let next = map(bytes)?;
+        // SAFETY: mapped just now, and nobody else knows it.
+        unsafe { release(next, bytes) };
+        let place = next.as_ptr().wrapping_add(bytes);
+        let (access, new) = (
+            ProtFlags::READ | ProtFlags::WRITE,
+            MapFlags::FIXED_NOREPLACE,
+        );
+        // SAFETY: with this flag, mmap only makes a mapping where there was none.
+        let start = unsafe { mmap_anonymous(place.cast(), page, access, flags() | new) };
+        NonNull::new(start.ok()?.cast())
+    }
+
+    #[test]
+    fn trimming_unmaps_nothing_of_the_neighbours() {
+        // No whole chunks: newer kernels align those by themselves.
+        let page = page_size();
+        let bytes = CHUNK + page;
+        let mut mappings = Vec::new();
+        for _ in 0..8 {
+            let neighbour = neighbour_of_the_next(bytes + CHUNK, page);
+            let aligned = reserve_trimmed(bytes).unwrap();
+            assert!(aligned.addr().get().is_multiple_of(CHUNK));
+            mappings.extend(neighbour.map(|start| (start, page)));
+            mappings.push((aligned, bytes));
+        }
+        for (start, bytes) in mappings {
+            // SAFETY: mapped above, this test's alone.
+            unsafe { start.write_bytes(1, bytes) };
+            // SAFETY: as above, and not used any more.
+            unsafe { release(start, bytes) };
+        }
+    }
+}

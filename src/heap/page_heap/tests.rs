@@ -111,6 +111,23 @@ fn long_free_memory_goes_and_fresh_memory_stays() {
     assert_eq!(heap.committed_bytes(), CHUNK);
 }
 
+/// Any page may be the one that keeps the chunk.
+#[test]
+fn a_chunk_with_one_page_in_use_stays_mapped() {
+    for used in [0, 1, DATA_PAGES / 2, DATA_PAGES - 2, DATA_PAGES - 1] {
+        let mut heap = heap(0);
+        let mut clock = Instant::now();
+        let runs: Vec<_> = (0..DATA_PAGES).map(|_| heap.allocate(1).unwrap()).collect();
+        runs.iter().for_each(touch);
+        for run in runs.iter().filter(|run| run.base != runs[used].base) {
+            assert!(heap.free(run.base, 1).is_none());
+        }
+        scavenge_all(&mut heap, &mut clock);
+        assert_eq!(heap.reserved_bytes(), CHUNK, "page {used}");
+        assert!(!is_zero(&runs[used]), "page {used}");
+    }
+}
+
 #[test]
 #[cfg(all(unix, not(miri)))]
 fn runs_go_in_place_once_and_come_back_zeroed() {
