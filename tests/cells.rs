@@ -3,15 +3,17 @@
 mod common;
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use common::{
-    BARRIERS, CONCURRENT, Drops, PATIENCE, Token, begin_cycle, finish_cycle, heap, long_list,
+    BARRIERS, CONCURRENT, Drops, Link, PATIENCE, Token, begin_cycle, finish_cycle, heap, long_list,
     panic_message, quiet_heap, tail_of, wait_until,
 };
 use tricolor_gc::{
     Gc, GcCell, GcMutex, GcOnceCell, GcRef, GcRefCell, GcRwLock, GcSlot, Heap, Root, Rootable,
-    StepStatus, Trace,
+    StepStatus, Trace, Tracer,
 };
 
 #[test]
@@ -70,6 +72,36 @@ fn once_cell() {
         assert!(!text.is_empty());
         assert_ne!(cell.get(), Some(&2));
     });
+}
+
+/// Counts how often it is traced.
+struct Counted(Arc<AtomicU32>);
+
+// SAFETY: there are no pointers to report; the count is atomic.
+unsafe impl Trace<'_> for Counted {
+    const DROP_IS_SEND: bool = true;
+
+    fn trace(&self, _: &mut Tracer<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A marker may be reading the cell until it is claimed, so the claim finds what was there before: nothing to trace.
+#[test]
+fn a_once_cell_is_claimed_before_it_is_written() {
+    for barrier in CONCURRENT {
+        let heap = quiet_heap(barrier);
+        let (mut mutator, count) = (heap.attach(), Arc::default());
+        let _root: Root<Rootable![Link<'_, u8>]> =
+            mutator.enter(|mc| Root::new(mc, long_list(mc, 0)));
+        begin_cycle(&mut mutator);
+        mutator.enter(|mc| {
+            let cell = Gc::new(mc, GcOnceCell::new());
+            assert!(cell.set(mc, Counted(Arc::clone(&count))).is_ok());
+            assert_eq!(count.load(Ordering::Relaxed), 0, "{barrier}");
+        });
+        finish_cycle(&mut mutator);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod common;
 use std::collections::HashSet;
 use std::marker::PhantomData;
 
-use common::{Drops, heaps};
+use common::{Drops, heaps, panic_message};
 use tricolor_gc::{ByIdentity, Gc, GcWeak, Mutation, Root, Rootable, Trace, gc_unsize};
 
 trait Named {
@@ -96,6 +96,22 @@ fn trait_objects_are_the_same_by_their_address_not_by_their_vtable() {
             assert!(all_different(&pets));
             let said = pets.map(|pet| (pet.name(), pet.legs()));
             assert_eq!(said, [(String::from("Rex"), 4), (String::from("fish"), 0)]);
+        });
+    }
+}
+
+/// What the macro calls can be called without it, and without `unsafe`.
+#[test]
+fn a_coercion_to_another_object_is_refused() {
+    for heap in heaps() {
+        heap.attach().enter(|mc| {
+            let (dog, fish) = (Dog(String::from("Rex")), Fish);
+            let (dog, fish) = (Gc::new(mc, dog), Gc::new(mc, fish));
+            let text = panic_message(|| {
+                let other: &Fish = Gc::as_ref(fish);
+                Gc::__unsize::<dyn Named>(dog, |_| other);
+            });
+            assert_eq!(text, "a coercion keeps the address");
         });
     }
 }
