@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::thread;
 
-use common::{CONCURRENT, Drops, Token, begin_cycle, heaps, message_of, quiet_heap};
+use common::{CONCURRENT, Drops, Token, begin_cycle, heaps, message_of, panic_message, quiet_heap};
 use tricolor_gc::{Gc, Mutator, Root, Rootable, StepStatus, Trace};
 
 /// Counts its destructor, which must run at home.
@@ -41,6 +41,36 @@ fn destructors_that_wait_run_when_the_heap_goes() {
         assert_eq!(count.get(), 0, "{}", heap.barrier());
         drop(heap);
         assert_eq!(count.get(), 10);
+    }
+}
+
+/// The sweep sends them while the thread is inside, and it leaves by a panic: they run when it comes again.
+#[test]
+fn destructors_that_wait_are_not_forgotten_in_a_panic() {
+    for barrier in CONCURRENT {
+        let (heap, count) = (quiet_heap(barrier), Rc::new(Cell::new(0)));
+        let mut mutator = heap.attach();
+        make_at_home(&mut mutator, &count);
+        let step = || heap.attach().step(1 << 30);
+        let begin = || {
+            let trigger = heap.stats().trigger;
+            heap.attach().enter(|mc| mc.account(trigger as isize));
+        };
+        mutator.enter(|_| thread::scope(|scope| scope.spawn(begin).join().unwrap()));
+        while heap.stats().cycles == 0 {
+            let text = panic_message(|| {
+                mutator.enter(|_| {
+                    thread::scope(|scope| {
+                        while scope.spawn(step).join().unwrap() == StepStatus::InProgress {}
+                    });
+                    panic!("out of the heap");
+                })
+            });
+            assert_eq!(text, "out of the heap", "{barrier}");
+        }
+        assert_eq!(count.get(), 0, "{barrier}: the thread was inside");
+        mutator.enter(|_| ());
+        assert_eq!(count.get(), 10, "{barrier}");
     }
 }
 

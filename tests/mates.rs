@@ -3,9 +3,10 @@
 mod common;
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::time::Instant;
 
-use common::{CONCURRENT, Drops, PATIENCE, heaps, quiet_heap};
+use common::{BARRIERS, CONCURRENT, Drops, PATIENCE, heaps, quiet_heap};
 use tricolor_gc::{
     Barrier, Gc, GcCell, GcMutex, GcRwLock, GcSlot, Heap, Mutator, Root, Rootable, StepStatus,
 };
@@ -77,6 +78,34 @@ fn a_cycle_that_waits_for_a_thread_asks_the_mutator_that_is_inside() {
                 assert!(!waits || mc.should_yield(), "{barrier}: nobody is asked");
             });
         }
+    }
+}
+
+/// What needs no boundary is asked for while the thread is inside, too: then the mutator that it goes inside by once more answers
+/// alone, and does not wait for the one by which the thread is inside.
+#[test]
+fn whatever_is_asked_for_a_thread_can_enter_once_more() {
+    for barrier in BARRIERS {
+        let (tell, told) = channel();
+        std::thread::spawn(move || {
+            let heap = quiet_heap(barrier);
+            let (mut outer, mut inner) = (heap.attach(), heap.attach());
+            let begin = |mutator: &mut Mutator| {
+                let trigger = heap.stats().trigger;
+                mutator.enter(|mc| mc.account(trigger as isize));
+            };
+            outer.enter(|_| assert_eq!(drive(&heap, begin), StepStatus::Waiting));
+            while heap.stats().cycles == 0 {
+                // One step at most: what it asks for has found nobody yet.
+                let step = || heap.attach().step(0);
+                outer.enter(|_| {
+                    std::thread::scope(|scope| scope.spawn(step).join().unwrap());
+                    inner.enter(|_| {});
+                });
+            }
+            tell.send(()).unwrap();
+        });
+        assert_eq!(told.recv_timeout(PATIENCE), Ok(()), "{barrier}");
     }
 }
 
