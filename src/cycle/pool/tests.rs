@@ -212,3 +212,71 @@ fn heaps_may_leave_in_each_others_turns() {
     pool.leave(3);
     wait_until("the threads have ended", || threads(pool) == 0);
 }
+
+/// The other is told to end.
+#[test]
+fn a_heap_may_leave_in_one_of_two_turns() {
+    let pool = pool();
+    let (inside, left) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let seen = left.clone();
+    let heap = join(pool, 1, 2, move |turn| {
+        if inside.fetch_add(1, Ordering::SeqCst) == 0 {
+            while inside.load(Ordering::SeqCst) < 2 {
+                let _ = turn.goes_on();
+            }
+            turn.pool.leave(1);
+            seen.store(true, Ordering::SeqCst);
+        } else {
+            // Until the heap has left.
+            while turn.goes_on() {
+                std::thread::yield_now();
+            }
+        }
+        Next::Again
+    });
+    pool.wake(1);
+    wait_until("it has left", || left.load(Ordering::SeqCst));
+    wait_until("nobody refers to it", || Arc::strong_count(&heap) == 1);
+    wait_until("the threads have ended", || threads(pool) == 0);
+}
+
+/// Its heap has more to do, and the thread that has taken its place sleeps.
+#[test]
+fn a_thread_that_is_one_too_many_wakes_another_when_it_ends() {
+    let pool = pool();
+    let meetings = Arc::new([Barrier::new(2), Barrier::new(2)]);
+    let turns = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+    let (met, counted) = (meetings.clone(), turns.clone());
+    let _stuck = join(pool, 1, 1, move |_| {
+        if counted[0].fetch_add(1, Ordering::SeqCst) > 0 {
+            return Next::Never;
+        }
+        for meeting in &*met {
+            meeting.wait();
+        }
+        Next::Again
+    });
+    let counted = turns.clone();
+    let _other = join(pool, 2, 1, move |_| {
+        counted[1].fetch_add(1, Ordering::SeqCst);
+        Next::Never
+    });
+    pool.wake(1);
+    meetings[0].wait();
+    pool.wake(2);
+    wait_until("the other heap has a turn", || {
+        pool.nudge();
+        turns[1].load(Ordering::SeqCst) == 1
+    });
+    // Let it fall asleep.
+    std::thread::sleep(Duration::from_millis(20));
+    meetings[1].wait();
+    wait_until("the rest is done", || turns[0].load(Ordering::SeqCst) == 2);
+    assert_eq!(threads(pool), 1);
+    pool.leave(1);
+    pool.leave(2);
+    wait_until("the threads have ended", || threads(pool) == 0);
+}
