@@ -238,10 +238,9 @@ fn a_panicking_destructor_is_contained_and_counted() {
             for index in 0..100 {
                 Gc::new(mc, drops.token());
                 if index % 10 == 0 {
-                    Gc::new(
-                        mc,
-                        OnDrop::new(|| std::panic::panic_any("a destructor's panic")),
-                    );
+                    // The payload is nobody's to drop: its destructor panics, too.
+                    let payload = OnDrop::new(|| panic!("a payload's panic"));
+                    Gc::new(mc, OnDrop::new(|| std::panic::panic_any(payload)));
                 }
             }
         });
