@@ -30,9 +30,26 @@ struct Letterbox {
     owner: Weak<()>,
 }
 
+impl Letterbox {
+    /// Whether nobody misses it: what comes later gets another.
+    fn is_abandoned(&self) -> bool {
+        self.letters.is_empty() && self.owner.strong_count() == 0
+    }
+}
+
+/// Mailboxes before the first look for those of threads that have ended.
+const FEW: usize = 64;
+
 /// The mailboxes of a heap, by thread token.
 #[derive(Default)]
-pub(crate) struct Mail(Mutex<HashMap<u64, Letterbox>>);
+pub(crate) struct Mail(Mutex<Boxes>);
+
+#[derive(Default)]
+struct Boxes {
+    all: HashMap<u64, Letterbox>,
+    /// The number after the last look.
+    used: usize,
+}
 
 impl Mail {
     /// The current thread makes objects in this heap.
@@ -41,7 +58,12 @@ impl Mail {
         let alive = OWN
             .try_with(|own| Arc::downgrade(&own.alive))
             .unwrap_or_default();
-        self.0.lock().entry(token).or_default().owner = alive;
+        let mut boxes = self.0.lock();
+        if boxes.all.len() >= 2 * boxes.used.max(FEW) {
+            boxes.all.retain(|_, letterbox| !letterbox.is_abandoned());
+            boxes.used = boxes.all.len();
+        }
+        boxes.all.entry(token).or_default().owner = alive;
         token
     }
 
@@ -53,13 +75,14 @@ impl Mail {
         let mark = unsafe { mark_of(letter.object) };
         // Relaxed: the span is ours, and the next to look at it synchronises through the class's lock.
         mark.store(ZOMBIE, Ordering::Relaxed);
-        boxes.entry(owner).or_default().letters.push(letter);
+        boxes.all.entry(owner).or_default().letters.push(letter);
     }
 
     /// Everything in a thread's box.
     pub(crate) fn take(&self, owner: u64) -> Vec<Letter> {
         let mut boxes = self.0.lock();
         boxes
+            .all
             .get_mut(&owner)
             .map(|b| core::mem::take(&mut b.letters))
             .unwrap_or_default()
@@ -69,6 +92,7 @@ impl Mail {
     pub(crate) fn undeliverable(&self) -> usize {
         let boxes = self.0.lock();
         boxes
+            .all
             .values()
             .filter(|b| b.owner.strong_count() == 0)
             .map(|b| b.letters.len())
@@ -95,4 +119,23 @@ pub(crate) fn thread_token() -> u64 {
     // In a thread-local destructor that runs after ours: a token that nobody else has, nor this thread again.
     OWN.try_with(|own| own.token)
         .unwrap_or_else(|_| NEXT_TOKEN.fetch_add(1, Ordering::Relaxed))
+}
+
+#[cfg(all(test, not(tricolor_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boxes_of_threads_that_have_ended_are_forgotten() {
+        let mail = Mail::default();
+        let own = mail.register_thread();
+        for _ in 0..1000 {
+            std::thread::scope(|scope| {
+                scope.spawn(|| mail.register_thread());
+            });
+        }
+        let boxes = mail.0.lock();
+        assert!(boxes.all.len() <= 2 * FEW + 1);
+        assert!(boxes.all.contains_key(&own));
+    }
 }

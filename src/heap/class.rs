@@ -100,10 +100,16 @@ impl Class {
     }
 }
 
-/// The classes of a heap. Only grows.
+/// Classes before the first look for those that nobody uses.
+const FEW: usize = 64;
+
+/// The classes of a heap. Those of threads that have ended go when there are many, or a heap that threads come to and leave would
+/// look through more and more of them.
 #[derive(Default)]
 pub(crate) struct Classes {
     all: Vec<Arc<Class>>,
+    /// The number after the last look.
+    used: usize,
 }
 
 impl Classes {
@@ -111,6 +117,9 @@ impl Classes {
     pub(crate) fn of(&mut self, key: ClassKey) -> Arc<Class> {
         if let Some(class) = self.all.iter().find(|class| class.key.same(&key)) {
             return class.clone();
+        }
+        if self.all.len() >= 2 * self.used.max(FEW) {
+            self.forget_unused();
         }
         let class = Arc::new(Class {
             key,
@@ -120,8 +129,55 @@ impl Classes {
         class
     }
 
+    /// Forgets classes without spans that no cache and no sweeper has: the caller's lock keeps others from getting them.
+    fn forget_unused(&mut self) {
+        self.all.retain_mut(|class| {
+            let Some(class) = Arc::get_mut(class) else {
+                return true;
+            };
+            let lists = class.lists.lock();
+            let empty = [&lists.partial, &lists.full, &lists.unswept];
+            !empty.iter().all(|list| list.is_empty())
+        });
+        self.used = self.all.len();
+    }
+
     /// Every class.
     pub(crate) fn all(&self) -> &[Arc<Class>] {
         &self.all
+    }
+}
+
+#[cfg(all(test, not(tricolor_loom)))]
+mod tests {
+    use super::*;
+    use crate::heap::Space;
+    use crate::heap::type_info::PLAIN;
+
+    #[test]
+    fn classes_that_nobody_uses_are_forgotten() {
+        let space = Space::new(usize::MAX, usize::MAX);
+        let of = |owner| {
+            space.class(ClassKey {
+                info: &PLAIN,
+                slot_size: 16,
+                owner,
+            })
+        };
+        let held = of(1);
+        let filled = of(2);
+        let mut spans = Vec::new();
+        space.new_spans(&filled, 0, 1, &mut spans).unwrap();
+        let span = spans[0];
+        filled.put(span);
+        drop(filled);
+        for owner in 3..10_000 {
+            drop(of(owner));
+        }
+        assert!(space.classes.lock().all().len() <= 2 * FEW);
+        assert!(Arc::ptr_eq(&held, &of(1)), "a cache has it");
+        spans.clear();
+        assert!(of(2).take(1, &mut spans).is_none());
+        assert_eq!(spans, [span], "it has a span");
     }
 }

@@ -265,9 +265,10 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    for _ in 0..100_000 {
-                        let span = space.new_span(&class, 0).unwrap();
-                        space.free_span(span);
+                    let mut spans = Vec::new();
+                    for count in (1..=4).cycle().take(50_000) {
+                        space.new_spans(&class, 0, count, &mut spans).unwrap();
+                        spans.drain(..).for_each(|span| space.free_span(span));
                     }
                 });
             }
