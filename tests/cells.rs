@@ -12,8 +12,8 @@ use common::{
     panic_message, quiet_heap, tail_of, wait_until,
 };
 use tricolor_gc::{
-    Gc, GcCell, GcMutex, GcOnceCell, GcRef, GcRefCell, GcRwLock, GcSlot, Heap, Root, Rootable,
-    StepStatus, Trace, Tracer,
+    Barrier, Gc, GcCell, GcMutex, GcOnceCell, GcRef, GcRefCell, GcRwLock, GcSlot, Heap, Root,
+    Rootable, StepStatus, Trace, Tracer,
 };
 
 #[test]
@@ -74,15 +74,15 @@ fn once_cell() {
     });
 }
 
-/// Counts how often it is traced.
-struct Counted(Arc<AtomicU32>);
+/// Calls a function when it is traced.
+struct OnTrace(Box<dyn Fn() + Send + Sync>);
 
-// SAFETY: there are no pointers to report; the count is atomic.
-unsafe impl Trace<'_> for Counted {
+// SAFETY: there are no pointers to report; the function may run on any thread, and so may its destructor.
+unsafe impl Trace<'_> for OnTrace {
     const DROP_IS_SEND: bool = true;
 
     fn trace(&self, _: &mut Tracer<'_>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        (self.0)();
     }
 }
 
@@ -91,13 +91,15 @@ unsafe impl Trace<'_> for Counted {
 fn a_once_cell_is_claimed_before_it_is_written() {
     for barrier in CONCURRENT {
         let heap = quiet_heap(barrier);
-        let (mut mutator, count) = (heap.attach(), Arc::default());
+        let (mut mutator, count) = (heap.attach(), Arc::new(AtomicU32::new(0)));
         let _root: Root<Rootable![Link<'_, u8>]> =
             mutator.enter(|mc| Root::new(mc, long_list(mc, 0)));
         begin_cycle(&mut mutator);
         mutator.enter(|mc| {
             let cell = Gc::new(mc, GcOnceCell::new());
-            assert!(cell.set(mc, Counted(Arc::clone(&count))).is_ok());
+            let counted = count.clone();
+            let count_it = move || drop(counted.fetch_add(1, Ordering::Relaxed));
+            assert!(cell.set(mc, OnTrace(Box::new(count_it))).is_ok());
             assert_eq!(count.load(Ordering::Relaxed), 0, "{barrier}");
         });
         finish_cycle(&mut mutator);
@@ -341,6 +343,34 @@ fn a_guard_of_an_inner_cell_is_held_while_markers_pass() {
             "{barrier}, leak {leak}: one was overwritten"
         );
     }
+}
+
+/// The marker that comes back to a cell is the only one to know what was in it.
+#[test]
+fn a_panic_of_trace_when_a_cell_is_looked_at_again_is_not_forgotten() {
+    type Kept = Rootable![Link<'_, GcRefCell<OnTrace>>];
+    let heap = quiet_heap(Barrier::Insertion);
+    let (mut mutator, armed) = (heap.attach(), Arc::new(AtomicU32::new(0)));
+    let fuse = armed.clone();
+    let root: Root<Kept> = mutator.enter(|mc| {
+        let go_off = move || assert_eq!(fuse.swap(0, Ordering::Relaxed), 0, "it went off");
+        let cell = GcRefCell::new(OnTrace(Box::new(go_off)));
+        Root::new(mc, long_list(mc, cell))
+    });
+    begin_cycle(&mut mutator);
+    mutator.enter(|mc| {
+        let _guard = tail_of(root.get(mc)).borrow_mut(mc);
+        let marks = || {
+            let mut other = heap.attach();
+            while other.step(1 << 20) == StepStatus::InProgress {}
+        };
+        std::thread::scope(|scope| scope.spawn(marks).join().unwrap());
+        armed.store(1, Ordering::Relaxed);
+    });
+    assert!(finish_cycle(&mut mutator).abandoned);
+    assert_eq!(armed.load(Ordering::Relaxed), 0);
+    assert!(panic_message(|| mutator.collect()).contains("it went off"));
+    assert!(!mutator.collect().abandoned);
 }
 
 /// Every way to take things out of a cell's contents, in the middle of the marking: what has been taken lives elsewhere.

@@ -210,6 +210,11 @@ fn objects_without_a_byte_have_an_address_of_their_own_as_long_as_they_live() {
     }
 }
 
+/// Aligned to more than a slot of plain data is.
+#[derive(Clone, Copy, Trace)]
+#[repr(align(64))]
+struct Wide(u8);
+
 #[test]
 fn empty_slices_and_strings_have_an_address_of_their_own() {
     for heap in heaps() {
@@ -224,6 +229,14 @@ fn empty_slices_and_strings_have_an_address_of_their_own() {
                 .map(|len| Gc::slice_from_fn(mc, len, |_| ()))
                 .collect();
             assert!(all_different(&units));
+            let wide: Vec<_> = (0..50)
+                .map(|_| Gc::copy_from_slice(mc, &[Wide(0); 0]))
+                .collect();
+            assert!(all_different(&wide));
+            assert!(
+                wide.iter()
+                    .all(|&none| Gc::as_ptr(none).cast::<Wide>().is_aligned())
+            );
         });
     }
 }
