@@ -5,10 +5,11 @@ mod common;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use common::{CONCURRENT, Drops, Token, begin_cycle, heaps, message_of, panic_message, quiet_heap};
-use tricolor_gc::{Gc, Mutator, Root, Rootable, StepStatus, Trace};
+use tricolor_gc::{Gc, Heap, Mutator, Root, Rootable, StepStatus, Trace};
 
 /// Counts its destructor, which must run at home.
 #[derive(Trace)]
@@ -156,5 +157,59 @@ fn a_destructor_at_home_that_comes_back_to_its_heap_panics() {
             "{}: {said:?}",
             heap.barrier()
         );
+    }
+}
+
+/// Collects when it goes.
+struct CollectsLate(RefCell<Option<Mutator>>);
+
+impl Drop for CollectsLate {
+    fn drop(&mut self) {
+        self.0.get_mut().take().unwrap().collect();
+    }
+}
+
+thread_local! {
+    static LATE: CollectsLate = const { CollectsLate(RefCell::new(None)) };
+}
+
+/// What the library keeps for a thread may have gone by then.
+#[test]
+fn a_destructor_that_comes_back_while_its_thread_ends_panics() {
+    for heap in heaps() {
+        let said = Arc::new(Mutex::new(String::new()));
+        let (handle, text) = (heap.clone(), said.clone());
+        let thread = thread::spawn(move || {
+            // The first to be used is the last to go.
+            LATE.with(|_| ());
+            let mut mutator = handle.attach();
+            mutator.enter(|mc| {
+                let own = handle.clone();
+                Gc::new(mc, EntersOwn(own, text));
+            });
+            LATE.with(|late| *late.0.borrow_mut() = Some(mutator));
+        });
+        thread.join().unwrap();
+        heap.collect();
+        let said = said.lock().unwrap();
+        assert!(
+            said.starts_with("Heap::attach called from the destructor"),
+            "{}: {said:?}",
+            heap.barrier()
+        );
+    }
+}
+
+/// Attaches to its heap when it is dropped, and keeps what that says.
+#[derive(Trace)]
+#[trace(skip)]
+struct EntersOwn(Heap, Arc<Mutex<String>>);
+
+impl Drop for EntersOwn {
+    fn drop(&mut self) {
+        let attach = || drop(self.0.attach());
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(attach)) {
+            *self.1.lock().unwrap() = message_of(&*panic);
+        }
     }
 }
