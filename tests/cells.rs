@@ -98,7 +98,9 @@ fn a_once_cell_is_claimed_before_it_is_written() {
         mutator.enter(|mc| {
             let cell = Gc::new(mc, GcOnceCell::new());
             let counted = count.clone();
-            let count_it = move || drop(counted.fetch_add(1, Ordering::Relaxed));
+            let count_it = move || {
+                counted.fetch_add(1, Ordering::Relaxed);
+            };
             assert!(cell.set(mc, OnTrace(Box::new(count_it))).is_ok());
             assert_eq!(count.load(Ordering::Relaxed), 0, "{barrier}");
         });

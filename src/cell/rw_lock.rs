@@ -64,7 +64,8 @@ impl<T> GcRwLock<T> {
 }
 
 impl<T: ?Sized> GcRwLock<T> {
-    /// Waits until nobody writes.
+    /// Waits until nobody writes. Nor waits to write: who reads already, and reads again beside a waiting writer, waits for ever, as
+    /// with the locks of other libraries.
     #[inline]
     pub fn read(&self) -> GcRwLockReadGuard<'_, T> {
         GcRwLockReadGuard {
@@ -73,7 +74,7 @@ impl<T: ?Sized> GcRwLock<T> {
         }
     }
 
-    /// Reads if nobody writes.
+    /// Reads if nobody writes or waits to write.
     #[inline]
     pub fn try_read(&self) -> Option<GcRwLockReadGuard<'_, T>> {
         let shared = self.raw.try_read()?;
