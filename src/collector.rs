@@ -5,18 +5,19 @@ use core::fmt;
 use crate::config::{Barrier, Config, StressConfig};
 use crate::cycle::command::Command;
 use crate::cycle::core::{Core, SharedCore};
-use crate::cycle::mutator::MutatorState;
+use crate::cycle::mutator::{MAIL, MutatorState};
 use crate::error::ConfigError;
 use crate::mutator::Mutator;
 use crate::stats::{CycleStats, HeapStats};
 use crate::sync::Arc;
+use crate::sync::atomic::Ordering;
 use crate::sync::twin::{self, Twin};
 
 /// A garbage-collected heap and its collector.
 ///
 /// A handle: clones share the heap. Any number of heaps may live in one process; they share their marker threads and nothing
-/// else. When the last handle, and the last [`Mutator`], is gone, the marker threads leave the heap, all objects are dropped and the
-/// memory is given back.
+/// else. When the last handle, and the last [`Mutator`], is gone, the marker threads leave the heap, all objects are dropped (those
+/// that are not `Send` only if this thread made them) and the memory is given back.
 ///
 /// ```
 /// use tricolor_gc::{Barrier, Heap};
@@ -118,12 +119,18 @@ impl Heap {
             }
             state
         });
+        // Now that whoever sends a letter finds this mutator to tell: what was sent before.
+        if core.mail.waits_for(state.thread_token) {
+            state.flags.fetch_or(MAIL, Ordering::Relaxed);
+        }
         Mutator::new(state, self.clone())
     }
 
     /// Runs a full cycle, one that starts after this call, and waits for its end.
     ///
-    /// From a thread without a mutator; with one, [`Mutator::collect`] also runs the destructors that wait for the thread.
+    /// From a thread without a mutator; with one, [`Mutator::collect`] also runs the destructors that wait for the thread. The cycle
+    /// needs the other mutators to come to a boundary: one that is inside and waits for this thread, in a `collect` of a heap
+    /// that this thread is inside of, say, waits for ever.
     ///
     /// # Panics
     /// As [`Mutator::collect`].

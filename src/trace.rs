@@ -70,7 +70,7 @@ pub unsafe trait Trace<'gc> {
     const UNTIED: bool = false;
 
     /// `true` if the drop glue may run on any thread. Otherwise the value is dropped on the thread that allocated it,
-    /// at one of its boundaries, and never if that thread has ended.
+    /// at one of its boundaries or with the heap, and never if that thread has ended, or the heap's last handle goes on another.
     const DROP_IS_SEND: bool = false;
 
     /// Reports the pointers of the value: calls `trace` of every field that may hold one.

@@ -45,6 +45,21 @@ fn destructors_that_wait_run_when_the_heap_goes() {
     }
 }
 
+/// A thread that is a mutator for each of its tasks, and cycles between them.
+#[test]
+fn destructors_that_wait_run_when_their_thread_is_a_mutator_again() {
+    for heap in heaps() {
+        let count = Rc::new(Cell::new(0));
+        make_at_home(&mut heap.attach(), &count);
+        thread::scope(|scope| {
+            scope.spawn(|| heap.collect());
+        });
+        assert_eq!(count.get(), 0, "{}", heap.barrier());
+        heap.attach().enter(|_| ());
+        assert_eq!(count.get(), 10, "{}", heap.barrier());
+    }
+}
+
 /// The sweep sends them while the thread is inside, and it leaves by a panic: they run when it comes again.
 #[test]
 fn destructors_that_wait_are_not_forgotten_in_a_panic() {

@@ -11,7 +11,8 @@ use crate::trace::Trace;
 /// A `Copy` value that can be replaced, like `std::cell::Cell`: an interpreter's `Value`, a `Gc`, an `Option` of one.
 ///
 /// Reading is a plain load. While no cycle marks, writing is a plain store behind one predictable branch; while one does,
-/// the first write to each cell traces the old value, and later ones cost one more load. Four bytes larger than the value.
+/// the first write to each cell traces the old value, and later ones cost one more load. Four bytes larger than the value,
+/// rounded up to its alignment.
 /// Not `Sync`: for cells that threads share see [`GcSlot`](crate::GcSlot), [`GcMutex`](crate::GcMutex).
 ///
 /// ```

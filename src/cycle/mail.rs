@@ -78,6 +78,12 @@ impl Mail {
         boxes.all.entry(owner).or_default().letters.push(letter);
     }
 
+    /// Whether there is something in a thread's box.
+    pub(crate) fn waits_for(&self, owner: u64) -> bool {
+        let boxes = self.0.lock();
+        boxes.all.get(&owner).is_some_and(|b| !b.letters.is_empty())
+    }
+
     /// Everything in a thread's box.
     pub(crate) fn take(&self, owner: u64) -> Vec<Letter> {
         let mut boxes = self.0.lock();
