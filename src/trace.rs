@@ -28,6 +28,8 @@ pub use impls::Static;
 ///    [`UNTIED`](Trace::UNTIED) is `true`: a value that fits every heap could be written with another heap's mutation context, whose
 ///    barrier knows nothing of the markers at work here.
 /// 6. Data with a lifetime other than `'gc` is not reachable from the drop glue.
+/// 7. A `'static` type holds no `Gc`, in no disguise: not as an address, nor as a `Gc<'static, T>`. That is what `#[trace(skip)]`,
+///    [`Static`] and the derive of a type without parameters go by.
 ///
 /// `trace` may panic: the cycle is abandoned, nothing is freed, and the panic reaches the next `collect`.
 pub unsafe trait Trace<'gc> {

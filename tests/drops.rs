@@ -5,7 +5,7 @@ mod common;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 
 use common::{BARRIERS, Drops, Token, TokenRoot, heap, heaps, message_of, wait_until};
@@ -397,35 +397,6 @@ fn a_heap_may_own_its_last_handle() {
                 wait_until("the heap is gone", || drops.count() == 1);
             }
         }
-    }
-}
-
-#[test]
-fn two_heaps_may_own_each_others_last_handles() {
-    for barrier in BARRIERS {
-        let drops = Drops::new();
-        let pair = [heap(barrier, 2), heap(barrier, 2)];
-        let meet = Arc::new(Barrier::new(2));
-        for (heap, other) in [(0, 1), (1, 0)] {
-            pair[heap].attach().enter(|mc| {
-                let (handle, meet, token) = (pair[other].clone(), meet.clone(), drops.token());
-                Gc::new(
-                    mc,
-                    OnDrop::new(move || {
-                        // Both are dying by now.
-                        meet.wait();
-                        drop(handle);
-                        drop(token);
-                    }),
-                );
-            });
-        }
-        let mut mutators = pair.map(|heap| heap.attach());
-        for mutator in &mut mutators {
-            mutator.enter(|mc| mc.account(1 << 40));
-        }
-        drop(mutators);
-        wait_until("both heaps are gone", || drops.count() == 2);
     }
 }
 

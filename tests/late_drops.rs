@@ -228,3 +228,19 @@ impl Drop for EntersOwn {
         }
     }
 }
+
+/// The last boundary of a thread is where its mutator goes.
+#[test]
+fn destructors_that_wait_run_where_a_mutator_goes() {
+    for heap in heaps() {
+        let count = Rc::new(Cell::new(0));
+        let mut mutator = heap.attach();
+        make_at_home(&mut mutator, &count);
+        thread::scope(|scope| {
+            scope.spawn(|| heap.collect());
+        });
+        assert_eq!(count.get(), 0, "{}", heap.barrier());
+        drop(mutator);
+        assert_eq!(count.get(), 10, "{}", heap.barrier());
+    }
+}

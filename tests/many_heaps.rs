@@ -235,3 +235,24 @@ fn heaps_come_and_go_while_others_collect() {
         asking.join().unwrap();
     });
 }
+
+#[test]
+fn two_heaps_may_own_each_others_last_handles() {
+    for barrier in BARRIERS {
+        let drops = Drops::new();
+        let pair = [heap(barrier, 2), heap(barrier, 2)];
+        let both_die = Arc::new(Meeting::new(2));
+        for (heap, other) in [(0, 1), (1, 0)] {
+            let (both_die, token) = (both_die.clone(), drops.token());
+            let handle = pair[other].clone();
+            on_drop(&mut pair[heap].attach(), move || {
+                both_die.wait();
+                drop(handle);
+                drop(token);
+            });
+        }
+        pair.iter().for_each(|heap| ask(&mut heap.attach()));
+        drop(pair);
+        wait_until("both heaps are gone", || drops.count() == 2);
+    }
+}

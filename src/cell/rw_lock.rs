@@ -14,6 +14,9 @@ use crate::trace::Trace;
 ///
 /// Reading needs no barrier and no [`Mutation`]. For the rest see [`GcMutex`](crate::GcMutex).
 ///
+/// Who waits to write goes before those who come to read later. So a thread that has a guard must not [`read`](Self::read) the same
+/// lock again, as it may by way of another pointer to the object: it would wait for the writer, and the writer for it.
+///
 /// ```
 /// use tricolor_gc::{Gc, GcRwLock, Heap};
 ///
@@ -64,8 +67,7 @@ impl<T> GcRwLock<T> {
 }
 
 impl<T: ?Sized> GcRwLock<T> {
-    /// Waits until nobody writes. Nor waits to write: who reads already, and reads again beside a waiting writer, waits for ever, as
-    /// with the locks of other libraries.
+    /// Waits until nobody writes or waits to write; for ever, if the one who waits waits for this thread.
     #[inline]
     pub fn read(&self) -> GcRwLockReadGuard<'_, T> {
         GcRwLockReadGuard {

@@ -127,7 +127,7 @@ pub(crate) fn thread_token() -> u64 {
         .unwrap_or_else(|_| NEXT_TOKEN.fetch_add(1, Ordering::Relaxed))
 }
 
-#[cfg(all(test, not(tricolor_loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -148,7 +148,7 @@ impl Classes {
     }
 }
 
-#[cfg(all(test, not(tricolor_loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::heap::Space;
