@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Drops, Token, heap};
+use common::{Drops, Token, heap, heaps};
 use tricolor_gc::{Barrier, Gc, GcCell, GcSlot, Root, Rootable, Trace};
 
 /// Links of the longest list: 320 MB in objects of 32 bytes, or 160 MB in objects of 16.
@@ -170,5 +170,20 @@ fn a_wide_object_is_marked() {
         );
         drop(root);
         assert_eq!(mutator.collect().objects_live, 0, "{barrier}");
+    }
+}
+
+/// More elements than can be gone through, none of which has a byte.
+#[test]
+fn an_array_of_nothing_is_marked_at_once() {
+    type Nothing<'gc> = [[Gc<'gc, u8>; 0]; usize::MAX];
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let root: Root<Rootable!['gc => Nothing<'gc>]> = mutator.enter(|mc| {
+            let nothing = [const { [] }; usize::MAX];
+            Root::new(mc, Gc::new(mc, nothing))
+        });
+        mutator.collect();
+        assert_eq!(mutator.enter(|mc| root.get(mc).len()), usize::MAX);
     }
 }

@@ -119,15 +119,13 @@ impl<'gc, T: Trace<'gc>> InfoOf<T> {
 }
 
 impl<'gc, T: Trace<'gc>> InfoOf<[T]> {
-    /// Elements without a byte hold no pointer, and there may be more of them than can be gone through.
-    const NEEDS_TRACE: bool = T::NEEDS_TRACE && size_of::<T>() != 0;
     const INFO: TypeInfo = TypeInfo {
-        trace: if Self::NEEDS_TRACE {
+        trace: if T::NEEDS_TRACE {
             Some(trace_slice::<T>)
         } else {
             None
         },
-        scan: if Self::NEEDS_TRACE {
+        scan: if T::NEEDS_TRACE {
             Some(scan_slice::<T>)
         } else {
             None

@@ -38,7 +38,7 @@ unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for [T] {
 
 // SAFETY: every element is traced; dropping the array drops the elements.
 unsafe impl<'gc, T: Trace<'gc>, const N: usize> Trace<'gc> for [T; N] {
-    const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+    const NEEDS_TRACE: bool = T::NEEDS_TRACE && N != 0;
     const UNTIED: bool = T::UNTIED;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
