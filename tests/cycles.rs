@@ -102,7 +102,7 @@ fn what_a_long_slice_reaches_lives() {
         });
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
-            scope.spawn(|| {
+            let collects = scope.spawn(|| {
                 for _ in 0..4 {
                     heap.collect();
                 }
@@ -122,6 +122,7 @@ fn what_a_long_slice_reaches_lives() {
                     }
                 });
             }
+            collects.join().unwrap();
         });
         mutator.enter(|mc| {
             let sum: u64 = root.get(mc).iter().map(|slot| *slot.get()).sum();

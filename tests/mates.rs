@@ -22,7 +22,7 @@ fn a_parked_mutator_does_not_hold_cycles_up() {
             busy.enter(|mc| {
                 Gc::new(mc, drops.token());
             });
-            scope.spawn(|| {
+            let collects = scope.spawn(|| {
                 for _ in 0..10 {
                     heap.collect();
                 }
@@ -36,6 +36,7 @@ fn a_parked_mutator_does_not_hold_cycles_up() {
                     }
                 });
             }
+            collects.join().unwrap();
         });
         assert_eq!(drops.count(), 1);
     }
@@ -129,6 +130,7 @@ fn a_mutator_entered_inside_a_newer_one_is_as_far_as_that() {
                     meet.wait();
                     meet.wait();
                 });
+                drop(other);
                 meet.wait();
             });
             meet.wait();
