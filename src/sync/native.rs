@@ -93,3 +93,33 @@ impl Backoff {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::atomic::{AtomicBool, Ordering};
+    use super::{Arc, Snapshot};
+
+    /// Says when it is gone.
+    struct Value(Arc<AtomicBool>);
+
+    impl Drop for Value {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_snapshot_that_is_read_outlives_its_replacement() {
+        let [old, new] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+        let snapshot = Snapshot::new(Value(old.clone()));
+        snapshot.read(|value| {
+            let replace = || snapshot.replace(|_| Value(new.clone()));
+            std::thread::scope(|scope| scope.spawn(replace).join().unwrap());
+            snapshot.read(|now| assert!(Arc::ptr_eq(&now.0, &new)));
+            assert!(!old.load(Ordering::SeqCst), "it is still in use");
+            assert!(Arc::ptr_eq(&value.0, &old));
+        });
+        drop(snapshot);
+        assert!(new.load(Ordering::SeqCst));
+    }
+}
