@@ -386,7 +386,7 @@ fn marks_are_written_beside_the_sweep() {
     let heap = heap(Barrier::Hybrid, 1);
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let writes = scope.spawn(|| {
             let mut mutator = heap.attach();
             let count = Rc::new(Cell::new(0));
             for polls in (0..120_u8).cycle() {
@@ -415,5 +415,7 @@ fn marks_are_written_beside_the_sweep() {
             heap.collect();
         }
         over.store(true, Ordering::Relaxed);
+        // Waited for by name: ThreadSanitizer does not see the end of a scope.
+        writes.join().unwrap();
     });
 }
