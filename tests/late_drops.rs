@@ -30,15 +30,18 @@ fn make_at_home(mutator: &mut Mutator, count: &Rc<Cell<usize>>) {
     });
 }
 
+/// A cycle that another thread waits for.
+fn collect_elsewhere(heap: &Heap) {
+    thread::scope(|scope| scope.spawn(|| heap.collect()).join().unwrap());
+}
+
 /// The thread has no mutator any more when another one finds its objects dead.
 #[test]
 fn destructors_that_wait_run_when_the_heap_goes() {
     for heap in heaps() {
         let count = Rc::new(Cell::new(0));
         make_at_home(&mut heap.attach(), &count);
-        thread::scope(|scope| {
-            scope.spawn(|| heap.collect());
-        });
+        collect_elsewhere(&heap);
         assert_eq!(count.get(), 0, "{}", heap.barrier());
         drop(heap);
         assert_eq!(count.get(), 10);
@@ -51,9 +54,7 @@ fn destructors_that_wait_run_when_their_thread_is_a_mutator_again() {
     for heap in heaps() {
         let count = Rc::new(Cell::new(0));
         make_at_home(&mut heap.attach(), &count);
-        thread::scope(|scope| {
-            scope.spawn(|| heap.collect());
-        });
+        collect_elsewhere(&heap);
         assert_eq!(count.get(), 0, "{}", heap.barrier());
         heap.attach().enter(|_| ());
         assert_eq!(count.get(), 10, "{}", heap.barrier());
@@ -236,9 +237,7 @@ fn destructors_that_wait_run_where_a_mutator_goes() {
         let count = Rc::new(Cell::new(0));
         let mut mutator = heap.attach();
         make_at_home(&mut mutator, &count);
-        thread::scope(|scope| {
-            scope.spawn(|| heap.collect());
-        });
+        collect_elsewhere(&heap);
         assert_eq!(count.get(), 0, "{}", heap.barrier());
         drop(mutator);
         assert_eq!(count.get(), 10, "{}", heap.barrier());

@@ -119,13 +119,14 @@ impl PageHeap {
     #[inline]
     pub(crate) fn allocate(&mut self, pages: usize) -> Result<PageRun, OsError> {
         debug_assert!((1..=DATA_PAGES).contains(&pages));
-        match self.find_hot(pages).or_else(|| self.find(pages)) {
-            Some((slot, first)) => Ok(self.take(slot, first, pages, None)),
+        match self.allocate_at_hand(pages) {
+            Some(run) => Ok(run),
             None => self.allocate_in_new_chunk(pages),
         }
     }
 
-    /// A run of 1 to [`DATA_PAGES`] pages, if there is one in a chunk that the heap has.
+    /// The same, if there is one in a chunk that the heap has.
+    #[inline]
     pub(crate) fn allocate_at_hand(&mut self, pages: usize) -> Option<PageRun> {
         let (slot, first) = self.find_hot(pages).or_else(|| self.find(pages))?;
         Some(self.take(slot, first, pages, None))

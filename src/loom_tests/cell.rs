@@ -9,7 +9,7 @@ use crate::mark::worklist::SetAside;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::twin::Twin;
 use crate::sync::{Arc, thread};
-use crate::{Barrier, Gc, Mutator, Root, Rootable};
+use crate::{Barrier, Gc, Heap, Mutator, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
 const WIDE: Bound = Bound { preemptions: 1 };
@@ -199,16 +199,22 @@ fn rewrite(barrier: Barrier) {
     check(&mut main, &holder, &node);
 }
 
+/// Insertion, and a round has been asked for.
+fn in_the_last_round() -> (Heap, Mutator, (SharedRoot, NodeRoot)) {
+    let heap = heap(Barrier::Insertion);
+    let mut main = heap.attach();
+    let roots = graph(&mut main);
+    begin(&heap);
+    let seq = heap.core().command_seq();
+    drive(&heap, |core| core.command_seq() != seq);
+    (heap, main, roots)
+}
+
 /// Insertion, a round has been asked for: a mutator makes an object, and leaks a guard that leaves its cell busy. Only the final
 /// stop learns of the object. A second marker may take it, and set it aside when the stop has looked at all that had been: what
 /// is in the cell must be found all the same.
 fn set_aside_late() {
-    let heap = heap(Barrier::Insertion);
-    let mut main = heap.attach();
-    let _roots = graph(&mut main);
-    begin(&heap);
-    let seq = heap.core().command_seq();
-    drive(&heap, |core| core.command_seq() != seq);
+    let (heap, mut main, _roots) = in_the_last_round();
     let _made: SharedRoot = main.enter(|mc| {
         let new = Gc::new(mc, Shared::new(5, None));
         let mut guard = new.cell.lock(mc);
@@ -235,12 +241,7 @@ fn set_aside_late() {
 /// Insertion, a round has been asked for: a mutator makes an object, which the final stop learns of. A marker takes it during
 /// the stop, and a second one, that met it at the same moment, has set it aside. The mutator that goes on writes its cell.
 fn set_aside_and_scanned() {
-    let heap = heap(Barrier::Insertion);
-    let mut main = heap.attach();
-    let _roots = graph(&mut main);
-    begin(&heap);
-    let seq = heap.core().command_seq();
-    drive(&heap, |core| core.command_seq() != seq);
+    let (heap, mut main, _roots) = in_the_last_round();
     let (made, address): (SharedRoot, usize) = main.enter(|mc| {
         let new = Gc::new(mc, Shared::new(5, Some(Gc::new(mc, Node::new(6, None)))));
         (Root::new(mc, new), Gc::address(new))
