@@ -69,6 +69,10 @@ mod same_names {
 
     pub(super) mod __core {}
 
+    /// A parameter may not have the name of a constant.
+    #[derive(Debug)]
+    pub(super) struct tracer;
+
     #[derive(Trace)]
     pub(super) struct __SendProbe(#[trace(skip)] Rc<u8>);
 

@@ -81,7 +81,7 @@ impl<'a> Expansion<'a> {
         let needs_trace = self.needs_trace();
         let untied = self.untied();
         let drop_is_send = self.drop_is_send();
-        let tracer = Ident::new("tracer", Span::mixed_site());
+        let tracer = Ident::new("__tracer", Span::mixed_site());
         let body = self.body(&tracer);
         quote! {
             #[automatically_derived]

@@ -85,9 +85,9 @@ fn generic_struct() {
                         || __SendProbe::<String>::IS_SEND)
             };
             #[inline]
-            fn trace(&self, tracer: &mut ::tricolor_gc::Tracer<'gc>) {
+            fn trace(&self, __tracer: &mut ::tricolor_gc::Tracer<'gc>) {
                 let Self { value: __field0, name: _, call: _, } = self;
-                <T as ::tricolor_gc::Trace<'gc>>::trace(__field0, tracer);
+                <T as ::tricolor_gc::Trace<'gc>>::trace(__field0, __tracer);
             }
         }
         const _: () = {
@@ -146,11 +146,11 @@ fn recursive_enum() {
                         || __SendProbe::<Box<Self>>::IS_SEND)
             };
             #[inline]
-            fn trace(&self, tracer: &mut ::tricolor_gc::Tracer<'gc>) {
+            fn trace(&self, __tracer: &mut ::tricolor_gc::Tracer<'gc>) {
                 match self {
                     Self::Add { 0: __field0, 1: __field1, } => {
-                        <Box<Expr> as ::tricolor_gc::Trace<'gc>>::trace(__field0, tracer);
-                        <Box<Self> as ::tricolor_gc::Trace<'gc>>::trace(__field1, tracer);
+                        <Box<Expr> as ::tricolor_gc::Trace<'gc>>::trace(__field0, __tracer);
+                        <Box<Self> as ::tricolor_gc::Trace<'gc>>::trace(__field1, __tracer);
                     }
                     Self::Nil {} => {}
                 }
@@ -181,7 +181,7 @@ fn skipped_type() {
                         || __SendProbe::<Self>::IS_SEND)
             };
             #[inline]
-            fn trace(&self, tracer: &mut ::tricolor_gc::Tracer<'gc>) {}
+            fn trace(&self, __tracer: &mut ::tricolor_gc::Tracer<'gc>) {}
         }
         const _: () = {
             #[allow(dead_code)]
