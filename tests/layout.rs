@@ -172,6 +172,51 @@ fn slices_of_one_type_do_not_overlap() {
     }
 }
 
+/// Pointers, values with a destructor and plain bytes, all in slots of one size: who scans and drops them goes by their type.
+#[test]
+fn slices_of_different_types_do_not_share_spans() {
+    type Pointers = Rootable!['gc => [Option<Gc<'gc, String>>]];
+    type Bytes = Rootable![[u8]];
+    type Tokens = Rootable![[Token]];
+    const SLOT: usize = 64;
+    let word = size_of::<usize>();
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let drops = Drops::new();
+        let mut kept: Vec<(Root<Pointers>, Root<Bytes>, Root<Tokens>)> = Vec::new();
+        for round in 0..3 {
+            for _ in 0..100 {
+                kept.push(mutator.enter(|mc| {
+                    let name = |index: usize| Some(Gc::new(mc, format!("name {index}")));
+                    let pointers = Gc::slice_from_fn(mc, SLOT / word - 1, name);
+                    let bytes = Gc::slice_from_fn(mc, SLOT, |_| 0xA5);
+                    let tokens = Gc::slice_from_fn(mc, SLOT / word - 1, |_| drops.token());
+                    (
+                        Root::new(mc, pointers),
+                        Root::new(mc, bytes),
+                        Root::new(mc, tokens),
+                    )
+                }));
+            }
+            kept.rotate_left(33);
+            kept.truncate(50 * (round + 1));
+            mutator.collect();
+            mutator.enter(|mc| {
+                for (pointers, bytes, _) in &kept {
+                    let pointers = pointers.get(mc);
+                    let names = pointers
+                        .iter()
+                        .map(|name| name.expect("a name").to_string());
+                    assert!(names.eq((0..pointers.len()).map(|index| format!("name {index}"))));
+                    assert!(bytes.get(mc).iter().all(|&byte| byte == 0xA5));
+                }
+            });
+        }
+        let alive = kept.len() * (SLOT / word - 1);
+        assert_eq!(drops.count(), 300 * (SLOT / word - 1) - alive);
+    }
+}
+
 #[derive(Trace, Clone, Copy)]
 #[repr(align(64))]
 struct Line(u8);
