@@ -5,7 +5,7 @@
 #![allow(dead_code, reason = "skipped fields are there to be skipped")]
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet, LinkedList, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, LinkedList, VecDeque};
 use std::marker::PhantomData;
 use std::num::{Saturating, Wrapping};
 use std::ops::{Bound, ControlFlow, Range, RangeFrom, RangeInclusive, RangeTo, RangeToInclusive};
@@ -197,6 +197,54 @@ fn every_place_of_a_holder() {
         set: HashSet::from([ByIdentity(leaf())]),
         keys: HashMap::from([(ByIdentity(leaf()), 1)]),
         errors: BTreeMap::from([(1, Ok(2)), (2, Err(leaf()))]),
+    });
+}
+
+/// In the order of its number.
+#[derive(Trace)]
+struct Numbered<'gc>(u8, Leaf<'gc>);
+
+impl PartialEq for Numbered<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for Numbered<'_> {}
+
+impl PartialOrd for Numbered<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Numbered<'_> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+/// Whose elements have an order.
+#[derive(Trace)]
+struct Ordered<'gc> {
+    keys: BTreeMap<Numbered<'gc>, u8>,
+    pairs: BTreeMap<Numbered<'gc>, Leaf<'gc>>,
+    set: BTreeSet<Numbered<'gc>>,
+    heap: BinaryHeap<Numbered<'gc>>,
+    hashed: HashMap<ByIdentity<'gc, Witness>, Leaf<'gc>>,
+}
+
+#[test]
+fn every_place_of_an_ordered_collection() {
+    traces!(12, Ordered<'_>, |leaf, mc| {
+        let numbered = |number| Numbered(number, leaf());
+        Ordered {
+            keys: BTreeMap::from([(numbered(1), 1), (numbered(2), 2)]),
+            pairs: BTreeMap::from([(numbered(1), leaf()), (numbered(2), leaf())]),
+            set: BTreeSet::from([numbered(1), numbered(2)]),
+            heap: BinaryHeap::from([numbered(1), numbered(2)]),
+            hashed: HashMap::from([(ByIdentity(leaf()), leaf())]),
+        }
     });
 }
 
