@@ -45,7 +45,7 @@ pub struct CycleStats {
     pub objects_marked: u64,
     /// Bytes of their slots.
     pub bytes_marked: u64,
-    /// Bytes of them that mutators marked.
+    /// Bytes of them that allocating mutators marked to pay for what they allocate.
     pub bytes_assisted: u64,
     /// Pointers that barriers handed to the markers.
     pub objects_shaded: u64,

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use common::{CONCURRENT, Drops, Token, begin_cycle, heaps, message_of, panic_message, quiet_heap};
-use tricolor_gc::{Gc, Heap, Mutator, Root, Rootable, StepStatus, Trace};
+use tricolor_gc::{Gc, Heap, Mutation, Mutator, Root, Rootable, StepStatus, Trace};
 
 /// Counts its destructor, which must run at home.
 #[derive(Trace)]
@@ -19,6 +19,21 @@ struct AtHome(Rc<Cell<usize>>);
 impl Drop for AtHome {
     fn drop(&mut self) {
         self.0.set(self.0.get() + 1);
+    }
+}
+
+/// In a span of its own.
+#[derive(Trace)]
+struct LargeAtHome {
+    _at_home: AtHome,
+    _room: [u64; 10_000],
+}
+
+impl LargeAtHome {
+    fn make(mc: &Mutation<'_>, count: &Rc<Cell<usize>>) {
+        let _at_home = AtHome(count.clone());
+        let _room = [0; 10_000];
+        Gc::new(mc, LargeAtHome { _at_home, _room });
     }
 }
 
@@ -56,8 +71,51 @@ fn destructors_that_wait_run_when_their_thread_is_a_mutator_again() {
         make_at_home(&mut heap.attach(), &count);
         collect_elsewhere(&heap);
         assert_eq!(count.get(), 0, "{}", heap.barrier());
-        heap.attach().enter(|_| ());
+        let mut mutator = heap.attach();
+        mutator.enter(|_| ());
         assert_eq!(count.get(), 10, "{}", heap.barrier());
+    }
+}
+
+/// A large object has a span of its own, which must say whose it is as well.
+#[test]
+fn large_objects_wait_for_their_thread_too() {
+    for heap in heaps() {
+        let count = Rc::new(Cell::new(0));
+        let mut mutator = heap.attach();
+        mutator.enter(|mc| LargeAtHome::make(mc, &count));
+        mutator.enter(|mc| Gc::slice_from_fn(mc, 10_000, |_| AtHome(count.clone())).len());
+        collect_elsewhere(&heap);
+        assert_eq!(count.get(), 0, "{}", heap.barrier());
+        mutator.enter(|_| ());
+        assert_eq!(count.get(), 10_001, "{}", heap.barrier());
+    }
+}
+
+/// Once it has been dropped at home its slot, or its span, is free for others.
+#[test]
+fn what_was_dropped_at_home_gives_its_memory_back() {
+    for barrier in CONCURRENT {
+        let (heap, count) = (quiet_heap(barrier), Rc::new(Cell::new(0)));
+        let mut mutator = heap.attach();
+        let mut in_use = Vec::new();
+        for round in 1..=5 {
+            mutator.enter(|mc| {
+                for _ in 0..10_000 {
+                    Gc::new(mc, AtHome(count.clone()));
+                }
+                for _ in 0..10 {
+                    LargeAtHome::make(mc, &count);
+                }
+            });
+            in_use.push(heap.stats().bytes_in_use);
+            collect_elsewhere(&heap);
+            mutator.enter(|_| ());
+            assert_eq!(count.get(), round * 10_010, "{barrier}");
+            mutator.collect();
+        }
+        let grown = in_use[4].saturating_sub(in_use[1]);
+        assert!(grown < in_use[0] / 2, "{barrier}: {in_use:?}");
     }
 }
 

@@ -390,5 +390,8 @@ fn a_long_slice_with_a_leaked_guard_is_not_scanned_again_as_a_whole() {
     assert_eq!(drops.count(), 0);
     let looks = LOOKS.load(Ordering::Relaxed);
     // That of the cycle before, this one's, and the three pieces twice.
-    assert!((2 * LEN..3 * LEN).contains(&looks), "{looks} looks");
+    assert!(
+        (2 * LEN..2 * LEN + LEN / 5).contains(&looks),
+        "{looks} looks"
+    );
 }

@@ -8,7 +8,7 @@ use core::marker::PhantomData;
 use core::mem::{align_of, needs_drop, size_of};
 use core::ops::Range;
 
-use super::layout::{GRANULE, round_up};
+use super::layout::{GRANULE, MAX_SMALL, PAGE, round_up};
 use crate::mark::marker::{LARGE, Marker};
 use crate::trace::{Trace, Tracer};
 
@@ -89,6 +89,12 @@ impl<'gc, T: Trace<'gc>> InfoOf<T> {
         let size = round_up(size_of::<T>(), unit);
         if size == 0 { unit } else { size }
     };
+    /// Bytes of the slot of a `T` as its span has them: a large object's is whole pages.
+    const SPAN_SLOT: usize = if Self::SLOT > MAX_SMALL {
+        round_up(Self::SLOT, PAGE)
+    } else {
+        Self::SLOT
+    };
     const INFO: TypeInfo = TypeInfo {
         trace: if T::NEEDS_TRACE {
             Some(trace_one::<T>)
@@ -167,9 +173,9 @@ unsafe fn scan_one<'gc, T: Trace<'gc>>(
     slot_size: usize,
     most: usize,
 ) -> usize {
-    debug_assert_eq!(slot_size, InfoOf::<T>::SLOT);
+    debug_assert_eq!(slot_size, InfoOf::<T>::SPAN_SLOT);
     // A constant, so that counting bytes is counting objects.
-    let slot_size = InfoOf::<T>::SLOT;
+    let slot_size = InfoOf::<T>::SPAN_SLOT;
     let trace = |object: *const u8, slot_size, tracer: &mut Tracer<'static>| {
         // SAFETY: `scan_as` calls it with live, initialised objects of type `T`.
         unsafe { trace_one::<T>(object, slot_size, tracer) }

@@ -223,6 +223,9 @@ fn a_root_dropped_while_armed_stays_one_until_the_sweep() {
         table.disarm();
         assert_eq!(roots(&table), [1001]);
         assert!(table.dropped_since_cycle(), "the next cycle may find more");
+        table.arm();
+        assert!(!table.dropped_since_cycle(), "it is on its way");
+        table.disarm();
         b.release();
         assert_eq!(roots(&table), [], "at once, now");
         let mut again = Vec::new();
