@@ -209,6 +209,24 @@ fn a_guard_that_must_shade_at_its_end_is_counted() {
     });
 }
 
+/// One inside the making of another, too; afterwards polls adopt commands again.
+#[test]
+fn a_grey_object_in_the_making_holds_polls_back() {
+    in_mode(Mode::Grey, Colour::White, |mc, _| {
+        assert!(mc.state().hold_grey().is_none(), "new objects are white");
+    });
+    in_mode(Mode::Grey, Colour::Grey, |mc, _| {
+        let held = || mc.state().no_polls.get();
+        let outer = mc.state().hold_grey();
+        let inner = mc.state().hold_grey();
+        assert_eq!(held(), 2);
+        drop(inner);
+        assert_eq!(held(), 1);
+        drop(outer);
+        assert_eq!(held(), 0);
+    });
+}
+
 /// A command that a poll would adopt waits while barriers run: what one of them holds must not change colour in the middle.
 #[test]
 fn a_barrier_adopts_no_command() {
