@@ -17,7 +17,7 @@ const LEAF: usize = 32;
 #[derive(Trace)]
 struct Kinds<'gc> {
     text: Gc<'gc, str>,
-    small: Gc<'gc, [Leaf<'gc>]>,
+    small: [Gc<'gc, [Leaf<'gc>]>; 2],
     large: Gc<'gc, [Option<Leaf<'gc>>]>,
     bytes: Gc<'gc, [u8]>,
     next: GcSlot<Option<Gc<'gc, Kinds<'gc>>>>,
@@ -26,7 +26,7 @@ struct Kinds<'gc> {
 }
 
 /// Objects in one `Kinds`: itself, those that its fields name, and the leaves.
-const OBJECTS: u64 = 1 + 5 + 6;
+const OBJECTS: u64 = 1 + 6 + 13;
 
 type Held = Root<Rootable![Kinds<'_>]>;
 
@@ -36,7 +36,7 @@ fn kinds(mutator: &mut Mutator) -> Held {
         let shared = leaf();
         let kinds = Kinds {
             text: Gc::new_str(mc, "some text"),
-            small: Gc::slice_from_fn(mc, 3, |_| leaf()),
+            small: [1, 9].map(|len| Gc::slice_from_fn(mc, len, |_| leaf())),
             large: Gc::slice_from_fn(mc, 20_000, |_| Some(shared)),
             bytes: Gc::copy_from_slice(mc, &[1; 100]),
             next: GcSlot::new(None),

@@ -1,6 +1,6 @@
 //! What the barriers do in each mode: the table of the module header, row by row. No cycle runs: the mutator is told its mode.
 
-use super::AtEnd;
+use super::{AtEnd, BUFFER};
 use crate::cell::claim::{Claim, ScanWord};
 use crate::cycle::command::{Colour, Command, Mode};
 use crate::heap::span::mark_of;
@@ -205,6 +205,18 @@ fn a_guard_that_must_shade_at_its_end_is_counted() {
             assert_eq!(mc.state().open_guards.get(), counted, "{at_end:?}");
             mc.state().count_guard(at_end, -1);
             assert_eq!(mc.state().open_guards.get(), 0, "{at_end:?}");
+        }
+    });
+}
+
+/// A mutator that stays inside for long and stores much.
+#[test]
+fn what_barriers_shade_is_handed_over_in_time() {
+    in_mode(Mode::Black, Colour::White, |mc, _| {
+        for number in 0..10 * BUFFER as u64 {
+            let slot = GcSlot::new(Some(Gc::new(mc, [number; 4])));
+            slot.set(mc, None);
+            assert!(mc.state().tracer().edges.len() < BUFFER, "store {number}");
         }
     });
 }
