@@ -5,6 +5,7 @@ use core::fmt;
 use crate::config::{Barrier, Config, StressConfig};
 use crate::cycle::command::Command;
 use crate::cycle::core::{Core, SharedCore};
+use crate::cycle::mail::thread_token;
 use crate::cycle::mutator::{MAIL, MutatorState};
 use crate::error::ConfigError;
 use crate::mutator::Mutator;
@@ -90,6 +91,7 @@ impl Heap {
     pub fn attach(&self) -> Mutator {
         let core = self.core();
         core.check_not_in_user_code("Heap::attach");
+        let asked = twin::is(Twin::MailAskedFirst) && core.mail.waits_for(thread_token());
         let state = core.registry.attach(|mut command| {
             let inside = core.state_of_thread(std::ptr::null());
             if let Some((inside, _)) = inside
@@ -120,7 +122,7 @@ impl Heap {
             state
         });
         // Now that whoever sends a letter finds this mutator to tell: what was sent before.
-        if core.mail.waits_for(state.thread_token) {
+        if asked || !twin::is(Twin::MailAskedFirst) && core.mail.waits_for(state.thread_token) {
             state.flags.fetch_or(MAIL, Ordering::Relaxed);
         }
         Mutator::new(state, self.clone())

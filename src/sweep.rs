@@ -202,6 +202,9 @@ impl Core {
                 }
                 if info.local_drop {
                     stay |= bit;
+                    if twin::is(Twin::OwnerToldFirst) {
+                        self.tell_owner(owner);
+                    }
                     self.mail.send(
                         owner,
                         Letter {
@@ -219,7 +222,7 @@ impl Core {
             span.set_taken_bits(word, stay);
         }
         core::mem::drop(scope);
-        if info.local_drop && found.taken > found.live {
+        if info.local_drop && found.taken > found.live && !twin::is(Twin::OwnerToldFirst) {
             self.tell_owner(owner);
         }
         found
@@ -254,8 +257,13 @@ impl Core {
         if self.in_user_code() {
             return;
         }
-        state.flags.fetch_and(!MAIL, Ordering::Relaxed);
+        if !twin::is(Twin::ToldForgotten) {
+            state.flags.fetch_and(!MAIL, Ordering::Relaxed);
+        }
         self.run_mail_of(state.thread_token);
+        if twin::is(Twin::ToldForgotten) {
+            state.flags.fetch_and(!MAIL, Ordering::Relaxed);
+        }
     }
 
     /// Runs the destructors that wait for the current thread, whose token is `owner`.

@@ -86,7 +86,7 @@ impl Core {
         let alone = self
             .registry
             .all(|mate| core::ptr::eq(mate, state) || mate.thread != state.thread);
-        if alone || !command.boundary {
+        if alone || !command.boundary || twin::is(Twin::MateTurnsAlone) {
             let held = state.gate.hold();
             if held {
                 state.adopt(self, command, true);

@@ -10,9 +10,9 @@ use std::sync::{Arc, Weak};
 
 use crate::heap::span::{ZOMBIE, mark_of};
 use crate::heap::type_info::DropFn;
-use crate::sync::Mutex;
 use crate::sync::atomic::Ordering;
 use crate::sync::plain::AtomicU64;
+use crate::sync::{Mutex, thread_local};
 
 /// A dead object that waits for its destructor.
 #[derive(Clone, Copy)]
@@ -115,9 +115,17 @@ struct Own {
 // The one piece of process-wide state: thread identities are process-wide, and `ThreadId` has no number.
 static NEXT_TOKEN: AtomicU64 = AtomicU64::new(1);
 
+impl Own {
+    fn new() -> Self {
+        Own {
+            token: NEXT_TOKEN.fetch_add(1, Ordering::Relaxed),
+            alive: Arc::new(()),
+        }
+    }
+}
+
 thread_local! {
-    static OWN: Own =
-        Own { token: NEXT_TOKEN.fetch_add(1, Ordering::Relaxed), alive: Arc::new(()) };
+    static OWN: Own = Own::new();
 }
 
 /// A number for the current thread that no other thread of the process gets.

@@ -272,6 +272,7 @@ pub(super) fn models() -> Vec<Model> {
 pub(super) const TWINS: &[Caught] = &[
     ("mates, entered inside, hybrid", Twin::InnerStaysBehind),
     ("mates, attached inside, hybrid", Twin::AttachedIsAhead),
+    ("mates, attached inside, hybrid", Twin::MateTurnsAlone),
     ("mates, second arming", Twin::AttachedScansAhead),
     ("mates, final stop", Twin::InnerStaysBehind),
     ("leak before the final stop", Twin::LeakSeenLate),

@@ -20,6 +20,7 @@ mod objects;
 mod cell;
 mod helper;
 mod locks;
+mod mail;
 mod mates;
 mod panic;
 mod pool;

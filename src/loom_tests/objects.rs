@@ -3,6 +3,8 @@
 use core::cell::Cell;
 
 use super::harness;
+use crate::sync::thread::{self, ThreadId};
+use crate::sync::watched::violation;
 use crate::sync::witness::Witness;
 use crate::{Gc, GcCell, GcMutex, GcOnceCell, GcRefCell, GcRwLock, GcSlot, GcWeak, Trace, Tracer};
 
@@ -33,6 +35,37 @@ impl Drop for Stamp {
     fn drop(&mut self) {
         self.object.write();
         harness::note_freed(self.number);
+    }
+}
+
+/// An object whose destructor must run on the thread that made it.
+pub(super) struct AtHome {
+    home: ThreadId,
+    _stamp: Stamp,
+}
+
+// SAFETY: no pointers.
+unsafe impl Trace<'_> for AtHome {
+    const NEEDS_TRACE: bool = false;
+    const DROP_IS_SEND: bool = false;
+
+    fn trace(&self, _: &mut Tracer<'_>) {}
+}
+
+impl AtHome {
+    pub(super) fn new(number: usize) -> Self {
+        AtHome {
+            home: thread::current().id(),
+            _stamp: Stamp::new(number),
+        }
+    }
+}
+
+impl Drop for AtHome {
+    fn drop(&mut self) {
+        if thread::current().id() != self.home {
+            violation("a destructor has run abroad".to_owned());
+        }
     }
 }
 

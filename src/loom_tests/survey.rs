@@ -4,7 +4,9 @@
 use std::time::Instant;
 
 use super::harness::{Caught, Model};
-use super::{cell, helper, locks, mates, panic, pool, publish, root, slot, span, table, weak};
+use super::{
+    cell, helper, locks, mail, mates, panic, pool, publish, root, slot, span, table, weak,
+};
 use crate::sync::relax;
 use crate::sync::twin::Twin;
 
@@ -15,6 +17,7 @@ fn models() -> Vec<Model> {
         publish::models(),
         helper::models(),
         locks::models(),
+        mail::models(),
         mates::models(),
         panic::models(),
         pool::models(),
@@ -37,6 +40,7 @@ const TWINS: &[&[Caught]] = &[
     slot::TWINS,
     span::TWINS,
     locks::TWINS,
+    mail::TWINS,
     mates::TWINS,
     panic::TWINS,
     pool::TWINS,

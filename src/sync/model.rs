@@ -29,6 +29,12 @@ macro_rules! model_thread_local {
             static $name: $type = $init;
         }
     };
+    ($(#[$attr:meta])* static $name:ident: $type:ty = $init:expr;) => {
+        loom::thread_local! {
+            $(#[$attr])*
+            static $name: $type = $init;
+        }
+    };
 }
 pub(crate) use model_thread_local as thread_local;
 

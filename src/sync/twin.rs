@@ -85,6 +85,14 @@ twins! {
     MarkerBeforeBlock,
     /// A mutator detaches without saying that it leaked a guard.
     DetachForgetsLeak,
+    /// The thread that has to run a destructor is told before it can find it.
+    OwnerToldFirst,
+    /// A thread that has looked for its destructors forgets that it was told meanwhile.
+    ToldForgotten,
+    /// A new mutator asks for destructors that wait before it can be told.
+    MailAskedFirst,
+    /// A mutator that is outside turns while another of its thread is inside.
+    MateTurnsAlone,
     /// A panic of a `trace` in a marker does not abandon the cycle.
     PanicForgotten,
     /// A panic of a `trace` in a barrier does not abandon the cycle.
