@@ -122,9 +122,9 @@ impl Client for Core {
                 break (outcome, ready);
             }
         };
-        if let Some(mut marker) = marker {
+        if let Some(marker) = marker {
             // Others mark for this cycle while this thread is elsewhere.
-            self.retire_marker(&mut marker);
+            self.retire_marker(marker);
         }
         match outcome {
             Some(Advance::Progress) => Next::Again,
@@ -243,8 +243,8 @@ impl Core {
                 break outcome;
             }
         };
-        if let Some(mut marker) = marker {
-            self.retire_marker(&mut marker);
+        if let Some(marker) = marker {
+            self.retire_marker(marker);
         }
         Some(outcome)
     }
@@ -293,9 +293,9 @@ impl Core {
         let mut driver = self.driver.try_lock()?;
         let outcome = self.advance(&mut driver, marker, self.slice());
         if outcome != Advance::Progress
-            && let Some(mut marker) = marker.take()
+            && let Some(marker) = marker.take()
         {
-            self.retire_marker(&mut marker);
+            self.retire_marker(marker);
         }
         Some(outcome)
     }

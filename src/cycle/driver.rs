@@ -451,9 +451,9 @@ impl Core {
         d.stage = Stage::Clear;
     }
 
-    /// A `trace` panicked: nobody marks any more, and nothing will be freed.
+    /// The cycle is abandoned: nobody marks any more, and nothing will be freed.
     fn give_up_marking(&self, d: &mut Driver, marker: &mut Option<Marker>) -> Advance {
-        if let Some(marker) = marker {
+        if let Some(marker) = marker.take() {
             self.retire_marker(marker);
         }
         self.worklist.clear_blocks();

@@ -77,8 +77,8 @@ impl Core {
                     break;
                 }
             }
-            if let Some(mut marker) = marker {
-                self.retire_marker(&mut marker);
+            if let Some(marker) = marker {
+                self.retire_marker(marker);
             }
             // A busy cell may be a marker's, which the stop does not hold: taken from it, the cell would be called scanned, and written,
             // while that marker reads. Nobody becomes active meanwhile: the list is empty, and only we could push.
@@ -106,7 +106,7 @@ impl Core {
         self.worklist.open();
         let mut marker = None;
         while matches!(self.mark_some(&mut marker, u64::MAX), Marking::Progress) {}
-        if let Some(marker) = &mut marker {
+        if let Some(marker) = marker {
             self.retire_marker(marker);
         }
         self.marking_over(d);

@@ -62,7 +62,10 @@ impl Core {
 
     fn mark_and_count(&self, slot: &mut Option<Marker>, budget: u64, marked: &mut u64) -> Marking {
         let mut marker = match slot.take() {
-            Some(marker) => marker,
+            Some(marker) => {
+                debug_assert!(marker.active && marker.epoch == self.epoch_of_cycle());
+                marker
+            }
             None => {
                 let early = twin::is(Twin::MarkerBeforeBlock).then(|| self.new_marker(self.meet()));
                 match self.worklist.take(false) {
@@ -96,7 +99,7 @@ impl Core {
                 }
                 marker.forget();
                 marker.active &= !twin::is(Twin::ActiveAfterPanic);
-                self.retire_marker(&mut marker);
+                self.retire_marker(marker);
                 if late {
                     self.abandon_cycle(None);
                 }
@@ -104,7 +107,7 @@ impl Core {
             }
         };
         if self.abandon.load(Ordering::Relaxed) {
-            self.retire_marker(&mut marker);
+            self.retire_marker(marker);
             return Marking::Progress;
         }
         *marked = marker.bytes;
@@ -116,20 +119,21 @@ impl Core {
         if marker.refill(&self.worklist) {
             *slot = Some(marker);
         } else {
-            self.retire_marker(&mut marker);
+            self.retire_marker(marker);
         }
         Marking::Progress
     }
 
-    /// Takes a marker out of work: its edges go back to the worklist, its counts to the heap's.
-    pub(crate) fn retire_marker(&self, marker: &mut Marker) {
+    /// Takes a marker out of work: its edges go back to the worklist, its counts to the heap's. It is gone then: its epoch is
+    /// that of a cycle which may end now.
+    pub(crate) fn retire_marker(&self, mut marker: Marker) {
         if !twin::is(Twin::DeferredForgotten) {
-            self.defer(marker);
+            self.defer(&mut marker);
         }
         if !twin::is(Twin::EdgesForgotten) {
             marker.give_up(&self.worklist);
         }
-        self.report(marker);
+        self.report(&mut marker);
         if core::mem::take(&mut marker.active) {
             let empty = marker.is_empty() && marker.deferred.is_empty();
             debug_assert!(empty, "a marker that counts no more has work");
@@ -169,7 +173,7 @@ impl Core {
             self.abandon_cycle(Some(panic));
             marker.forget();
         }
-        self.retire_marker(&mut marker);
+        self.retire_marker(marker);
         true
     }
 
@@ -226,8 +230,8 @@ impl Core {
             }
         }
         self.worklist.set_hungry(false);
-        if let Some(mut marker) = marker {
-            self.retire_marker(&mut marker);
+        if let Some(marker) = marker {
+            self.retire_marker(marker);
         }
         done
     }
@@ -266,9 +270,52 @@ impl Core {
             }
         }
         self.worklist.set_hungry(false);
-        if let Some(mut marker) = marker {
-            self.retire_marker(&mut marker);
+        if let Some(marker) = marker {
+            self.retire_marker(marker);
         }
         more
+    }
+}
+
+#[cfg(all(test, not(tricolor_loom)))]
+mod tests {
+    use crate::cycle::driver::Advance;
+    use crate::sync::atomic::Ordering;
+    use crate::{Barrier, Gc, Heap, Root, Rootable, Trace};
+
+    #[derive(Trace)]
+    #[trace(crate = crate)]
+    struct Link<'gc>(Option<Gc<'gc, Self>>);
+
+    /// A thread drives from one cycle into the next, which has been asked for: what it marked with for the first, which was abandoned
+    /// in the middle of its marking, must not mark for the second, for which all that the first has found counts as not found.
+    #[test]
+    fn the_cycle_after_an_abandoned_one_has_markers_of_its_own() {
+        const LINKS: u64 = 1000;
+        for barrier in [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid] {
+            let heap = Heap::builder().barrier(barrier).marker_threads(0);
+            let heap = heap.build().unwrap();
+            let _list: Root<Rootable![Link<'_>]> = heap.attach().enter(|mc| {
+                let last = Gc::new(mc, Link(None));
+                let list = (1..LINKS).fold(last, |list, _| Gc::new(mc, Link(Some(list))));
+                Root::new(mc, list)
+            });
+            let core = heap.core();
+            let mut driver = core.driver.lock();
+            let mut marker = None;
+            core.wanted.store(1, Ordering::Relaxed);
+            while marker.is_none() {
+                assert!(core.advance(&mut driver, &mut marker, 64) != Advance::Idle);
+            }
+            core.abandon_cycle(None);
+            core.wanted.store(2, Ordering::Relaxed);
+            while core.advance(&mut driver, &mut marker, 64) != Advance::Idle {}
+            drop(driver);
+            let stats = heap.stats();
+            let (cycles, abandoned) = (stats.cycles, stats.cycles_abandoned);
+            assert_eq!((cycles, abandoned, stats.objects_freed), (2, 1, 0));
+            let marked = core.counters.objects_marked.load(Ordering::Relaxed);
+            assert_eq!(marked, LINKS, "{barrier}");
+        }
     }
 }

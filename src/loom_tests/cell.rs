@@ -228,8 +228,8 @@ fn set_aside_late() {
     for _ in 0..2 {
         let mut marker = None;
         let _ = heap.core().mark_some(&mut marker, u64::MAX);
-        if let Some(mut marker) = marker {
-            heap.core().retire_marker(&mut marker);
+        if let Some(marker) = marker {
+            heap.core().retire_marker(marker);
         }
         thread::yield_now();
     }
@@ -256,8 +256,8 @@ fn set_aside_and_scanned() {
     let marker = spawn(move || {
         let mut marker = None;
         let _ = marked.core().mark_some(&mut marker, u64::MAX);
-        if let Some(mut marker) = marker {
-            marked.core().retire_marker(&mut marker);
+        if let Some(marker) = marker {
+            marked.core().retire_marker(marker);
         }
     });
     main.enter(|mc| {

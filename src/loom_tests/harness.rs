@@ -279,7 +279,7 @@ pub(super) fn drive(heap: &Heap, until: impl Fn(&Core) -> bool) {
         if outcome != Advance::Progress
             && let Some(mut marker) = marker.take()
         {
-            core.retire_marker(&mut marker);
+            core.retire_marker(marker);
         }
         drop(driver);
         match outcome {
@@ -288,8 +288,8 @@ pub(super) fn drive(heap: &Heap, until: impl Fn(&Core) -> bool) {
             Advance::Idle => break,
         }
     }
-    if let Some(mut marker) = marker {
-        core.retire_marker(&mut marker);
+    if let Some(marker) = marker {
+        core.retire_marker(marker);
     }
 }
 

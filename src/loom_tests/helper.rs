@@ -128,8 +128,8 @@ fn come_late() {
     let helper = spawn(move || {
         let mut marker = None;
         let _ = helped.core().mark_some(&mut marker, u64::MAX);
-        if let Some(mut marker) = marker {
-            helped.core().retire_marker(&mut marker);
+        if let Some(marker) = marker {
+            helped.core().retire_marker(marker);
         }
     });
     finish(&heap);

@@ -87,8 +87,8 @@ fn upgrade_and_take(barrier: Barrier) {
         let mut marker = None;
         thread::yield_now();
         let _ = helped.core().mark_some(&mut marker, u64::MAX);
-        if let Some(mut marker) = marker {
-            helped.core().retire_marker(&mut marker);
+        if let Some(marker) = marker {
+            helped.core().retire_marker(marker);
         }
     });
     thread::yield_now();

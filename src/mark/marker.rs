@@ -87,7 +87,7 @@ impl Rest {
 /// One who marks: a marker thread, or a mutator that assists.
 pub(crate) struct Marker {
     pub(crate) tracer: Tracer<'static>,
-    epoch: Epoch,
+    pub(crate) epoch: Epoch,
     /// A ring: `queued` edges from `first` on.
     fifo: [usize; DEPTH],
     first: usize,

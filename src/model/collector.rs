@@ -94,7 +94,7 @@ impl Collector {
 
     fn retire(&mut self) {
         if let Some(mut marker) = self.marker.take() {
-            self.heap.core().retire_marker(&mut marker);
+            self.heap.core().retire_marker(marker);
         }
     }
 
