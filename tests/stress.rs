@@ -3,13 +3,15 @@
 
 mod common;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{BARRIERS, Drops, Random, Token};
+use common::{BARRIERS, CONCURRENT, Drops, Random, Token};
 use tricolor_gc::{
     Gc, GcCell, GcMutex, GcRefCell, GcSlot, GcWeak, Heap, Mutation, Root, Rootable, StressConfig,
-    Trace,
+    Trace, Tracer,
 };
 
 /// A node for one thread: all kinds of places, in place and behind a `Box`.
@@ -242,5 +244,77 @@ fn random_graphs_under_stress() {
                 assert_eq!(drops.count(), made, "what is dead was dropped, and once");
             }
         }
+    }
+}
+
+/// Panics now and then when it is traced, which abandons the cycle.
+struct Bomb(AtomicUsize);
+
+// SAFETY: no pointers.
+unsafe impl Trace<'_> for Bomb {
+    const DROP_IS_SEND: bool = true;
+
+    fn trace(&self, _: &mut Tracer<'_>) {
+        if self.0.fetch_add(1, Ordering::Relaxed) % 3 == 1 {
+            resume_unwind(Box::new("a bomb"));
+        }
+    }
+}
+
+/// One of many lists, each replaced as a whole, some with a bomb.
+#[derive(Trace)]
+struct Link<'gc> {
+    number: usize,
+    next: Option<Gc<'gc, Link<'gc>>>,
+    bomb: Option<Gc<'gc, Bomb>>,
+}
+
+type Lists = Root<Rootable!['gc => [GcSlot<Option<Gc<'gc, Link<'gc>>>>]]>;
+
+fn list<'gc>(mc: &Mutation<'gc>, index: usize) -> Gc<'gc, Link<'gc>> {
+    let end = None;
+    let bomb = index.is_multiple_of(100);
+    let bomb = bomb.then(|| Gc::new(mc, Bomb(AtomicUsize::new(index / 100))));
+    let add = |next, number| Some(Gc::new(mc, Link { number, next, bomb }));
+    (0..100).fold(end, add).expect("a list")
+}
+
+/// Threads ask for cycles all the time, so that one is wanted when another is abandoned. What roots reach stays.
+#[test]
+fn cycles_that_are_abandoned_among_others() {
+    const TURNS: usize = 300;
+    for barrier in CONCURRENT {
+        let heap = common::heap(barrier, 2);
+        let mut mutator = heap.attach();
+        let root: Lists = mutator.enter(|mc| {
+            let lists = Gc::slice_from_fn(mc, 500, |index| GcSlot::new(Some(list(mc, index))));
+            Root::new(mc, lists)
+        });
+        let ask = || {
+            (0..TURNS).for_each(|_| drop(catch_unwind(AssertUnwindSafe(|| heap.collect()))));
+        };
+        thread::scope(|scope| {
+            let threads = [0, 1].map(|_| scope.spawn(ask));
+            let mut turn = 0;
+            while !threads.iter().all(thread::ScopedJoinHandle::is_finished) {
+                turn += 1;
+                mutator.enter(|mc| {
+                    for (index, slot) in root.get(mc).iter().enumerate() {
+                        let links = core::iter::successors(slot.get(), |link| link.next);
+                        let numbers = links.map(|link| link.number);
+                        assert!(numbers.eq((0..100).rev()), "{barrier}");
+                        if (index + turn) % 10 == 0 {
+                            slot.set(mc, Some(list(mc, index)));
+                        }
+                    }
+                });
+                thread::yield_now();
+            }
+            for thread in threads {
+                thread.join().unwrap();
+            }
+        });
+        let stats = heap.stats();
+        assert!(stats.cycles_abandoned > 0, "{barrier}: {stats}");
     }
 }
