@@ -272,21 +272,35 @@ impl<'gc, T: ?Sized> Gc<'gc, T> {
 #[macro_export]
 macro_rules! gc_unsize {
     ($gc:expr => $target:ty) => {
-        $crate::Gc::__unsize::<$target>($gc, |reference| reference)
+        $crate::Gc::__unsize::<$target>($gc, |whole| whole)
     };
 }
 
+/// An object as a whole. A reference to one coerces by unsizing only: it does not dereference, and nobody else can make one. (A
+/// reference to the value would coerce to whatever the value's `Deref` says, of another object perhaps: the last field of the
+/// object before has the same address if it is of no size.)
+#[doc(hidden)]
+#[repr(transparent)]
+pub struct Whole<T: ?Sized>(T);
+
 impl<'gc, T: ?Sized> Gc<'gc, T> {
-    /// The implementation of [`gc_unsize!`](crate::gc_unsize). The closure must return its argument, which the address shows.
+    /// The implementation of [`gc_unsize!`](crate::gc_unsize). The closure must return its argument, which the address shows: no
+    /// two objects have the same.
     #[doc(hidden)]
-    pub fn __unsize<U: ?Sized>(this: Self, coerce: impl FnOnce(&'gc T) -> &'gc U) -> Gc<'gc, U> {
-        let target = coerce(Gc::as_ref(this));
+    pub fn __unsize<U: ?Sized>(
+        this: Self,
+        coerce: impl FnOnce(&'gc Whole<T>) -> &'gc Whole<U>,
+    ) -> Gc<'gc, U> {
+        let object: *const T = Gc::as_ref(this);
+        // SAFETY: the object may be read until the end of `'gc`, as `as_ref` says, and `Whole` has the layout of its field.
+        let whole = unsafe { &*(object as *const Whole<T>) };
+        let target = coerce(whole);
         assert!(
-            core::ptr::addr_eq(target, this.pointer.as_ptr()),
+            core::ptr::addr_eq(target, object),
             "a coercion keeps the address"
         );
         Gc {
-            pointer: NonNull::from(target),
+            pointer: NonNull::from(&target.0),
             brand: PhantomData,
             target: PhantomData,
         }

@@ -108,8 +108,9 @@ fn a_coercion_to_another_object_is_refused() {
             let (dog, fish) = (Dog(String::from("Rex")), Fish);
             let (dog, fish) = (Gc::new(mc, dog), Gc::new(mc, fish));
             let text = panic_message(|| {
-                let other: &Fish = Gc::as_ref(fish);
-                Gc::__unsize::<dyn Named>(dog, |_| other);
+                let mut other = None;
+                Gc::__unsize::<dyn Named>(fish, |whole| *other.insert(whole));
+                Gc::__unsize::<dyn Named>(dog, |_| other.expect("the fish"));
             });
             assert_eq!(text, "a coercion keeps the address");
         });
