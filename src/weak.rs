@@ -163,9 +163,12 @@ impl<'gc, T: ?Sized> GcWeak<'gc, T> {
         address == 0 || (mc.state().barrier_on() && mc.is_lost(address))
     }
 
-    /// Whether the two point, or pointed, at the same object.
+    /// Whether the two point at the same object. Of one that is dead only copies of one weak pointer know this: it is the same as
+    /// no other, whatever was made in its place.
     pub fn ptr_eq(a: Self, b: Self) -> bool {
-        core::ptr::addr_eq(a.pointer.as_ptr(), b.pointer.as_ptr())
+        let lives = |weak: Self| weak.weak_box().address.load(Ordering::Acquire) != 0;
+        a.target == b.target
+            || (core::ptr::addr_eq(a.pointer.as_ptr(), b.pointer.as_ptr()) && lives(a) && lives(b))
     }
 }
 

@@ -187,6 +187,9 @@ fn a_handle_that_outlives_its_heap_is_inert() {
         let other = Heap::new();
         let mut mutator = other.attach();
         let again = root.clone();
+        assert!(Root::ptr_eq(&root, &again));
+        let new = token_root(&mut mutator, &drops);
+        assert!(!Root::ptr_eq(&root, &new), "{barrier}");
         mutator.enter(|mc| {
             assert!(root.try_get(mc).is_none());
             assert!(again.try_get(mc).is_none());

@@ -123,6 +123,26 @@ fn copies_compare_by_their_target() {
     });
 }
 
+/// A table of weak pointers must not take an object for one that was in its place.
+#[test]
+fn a_weak_pointer_to_a_dead_object_is_the_same_as_none_to_its_successor() {
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let old: Root<Rootable![GcWeak<'_, [u64; 32]>]> = mutator.enter(|mc| {
+            let object = Gc::new(mc, [0_u64; 32]);
+            Root::new(mc, Gc::new(mc, Gc::downgrade(object, mc)))
+        });
+        mutator.collect();
+        mutator.enter(|mc| {
+            let old = *old.get(mc);
+            assert!(old.is_dead(mc) && GcWeak::ptr_eq(old, old));
+            let news = (0..1000).map(|_| Gc::downgrade(Gc::new(mc, [0_u64; 32]), mc));
+            let same = news.filter(|&new| GcWeak::ptr_eq(old, new)).count();
+            assert_eq!(same, 0, "{}", heap.barrier());
+        });
+    }
+}
+
 /// The target is reachable weakly only, and unmarked, when it is upgraded in the middle of the marking.
 #[test]
 fn an_upgrade_while_marking_keeps_the_object_for_the_cycle() {

@@ -136,8 +136,10 @@ impl<R: ?Sized + for<'a> Rootable<'a>> Root<R> {
     }
 
     /// Whether the two keep the same object alive.
+    /// (Or kept, of a heap that is gone.)
     pub fn ptr_eq(a: &Self, b: &Self) -> bool {
-        core::ptr::addr_eq(a.pointer.as_ptr(), b.pointer.as_ptr())
+        // A heap may lie where one lay that is gone.
+        a.heap_id() == b.heap_id() && core::ptr::addr_eq(a.pointer.as_ptr(), b.pointer.as_ptr())
     }
 
     /// A number that identifies the heap that the handle belongs to, among all of the process.
