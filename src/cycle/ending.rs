@@ -1,6 +1,5 @@
 //! The end of a cycle: Insertion's final stop, weak references, barriers off, sweep, and the figures.
 
-use std::io::Write;
 use std::time::Instant;
 
 use super::command::{Colour, Mode};
@@ -223,8 +222,7 @@ impl Core {
         d.stage = Stage::Idle;
         self.set_phase(Phase::Idle);
         if self.config.trace {
-            // Nobody may be reading any more, which is no reason to panic.
-            let _ = writeln!(std::io::stderr(), "{}", d.cycle);
+            d.cycle.print();
         }
         let mut status = self.status.lock();
         status.completed = d.cycle.cycle;
