@@ -301,3 +301,40 @@ fn destructors_that_wait_run_where_a_mutator_goes() {
         assert_eq!(count.get(), 10, "{}", heap.barrier());
     }
 }
+
+/// Makes objects of its own in a heap of its own when it goes, and counts how many are dropped.
+struct WorksLate(Option<Arc<Mutex<usize>>>);
+
+impl Drop for WorksLate {
+    fn drop(&mut self) {
+        let Some(dropped) = self.0.take() else { return };
+        let count = Rc::new(Cell::new(0));
+        let heap = quiet_heap(CONCURRENT[0]);
+        for _ in 0..2 {
+            make_at_home(&mut heap.attach(), &count);
+        }
+        let mut mutator = heap.attach();
+        mutator.collect();
+        make_at_home(&mut mutator, &count);
+        drop((mutator, heap));
+        *dropped.lock().unwrap() = count.get();
+    }
+}
+
+thread_local! {
+    static WORKS_LATE: RefCell<WorksLate> = const { RefCell::new(WorksLate(None)) };
+}
+
+/// The thread is the same all the time, whatever of it has gone.
+#[test]
+fn a_thread_that_ends_drops_what_it_made_while_it_ends() {
+    let dropped = Arc::new(Mutex::new(0));
+    let late = dropped.clone();
+    let thread = thread::spawn(move || {
+        // The first to be used is the last to go.
+        WORKS_LATE.with(|works| works.borrow_mut().0 = Some(late));
+        make_at_home(&mut Heap::new().attach(), &Rc::default());
+    });
+    thread.join().unwrap();
+    assert_eq!(*dropped.lock().unwrap(), 30);
+}

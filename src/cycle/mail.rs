@@ -4,6 +4,7 @@
 //! the mailbox of the owner thread. The owner empties its box at its boundaries. When the thread has ended nobody
 //! does; the objects are counted as leaked.
 
+use core::cell::Cell;
 use std::collections::HashMap;
 // Thread lifetimes, no protocol of ours.
 use std::sync::{Arc, Weak};
@@ -55,9 +56,7 @@ impl Mail {
     /// The current thread makes objects in this heap.
     pub(crate) fn register_thread(&self) -> u64 {
         let token = thread_token();
-        let alive = OWN
-            .try_with(|own| Arc::downgrade(&own.alive))
-            .unwrap_or_default();
+        let alive = ALIVE.try_with(Arc::downgrade).unwrap_or_default();
         let mut boxes = self.0.lock();
         if boxes.all.len() >= 2 * boxes.used.max(FEW) {
             boxes.all.retain(|_, letterbox| !letterbox.is_abandoned());
@@ -106,33 +105,27 @@ impl Mail {
     }
 }
 
-/// What identifies a thread while it lives.
-struct Own {
-    token: u64,
-    alive: Arc<()>,
-}
-
 // The one piece of process-wide state: thread identities are process-wide, and `ThreadId` has no number.
 static NEXT_TOKEN: AtomicU64 = AtomicU64::new(1);
 
-impl Own {
-    fn new() -> Self {
-        Own {
-            token: NEXT_TOKEN.fetch_add(1, Ordering::Relaxed),
-            alive: Arc::new(()),
-        }
-    }
+thread_local! {
+    /// The number of the thread, or 0. Without a destructor: those of other thread-locals may ask for it, whenever they run.
+    static TOKEN: Cell<u64> = const { Cell::new(0) };
 }
 
 thread_local! {
-    static OWN: Own = Own::new();
+    /// Goes with the thread.
+    static ALIVE: Arc<()> = Arc::new(());
 }
 
 /// A number for the current thread that no other thread of the process gets.
 pub(crate) fn thread_token() -> u64 {
-    // In a thread-local destructor that runs after ours: a token that nobody else has, nor this thread again.
-    OWN.try_with(|own| own.token)
-        .unwrap_or_else(|_| NEXT_TOKEN.fetch_add(1, Ordering::Relaxed))
+    TOKEN.with(|token| {
+        if token.get() == 0 {
+            token.set(NEXT_TOKEN.fetch_add(1, Ordering::Relaxed));
+        }
+        token.get()
+    })
 }
 
 #[cfg(test)]
