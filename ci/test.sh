@@ -41,7 +41,8 @@ for name in "${steps[@]}"; do
         fmt) step 'formatting' cargo fmt --all --check ;;
         clippy)
             step 'lints' cargo clippy --workspace --all-targets -- -D warnings
-            step 'lints, with the verifier' cargo clippy --all-targets --features verify -- -D warnings ;;
+            step 'lints, with the verifier' cargo clippy --all-targets --features verify -- -D warnings
+            step 'lints, without the derive' cargo clippy --no-default-features -- -D warnings ;;
         test) step 'unit, integration, compile-fail and documentation tests' timeout 900 cargo test --workspace
               step 'tests that speed makes strict' timeout 600 cargo test --release --test cycles ;;
         verify) step 'stress and model tests, with the verifier after each cycle' \

@@ -79,6 +79,7 @@ pub use mutator::{Mutation, Mutator, StepStatus};
 pub use root::{Root, Rootable};
 pub use stats::{CycleStats, HeapStats};
 pub use trace::{Static, Trace, Tracer};
+#[cfg(feature = "derive")]
 pub use tricolor_gc_derive::Trace;
 pub use weak::GcWeak;
 

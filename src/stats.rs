@@ -62,7 +62,7 @@ pub struct CycleStats {
     pub weak_cleared: u64,
     /// Marker threads (0: the mutators marked).
     pub markers: usize,
-    /// The cycle was abandoned because a `trace` panicked; nothing was freed.
+    /// The cycle was abandoned because a `trace` panicked or, under Insertion, a guard was leaked; nothing was freed.
     pub abandoned: bool,
 }
 
@@ -138,7 +138,7 @@ pub struct HeapStats {
     pub mutators: usize,
     /// Cycles completed.
     pub cycles: u64,
-    /// Cycles abandoned because a `trace` panicked.
+    /// Cycles that were abandoned; see [`CycleStats::abandoned`].
     pub cycles_abandoned: u64,
     /// Stops of all cycles.
     pub stops: u64,

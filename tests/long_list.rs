@@ -187,3 +187,22 @@ fn an_array_of_nothing_is_marked_at_once() {
         assert_eq!(mutator.enter(|mc| root.get(mc).len()), usize::MAX);
     }
 }
+
+/// By a type that says it holds pointers, for all the derive knows.
+#[derive(Trace, Clone, Copy)]
+struct Hole<'gc>(#[trace(recursive)] [Gc<'gc, u8>; 0]);
+
+#[test]
+fn holders_of_what_has_no_size_are_marked_at_once() {
+    type Holes = Rootable!['gc => ([Hole<'gc>; usize::MAX], Vec<Hole<'gc>>)];
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let root: Root<Holes> = mutator.enter(|mc| {
+            let array = [Hole([]); usize::MAX];
+            let holes = (array, array.to_vec());
+            Root::new(mc, Gc::new(mc, holes))
+        });
+        mutator.collect();
+        assert_eq!(mutator.enter(|mc| root.get(mc).1.len()), usize::MAX);
+    }
+}

@@ -359,6 +359,19 @@ fn a_full_heap_is_a_runtime_error() {
 }
 
 #[test]
+fn a_string_that_does_not_fit_is_a_runtime_error() {
+    let source = "
+        var text = \"text\";
+        while (true) text = text + text;";
+    for barrier in BARRIERS {
+        let builder = Heap::builder().barrier(barrier).max_heap(16 << 20);
+        let (_, result) = run(builder, source);
+        let message = "Out of memory.\n[line 3] in script\n".to_string();
+        assert_eq!(result, Err(Error::Runtime(message)), "{barrier}");
+    }
+}
+
+#[test]
 fn garbage_does_not_fill_a_small_heap() {
     let source = "
         class Node { init(next) { this.next = next; } }

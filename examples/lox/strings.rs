@@ -1,6 +1,6 @@
 //! Interning: one object for each text. The table holds its strings weakly, so a text that nothing else refers to goes.
 
-use tricolor_gc::{Gc, GcWeak, Mutation, Trace};
+use tricolor_gc::{AllocError, Gc, GcWeak, Mutation, Trace};
 
 use super::object::LoxString;
 
@@ -28,8 +28,12 @@ impl<'gc> Strings<'gc> {
         }
     }
 
-    /// The string with this text.
-    pub(crate) fn intern(&mut self, mc: &Mutation<'gc>, text: &str) -> Gc<'gc, LoxString<'gc>> {
+    /// The string with this text, if there is room.
+    pub(crate) fn intern(
+        &mut self,
+        mc: &Mutation<'gc>,
+        text: &str,
+    ) -> Result<Gc<'gc, LoxString<'gc>>, AllocError> {
         let hash = hash(text.as_bytes());
         let mask = self.entries.len() - 1;
         let mut index = hash as usize & mask;
@@ -38,17 +42,12 @@ impl<'gc> Strings<'gc> {
                 && let Some(string) = entry.string.upgrade(mc)
                 && *string.text == *text
             {
-                return string;
+                return Ok(string);
             }
             index = (index + 1) & mask;
         }
-        let string = Gc::new(
-            mc,
-            LoxString {
-                hash,
-                text: Gc::new_str(mc, text),
-            },
-        );
+        let text = Gc::try_new_str(mc, text)?;
+        let string = Gc::try_new(mc, LoxString { hash, text })?;
         self.entries[index] = Some(Entry {
             hash,
             string: Gc::downgrade(string, mc),
@@ -57,7 +56,7 @@ impl<'gc> Strings<'gc> {
         if self.used * 4 > self.entries.len() * 3 {
             self.rebuild(mc);
         }
-        string
+        Ok(string)
     }
 
     /// Drops the dead entries, and makes room for twice the living.

@@ -17,7 +17,7 @@ use std::io::Write;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use tricolor_gc::{Gc, GcRefCell, Mutation, Trace};
+use tricolor_gc::{AllocError, Gc, GcRefCell, Mutation, Trace};
 
 use self::registers::Registers;
 use super::chunk::{Constant, GlobalNames, MAX_SLOTS, Prototype};
@@ -101,7 +101,7 @@ impl<'gc> Vm<'gc> {
     /// A machine with the native functions defined.
     pub(crate) fn new(mc: &Mutation<'gc>, names: &mut GlobalNames) -> Self {
         let mut strings = Strings::new();
-        let init = strings.intern(mc, "init");
+        let init = strings.intern(mc, "init").expect("an empty heap has room");
         let clock = Value::Native(Gc::new(mc, Native { function: clock }));
         let mut globals = vec![Value::Undefined; names.index("clock") as usize];
         globals.push(clock);
@@ -146,7 +146,11 @@ impl<'gc> Vm<'gc> {
     }
 
     fn function(&self, mc: &Mutation<'gc>, from: &Prototype) -> Gc<'gc, Function<'gc>> {
-        let intern = |text: &str| self.intern(mc, text);
+        // A program that does not fit into the heap has not begun, so there is nothing to report it to.
+        let intern = |text: &str| {
+            self.intern(mc, text)
+                .unwrap_or_else(|error| panic!("{error}"))
+        };
         let constant = |constant: &Constant| match constant {
             Constant::Number(number) => Value::number(*number),
             Constant::Text(text) => Value::String(intern(text)),
@@ -173,7 +177,11 @@ impl<'gc> Vm<'gc> {
         Gc::new(mc, function)
     }
 
-    fn intern(&self, mc: &Mutation<'gc>, text: &str) -> Gc<'gc, LoxString<'gc>> {
+    fn intern(
+        &self,
+        mc: &Mutation<'gc>,
+        text: &str,
+    ) -> Result<Gc<'gc, LoxString<'gc>>, AllocError> {
         self.strings.borrow_mut(mc).intern(mc, text)
     }
 

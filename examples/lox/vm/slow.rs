@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use tricolor_gc::{Gc, Trace};
+use tricolor_gc::{AllocError, Gc, Trace};
 
 use super::super::chunk::{Instr, Slot};
 use super::super::object::Class;
@@ -89,7 +89,13 @@ impl<'s, 'gc> Machine<'s, 'gc> {
 
     /// Allocates, or says that the heap is full: once, for a collection; then it is an error.
     pub(super) fn allocate<T: Trace<'gc>>(&mut self, value: T) -> Result<Gc<'gc, T>, Fault> {
-        match Gc::try_new(self.mc, value) {
+        let made = Gc::try_new(self.mc, value);
+        self.made(made)
+    }
+
+    /// As [`allocate`](Self::allocate) says of what it has tried to make.
+    fn made<T>(&self, made: Result<T, AllocError>) -> Result<T, Fault> {
+        match made {
             Ok(object) => {
                 self.collected.set(false);
                 Ok(object)
@@ -136,8 +142,8 @@ impl<'s, 'gc> Machine<'s, 'gc> {
         buffer.clear();
         buffer.push_str(&a.text);
         buffer.push_str(&b.text);
-        self.collected.set(false);
-        r.set(dst, Value::String(self.vm.intern(self.mc, &buffer)));
+        let string = self.made(self.vm.intern(self.mc, &buffer))?;
+        r.set(dst, Value::String(string));
         Ok(())
     }
 

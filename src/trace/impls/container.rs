@@ -22,13 +22,14 @@ unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for Box<T> {
 
 // SAFETY: every element is traced; dropping the slice drops the elements.
 unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for [T] {
-    const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+    // What has no size holds no pointer; of such elements there may be more than anybody could visit.
+    const NEEDS_TRACE: bool = T::NEEDS_TRACE && size_of::<T>() != 0;
     const UNTIED: bool = T::UNTIED;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
-        if T::NEEDS_TRACE {
+        if Self::NEEDS_TRACE {
             for element in self {
                 element.trace(tracer);
             }
@@ -38,7 +39,7 @@ unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for [T] {
 
 // SAFETY: every element is traced; dropping the array drops the elements.
 unsafe impl<'gc, T: Trace<'gc>, const N: usize> Trace<'gc> for [T; N] {
-    const NEEDS_TRACE: bool = T::NEEDS_TRACE && N != 0;
+    const NEEDS_TRACE: bool = <[T]>::NEEDS_TRACE && N != 0;
     const UNTIED: bool = T::UNTIED;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
@@ -55,13 +56,14 @@ macro_rules! sequence {
         // plain memory. Dropping it drops the elements, without calling other methods of theirs, and frees memory with
         // the global allocator.
         unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for $name<T> {
-            const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+            // As for slices.
+            const NEEDS_TRACE: bool = T::NEEDS_TRACE && size_of::<T>() != 0;
             const UNTIED: bool = T::UNTIED;
             const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
             #[inline]
             fn trace(&self, tracer: &mut Tracer<'gc>) {
-                if T::NEEDS_TRACE {
+                if Self::NEEDS_TRACE {
                     for element in self.iter() {
                         element.trace(tracer);
                     }
