@@ -8,6 +8,7 @@
 //! With the feature on, freed slots are also filled with a pattern and looked at before they are used again.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::cycle::core::Core;
 use crate::heap::span::{Epoch, info_at, mark_of, scan_info};
@@ -48,7 +49,17 @@ impl Core {
             if let Some(trace) = info.trace {
                 let pointer = core::ptr::with_exposed_provenance(object);
                 // SAFETY: the type's own function, on a live object, while no mutator runs.
-                unsafe { trace(pointer, slot_size, &mut tracer) };
+                let traced = catch_unwind(AssertUnwindSafe(|| unsafe {
+                    trace(pointer, slot_size, &mut tracer);
+                }));
+                if let Err(panic) = traced {
+                    eprintln!(
+                        "tricolor-gc verifier: a `trace` panicked, this cycle is not verified"
+                    );
+                    // Its destructor may panic in turn.
+                    core::mem::forget(panic);
+                    return;
+                }
             }
         }
     }
