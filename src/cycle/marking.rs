@@ -277,7 +277,7 @@ impl Core {
     }
 }
 
-#[cfg(all(test, not(tricolor_loom)))]
+#[cfg(test)]
 mod tests {
     use crate::cycle::driver::Advance;
     use crate::sync::atomic::Ordering;
