@@ -148,6 +148,25 @@ fn what_is_allocated_while_marking_is_told_apart() {
     }
 }
 
+/// A program that allocates while a cycle marks pays for it by marking.
+#[test]
+fn mutators_mark_for_what_they_allocate() {
+    for barrier in CONCURRENT {
+        let heap = heap(barrier, 0);
+        let mut mutator = heap.attach();
+        let _list: Root<Rootable![Link<'_, ()>]> =
+            mutator.enter(|mc| Root::new(mc, long_list(mc, ())));
+        let mut assisted = 0;
+        for _ in 0..40 {
+            garbage(&mut mutator, 100_000);
+            let cycle = heap.last_cycle().unwrap_or_default();
+            assert!(cycle.bytes_assisted <= cycle.bytes_marked, "{cycle:?}");
+            assisted += cycle.bytes_assisted;
+        }
+        assert!(assisted > 0 && heap.stats().bytes_assisted > 0, "{barrier}");
+    }
+}
+
 #[test]
 fn the_figures_of_a_heap_are_the_sums_of_its_cycles() {
     for barrier in BARRIERS {

@@ -253,6 +253,22 @@ fn arming_releases_the_roots_dropped_before() {
     table.close();
 }
 
+/// The end of a cycle says that drops release at once again.
+#[test]
+fn roots_that_come_and_go_after_a_cycle_take_one_segment() {
+    let heap = crate::Heap::builder().marker_threads(0).build().unwrap();
+    let mut mutator = heap.attach();
+    mutator.collect();
+    mutator.enter(|mc| {
+        for number in 0..10 * SLOTS as u64 {
+            let _: crate::Root<crate::Rootable![u64]> =
+                crate::Root::new(mc, crate::Gc::new(mc, number));
+        }
+    });
+    let segments = heap.core().roots.with_segments(<[_]>::len);
+    assert!(segments <= 2, "{segments} segments for one root at a time");
+}
+
 #[test]
 fn a_mutator_that_detaches_gives_its_slots_back() {
     let heap = crate::Heap::builder().marker_threads(0).build().unwrap();

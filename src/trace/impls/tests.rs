@@ -12,10 +12,20 @@ use super::Static;
 use crate::trace::{Trace, Tracer};
 
 /// Needs tracing and must be dropped on its own thread.
-struct Pinned;
+struct Pinned {
+    _byte: u8,
+}
 
-// SAFETY: it holds nothing; the constants are the cautious ones.
+// SAFETY: it holds no pointer; the constants are the cautious ones.
 unsafe impl<'gc> Trace<'gc> for Pinned {
+    fn trace(&self, _: &mut Tracer<'gc>) {}
+}
+
+/// The same without a byte.
+struct Nothing;
+
+// SAFETY: as above.
+unsafe impl<'gc> Trace<'gc> for Nothing {
     fn trace(&self, _: &mut Tracer<'gc>) {}
 }
 
@@ -47,6 +57,9 @@ fn owners_answer_for_their_content() {
     assert_eq!(constants::<(u8, Vec<String>, [char; 3])>(), LEAF);
     assert_eq!(constants::<HashMap<String, VecDeque<u8>>>(), LEAF);
     assert_eq!(constants::<(u8, Vec<Pinned>)>(), TRACED);
+    assert_eq!(constants::<Vec<Nothing>>(), CONFINED_LEAF);
+    assert_eq!(constants::<[Nothing; 3]>(), CONFINED_LEAF);
+    assert_eq!(constants::<Box<[Nothing]>>(), CONFINED_LEAF);
     assert_eq!(constants::<HashMap<String, Pinned>>(), TRACED);
     assert_eq!(constants::<BTreeMap<Pinned, u8>>(), TRACED);
     assert_eq!(constants::<Result<u8, Pinned>>(), TRACED);
