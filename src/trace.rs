@@ -32,7 +32,7 @@ pub use impls::Static;
 ///    [`Static`] and the derive of a type without parameters go by.
 ///
 /// `trace` may panic: the cycle is abandoned, nothing is freed, and the panic reaches the next `collect`. A barrier that has to trace
-/// what a cell holds panics itself: the write, or the end of a guard; if that guard goes in an unwinding, the process aborts.
+/// what a cell holds panics itself: the write, or the end of a guard, unless that guard goes in an unwinding.
 pub unsafe trait Trace<'gc> {
     /// `false` if no value of the type can hold a pointer into the heap: such values are never traced.
     const NEEDS_TRACE: bool = true;

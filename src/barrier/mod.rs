@@ -23,6 +23,8 @@
 //!
 //! Why these keep every object: `claim` for one cell, `cycle` for the whole.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::cell::claim::ScanWord;
 use crate::cycle::command::{Colour, Mode};
 use crate::cycle::mutator::{BUFFER, MutatorState};
@@ -219,6 +221,16 @@ impl MutatorState {
         }
     }
 
+    /// As [`shade_contents`](Self::shade_contents), in a destructor: one that runs in an unwinding must not panic.
+    fn shade_at_end(&self, trace: impl FnOnce(&mut Tracer<'static>)) {
+        if !std::thread::panicking() {
+            return self.shade_contents(trace);
+        }
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.shade_contents(trace))) {
+            self.core().abandon_cycle(Some(panic));
+        }
+    }
+
     /// A write access to a cell ends.
     #[cold]
     #[inline(never)]
@@ -234,7 +246,7 @@ impl MutatorState {
             AtEnd::ShadeGrey | AtEnd::Shade => {
                 // The mode may have gone to Off at a poll; then there is nothing left to shade for.
                 if self.barrier_on() {
-                    self.shade_contents(trace);
+                    self.shade_at_end(trace);
                 }
             }
             AtEnd::Release => word.unscanned(),

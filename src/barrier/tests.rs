@@ -1,5 +1,8 @@
 //! What the barriers do in each mode: the table of the module header, row by row. No cycle runs: the mutator is told its mode.
 
+use core::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use super::{AtEnd, BUFFER};
 use crate::cell::claim::{Claim, ScanWord};
 use crate::cycle::command::{Colour, Command, Mode};
@@ -7,7 +10,7 @@ use crate::heap::span::mark_of;
 use crate::mark::tracer::Tracer;
 use crate::mutator::Mutation;
 use crate::sync::atomic::Ordering;
-use crate::{Gc, GcRefCell, GcSlot, Heap, Root, Rootable, StepStatus};
+use crate::{Gc, GcMutex, GcRefCell, GcSlot, Heap, Root, Rootable, StepStatus, Trace};
 
 /// An object with a mark of its own.
 type Leaf<'gc> = Gc<'gc, [u64; 4]>;
@@ -276,4 +279,43 @@ fn a_barrier_adopts_no_command() {
         mc.state().poll();
         assert_eq!(seq(), command.seq);
     });
+}
+
+/// Panics when it is traced, once it is lit.
+#[derive(Default)]
+struct Fuse(Cell<bool>);
+
+// SAFETY: no pointers; the flag is its thread's, and no marker runs.
+unsafe impl Trace<'_> for Fuse {
+    fn trace(&self, _: &mut Tracer<'_>) {
+        if self.0.get() {
+            resume_unwind(Box::new("the fuse"));
+        }
+    }
+}
+
+/// Where the end of a guard has to trace what refuses: it panics, but not while its thread is unwinding, which would end the process.
+/// The cycle is abandoned either way, and the next `collect` says why.
+#[test]
+fn a_guard_that_ends_in_an_unwinding_does_not_panic() {
+    for unwinding in [false, true] {
+        in_mode(Mode::Grey, Colour::White, |mc, _| {
+            let cell = Gc::new(mc, GcMutex::new(Fuse::default()));
+            let core = mc.state().core();
+            let panic = catch_unwind(AssertUnwindSafe(|| {
+                let guard = cell.lock(mc);
+                guard.0.set(true);
+                if unwinding {
+                    resume_unwind(Box::new("the program"));
+                }
+            }));
+            let expected = if unwinding { "the program" } else { "the fuse" };
+            let panic = panic.expect_err("a panic");
+            assert_eq!(panic.downcast_ref::<&str>(), Some(&expected));
+            assert!(core.abandon.load(Ordering::Relaxed));
+            let kept = core.status.lock().panic.take();
+            let kept = kept.and_then(|panic| panic.downcast_ref::<&str>().copied());
+            assert_eq!(kept, unwinding.then_some("the fuse"));
+        });
+    }
 }
