@@ -277,7 +277,7 @@ pub(super) fn drive(heap: &Heap, until: impl Fn(&Core) -> bool) {
         let mut driver = core.driver.lock();
         let outcome = core.advance(&mut driver, &mut marker, u64::MAX);
         if outcome != Advance::Progress
-            && let Some(mut marker) = marker.take()
+            && let Some(marker) = marker.take()
         {
             core.retire_marker(marker);
         }

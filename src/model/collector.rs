@@ -93,7 +93,7 @@ impl Collector {
     }
 
     fn retire(&mut self) {
-        if let Some(mut marker) = self.marker.take() {
+        if let Some(marker) = self.marker.take() {
             self.heap.core().retire_marker(marker);
         }
     }
