@@ -62,7 +62,8 @@ pub struct CycleStats {
     pub weak_cleared: u64,
     /// Marker threads (0: the mutators marked).
     pub markers: usize,
-    /// The cycle was abandoned because a `trace` panicked or, under Insertion, a guard was leaked; nothing was freed.
+    /// The cycle was abandoned because a `trace` panicked or, under Insertion, a guard was leaked; nothing was freed (or, if
+    /// that happened while it swept, no more).
     pub abandoned: bool,
 }
 

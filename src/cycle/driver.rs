@@ -236,6 +236,7 @@ impl Core {
         };
         d.phase_began = Instant::now();
         d.failed_stops = 0;
+        d.retried = false;
         d.failed_rounds = 0;
         d.shaded_before = self.counters.shaded.load(Ordering::Relaxed);
         d.allocated_before = self.counters.allocated.load(Ordering::Relaxed);

@@ -77,7 +77,12 @@ impl Core {
             }
             true
         });
-        all
+        // Read anew: a thread that was inside may have attached another mutator, which is as far as the one it was inside of, before it
+        // came out and that one was answered for.
+        all && (twin::is(Twin::NobodyIsAsked)
+            || self
+                .registry
+                .all(|state| state.acked.load(Ordering::Acquire) == seq))
     }
 
     /// Adopts the command for a mutator that is outside; `false` if it is not. A boundary is one of the thread: where a thread has
@@ -142,7 +147,12 @@ impl Core {
                 return Advance::Waiting;
             }
         }
-        // A mutator that attached since the snapshot has an empty stack and the stop's command: it waits before it enters.
+        // Whoever was inside may have attached others since the snapshot, which were let in there, and have come out.
+        if !self.registry.has_no_others(&all) && !twin::is(Twin::StopReadsListOnce) {
+            all.iter().for_each(|held| held.gate.release());
+            return Advance::Waiting;
+        }
+        // Now nobody is inside: a mutator that attaches has an empty stack and the stop's command, and waits before it enters.
         next(self, d, all)
     }
 

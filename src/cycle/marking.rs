@@ -107,6 +107,7 @@ impl Core {
             }
         };
         if self.abandon.load(Ordering::Relaxed) {
+            marker.forget();
             self.retire_marker(marker);
             return Marking::Progress;
         }
@@ -211,13 +212,18 @@ impl Core {
         done
     }
 
+    /// Whether marking helps: in a cycle that is abandoned it would not, and keep the driver waiting.
+    fn is_marking(&self) -> bool {
+        self.phase() == Phase::Marking && !self.abandon.load(Ordering::Relaxed)
+    }
+
     /// Marks about `budget` bytes on a mutator; what was marked. Waits a moment for markers to share.
     fn mark_for(&self, budget: u64) -> u64 {
         let mut marker = None;
         let mut done = 0;
         let mut looks = 0;
         self.worklist.set_hungry(true);
-        while done < budget && looks < ASSIST_LOOKS && self.phase() == Phase::Marking {
+        while done < budget && looks < ASSIST_LOOKS && self.is_marking() {
             let (outcome, marked) = self.mark_counted(&mut marker, budget - done);
             done += marked;
             match outcome {
@@ -259,7 +265,7 @@ impl Core {
         let mut idle = 0;
         let mut more = false;
         self.worklist.set_hungry(true);
-        while self.phase() == Phase::Marking && idle < IDLE_LOOKS && !more {
+        while self.is_marking() && idle < IDLE_LOOKS && !more {
             match self.mark_some(&mut marker, self.slice()) {
                 Marking::Progress => (idle, more) = (0, !goes_on()),
                 Marking::Dry => break,
@@ -279,6 +285,7 @@ impl Core {
 
 #[cfg(test)]
 mod tests {
+    use crate::cycle::core::Phase;
     use crate::cycle::driver::Advance;
     use crate::sync::atomic::Ordering;
     use crate::{Barrier, Gc, Heap, Root, Rootable, Trace};
@@ -317,5 +324,32 @@ mod tests {
             let marked = core.counters.objects_marked.load(Ordering::Relaxed);
             assert_eq!(marked, LINKS, "{barrier}");
         }
+    }
+
+    /// Nobody pays for a cycle that will free nothing.
+    #[test]
+    fn mutators_do_not_mark_for_an_abandoned_cycle() {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let _list: Root<Rootable![Link<'_>]> = heap.attach().enter(|mc| {
+            let last = Gc::new(mc, Link(None));
+            let list = (1..100_000).fold(last, |list, _| Gc::new(mc, Link(Some(list))));
+            Root::new(mc, list)
+        });
+        let core = heap.core();
+        let mut driver = core.driver.lock();
+        core.wanted.store(1, Ordering::Relaxed);
+        let marked = || core.counters.objects_marked.load(Ordering::Relaxed);
+        let mut marker = None;
+        while marker.is_none() {
+            assert!(core.advance(&mut driver, &mut marker, 64) != Advance::Idle);
+        }
+        marker
+            .into_iter()
+            .for_each(|marker| core.retire_marker(marker));
+        let before = marked();
+        assert_eq!(core.phase(), Phase::Marking);
+        core.abandon_cycle(None);
+        core.assist_at_boundary();
+        assert_eq!(marked(), before);
     }
 }

@@ -61,7 +61,7 @@ pub(crate) struct MutatorState {
     pub(crate) root_slots: UnsafeCell<Vec<crate::root::table::SlotRef>>,
     /// Bytes of short runs that the heap's counters do not know of yet.
     pub(crate) uncharged: Cell<usize>,
-    /// Marking owed, in bytes times 256; see `pacer`.
+    /// Marking owed, in bytes; see `pacer`.
     pub(crate) debt: Cell<i64>,
     /// The thread, which owns the mutator for life.
     pub(crate) thread: ThreadId,

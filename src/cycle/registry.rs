@@ -88,6 +88,12 @@ impl Registry {
         self.list.read(Clone::clone)
     }
 
+    /// Whether all that are there now are in `list`, an earlier snapshot. O(n): lists keep their order, and who attaches is the last.
+    pub(crate) fn has_no_others(&self, list: &[Arc<MutatorState>]) -> bool {
+        let mut earlier = list.iter();
+        self.all(|state| earlier.any(|other| core::ptr::eq(&**other, state)))
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         let mut n = 0;

@@ -210,6 +210,38 @@ fn attach_late() {
     must_live(2);
 }
 
+/// Insertion is about to stop for the last time, and waits for a mutator that is inside. There its thread attaches another one, which
+/// puts a new object in a slot that has been marked, and stays attached.
+fn attach_unseen() {
+    let heap = heap(Barrier::Insertion);
+    let mut main = heap.attach();
+    let holder: Root<Rootable![Node<'_>]> = main.enter(|mc| {
+        Gc::new(mc, Node::new(3, None));
+        Root::new(mc, Gc::new(mc, Node::new(0, None)))
+    });
+    begin(&heap);
+    let (driver, inner) = main.enter(|mc| {
+        drive(&heap, |core| {
+            mc.state().poll();
+            core.command().stop
+        });
+        let driven = heap.clone();
+        loom::explore();
+        let driver = spawn(move || finish(&driven));
+        thread::yield_now();
+        let mut inner = heap.attach();
+        inner.enter(|mc| {
+            let new = Gc::new(mc, Node::new(2, None));
+            holder.get(mc).next.set(mc, Some(new));
+        });
+        (driver, inner)
+    });
+    driver.join().unwrap();
+    must_live(2);
+    must_be_freed(3);
+    drop(inner);
+}
+
 /// Insertion, the last round has been asked for: a mutator puts a new object, which it knows weakly too, in a scanned cell, and
 /// leaks the guard. Nothing but the count of open guards tells the final stop that not everything is marked.
 fn leak_late() {
@@ -261,6 +293,11 @@ fn stops() -> Vec<Model> {
     vec![
         model("mates, second arming".into(), BOUND, second_arming),
         model("mates, final stop".into(), BOUND, attach_late),
+        model(
+            "mates, attached before the stop".into(),
+            BOUND,
+            attach_unseen,
+        ),
         model("leak before the final stop".into(), BOUND, leak_late),
     ]
 }
@@ -275,6 +312,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("mates, attached inside, hybrid", Twin::MateTurnsAlone),
     ("mates, second arming", Twin::AttachedScansAhead),
     ("mates, final stop", Twin::InnerStaysBehind),
+    ("mates, attached before the stop", Twin::StopReadsListOnce),
     ("leak before the final stop", Twin::LeakSeenLate),
 ];
 

@@ -30,8 +30,6 @@ pub struct Tracer<'gc> {
     pub(crate) meet: Meet,
     /// A busy cell was met under [`Meet::ClaimOrDefer`].
     pub(crate) deferred: bool,
-    /// A `trace` panicked while it owned a cell.
-    pub(crate) panicked: bool,
     brand: PhantomData<fn(&'gc ()) -> &'gc ()>,
 }
 
@@ -50,7 +48,6 @@ impl Tracer<'static> {
             scan_id: ScanId::NONE,
             meet: Meet::Claim,
             deferred: false,
-            panicked: false,
             brand: PhantomData,
         }
     }
@@ -110,7 +107,6 @@ struct Owned<'a, 'gc> {
 
 impl Drop for Owned<'_, '_> {
     fn drop(&mut self) {
-        self.tracer.panicked = true;
         if !twin::is(Twin::BusyAfterPanic) {
             self.word.unscanned();
         }
