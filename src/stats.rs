@@ -1,7 +1,6 @@
 //! Statistics: what a cycle did, and what a heap holds.
 
 use core::fmt;
-use std::io::Write;
 use std::time::Duration;
 
 use crate::config::Barrier;
@@ -68,26 +67,6 @@ pub struct CycleStats {
 }
 
 const MIB: f64 = 1024.0 * 1024.0;
-
-impl CycleStats {
-    /// Prints its line to standard error. Nobody may be reading any more, which is no reason to panic.
-    pub(crate) fn print(&self) {
-        let _ = write_to_stderr(format!("{self}\n").as_bytes());
-    }
-}
-
-/// Not through `Stderr`: the program may hold its lock, and wait for the cycle.
-#[cfg(unix)]
-fn write_to_stderr(text: &[u8]) -> std::io::Result<()> {
-    use std::os::fd::AsFd;
-    let stderr = std::io::stderr().as_fd().try_clone_to_owned()?;
-    std::fs::File::from(stderr).write_all(text)
-}
-
-#[cfg(not(unix))]
-fn write_to_stderr(text: &[u8]) -> std::io::Result<()> {
-    std::io::stderr().write_all(text)
-}
 
 /// The line that `TRICOLOR_GC=trace=1` prints, in the spirit of Go's `gctrace=1`.
 impl fmt::Display for CycleStats {

@@ -13,6 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::cycle::core::Core;
 use crate::heap::span::{Epoch, info_at, mark_of, scan_info};
 use crate::mark::tracer::{Meet, Tracer};
+use crate::report;
 use crate::sync::atomic::Ordering;
 
 impl Core {
@@ -34,12 +35,12 @@ impl Core {
             if mark.load(Ordering::Relaxed) != epoch {
                 // SAFETY: as above.
                 let name = (unsafe { info_at(object) }.name)();
-                eprintln!(
+                report::line(format_args!(
                     "tricolor-gc verifier: cycle with epoch {epoch} lost a reachable object of type {name} \
                      (mark {}) under {}",
                     mark.load(Ordering::Relaxed),
                     self.config.barrier,
-                );
+                ));
                 std::process::abort();
             }
             // SAFETY: as above.
@@ -53,9 +54,9 @@ impl Core {
                     trace(pointer, slot_size, &mut tracer);
                 }));
                 if let Err(panic) = traced {
-                    eprintln!(
+                    report::line(format_args!(
                         "tricolor-gc verifier: a `trace` panicked, this cycle is not verified"
-                    );
+                    ));
                     // Its destructor may panic in turn.
                     core::mem::forget(panic);
                     return;

@@ -1,4 +1,5 @@
 //! A heap that goes leaves nothing behind: whatever it took from the program's allocator it has given back.
+#![cfg(target_os = "linux")]
 
 mod common;
 
@@ -105,7 +106,6 @@ fn life(heap: Heap) -> Held {
 
 /// All that is in use once no thread of the collector runs any more, and what waits for readers has been freed.
 fn blocks_in_use() -> isize {
-    #[cfg(target_os = "linux")]
     wait_until("the collector's threads have ended", || {
         let tasks = std::fs::read_dir("/proc/self/task").unwrap();
         let mut names =

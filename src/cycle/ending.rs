@@ -9,6 +9,7 @@ use super::marking::Marking;
 use super::mutator::MutatorState;
 use super::pacer::Work;
 use crate::mark::tracer::Meet;
+use crate::report;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 use crate::sync::twin::{self, Twin};
@@ -222,7 +223,7 @@ impl Core {
         d.stage = Stage::Idle;
         self.set_phase(Phase::Idle);
         if self.config.trace {
-            d.cycle.print();
+            report::line(format_args!("{}", d.cycle));
         }
         let mut status = self.status.lock();
         status.completed = d.cycle.cycle;

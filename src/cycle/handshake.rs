@@ -63,15 +63,17 @@ impl Core {
         next(self, d)
     }
 
-    pub(super) fn all_answered(&self, seq: u32) -> bool {
+    /// Whether every mutator has adopted command `seq`, which is adopted for those that are outside; the others are asked.
+    pub(crate) fn all_answered(&self, seq: u32) -> bool {
+        if twin::is(Twin::NobodyIsAsked) {
+            return true;
+        }
+        // Acquire: pairs with the Release in `adopt`.
+        let has_answered = |state: &MutatorState| state.acked.load(Ordering::Acquire) == seq;
         let command = self.command();
         let mut all = true;
         self.registry.all(|state| {
-            // Acquire: pairs with the Release in `adopt`.
-            if twin::is(Twin::NobodyIsAsked) || state.acked.load(Ordering::Acquire) == seq {
-                return true;
-            }
-            if !self.adopt_for(state, command) {
+            if !has_answered(state) && !self.adopt_for(state, command) {
                 Self::ask_to_yield(state);
                 all = false;
             }
@@ -79,10 +81,7 @@ impl Core {
         });
         // Read anew: a thread that was inside may have attached another mutator, which is as far as the one it was inside of, before it
         // came out and that one was answered for.
-        all && (twin::is(Twin::NobodyIsAsked)
-            || self
-                .registry
-                .all(|state| state.acked.load(Ordering::Acquire) == seq))
+        all && (twin::is(Twin::AnswersReadOnce) || self.registry.all(has_answered))
     }
 
     /// Adopts the command for a mutator that is outside; `false` if it is not. A boundary is one of the thread: where a thread has

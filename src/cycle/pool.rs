@@ -291,7 +291,9 @@ impl Drop for AbortOnPanic {
     fn drop(&mut self) {
         // A model unwinds its threads when it is given up.
         if BACKGROUND_THREADS {
-            eprintln!("tricolor-gc: a background thread panicked; this is a bug in the collector");
+            crate::report::line(format_args!(
+                "tricolor-gc: a background thread panicked; this is a bug in the collector"
+            ));
             std::process::abort();
         }
     }

@@ -401,7 +401,9 @@ fn check_poison(from: usize, to: usize) {
         let found = unsafe { word.read() };
         if found != POISON && found != 0 {
             let at = from + index * size_of::<u64>();
-            eprintln!("tricolor-gc verifier: free memory at {at:#x} was written: {found:#018x}");
+            crate::report::line(format_args!(
+                "tricolor-gc verifier: free memory at {at:#x} was written: {found:#018x}"
+            ));
             std::process::abort();
         }
     }

@@ -6,6 +6,7 @@ use super::harness::{
     must_be_freed, must_live, mutator, spawn, switch_point,
 };
 use super::objects::{Copied, Locked, Nested, Node, Shared, Weak};
+use crate::cycle::mutator::MutatorState;
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::twin::Twin;
 use crate::sync::watched::violation;
@@ -242,6 +243,34 @@ fn attach_unseen() {
     drop(inner);
 }
 
+/// The same while a handshake waits. When all have answered, the one that has been attached has, too.
+fn attach_unanswered() {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let (driver, inner) = main.enter(|_| {
+        let _ = heap.core().request_new_cycle();
+        let before = heap.core().command_seq();
+        drive(&heap, |core| core.command_seq() != before);
+        let asked = heap.clone();
+        loom::explore();
+        let driver = spawn(move || {
+            let core = asked.core();
+            let seq = core.command_seq();
+            while !core.all_answered(seq) {
+                thread::yield_now();
+            }
+            let acked = |state: &MutatorState| state.acked.load(Ordering::Acquire) == seq;
+            if !core.registry.all(acked) {
+                violation("a mutator has not answered".to_owned());
+            }
+        });
+        thread::yield_now();
+        (driver, heap.attach())
+    });
+    driver.join().unwrap();
+    drop(inner);
+}
+
 /// Insertion, the last round has been asked for: a mutator puts a new object, which it knows weakly too, in a scanned cell, and
 /// leaks the guard. Nothing but the count of open guards tells the final stop that not everything is marked.
 fn leak_late() {
@@ -298,6 +327,11 @@ fn stops() -> Vec<Model> {
             BOUND,
             attach_unseen,
         ),
+        model(
+            "mates, attached before the answer".into(),
+            BOUND,
+            attach_unanswered,
+        ),
         model("leak before the final stop".into(), BOUND, leak_late),
     ]
 }
@@ -313,6 +347,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("mates, second arming", Twin::AttachedScansAhead),
     ("mates, final stop", Twin::InnerStaysBehind),
     ("mates, attached before the stop", Twin::StopReadsListOnce),
+    ("mates, attached before the answer", Twin::AnswersReadOnce),
     ("leak before the final stop", Twin::LeakSeenLate),
 ];
 

@@ -91,6 +91,8 @@ twins! {
     ToldForgotten,
     /// A new mutator asks for destructors that wait before it can be told.
     MailAskedFirst,
+    /// A handshake does not see who has been attached inside a mutator that it has waited for.
+    AnswersReadOnce,
     /// A stop does not see who has been attached inside a mutator that it has waited for.
     StopReadsListOnce,
     /// A mutator that is outside turns while another of its thread is inside.
