@@ -1,0 +1,153 @@
+//! Random programs of three threads that do to one heap all that safe code can do at once: every kind of place, loaded from and
+//! stored into while markers mark; guards held for long, leaked, and held across another mutator's turn; mutators of one
+//! thread inside each other, and some attached there; traces that panic; heaps that fill up; cycles asked for all the
+//! time; values that must be dropped at home.
+//!
+//! What is reachable stays alive (each object owns a canary that dies with it), and what is made is dropped once, at the latest
+//! with its heap. With `--features verify` each cycle is checked by a second marking. The programs race, so a seed repeats the
+//! kind of heap and what each thread does, but not their interleaving.
+//!
+//! `TRICOLOR_RANDOM_SECONDS` says for how long (a few seconds by default), `TRICOLOR_RANDOM_SEED` the first seed (that of the
+//! clock by default; printed with what fails).
+
+mod common;
+#[path = "random_programs/node.rs"]
+mod node;
+#[path = "random_programs/thread.rs"]
+mod thread;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use common::{BARRIERS, Random, wait_until};
+use node::{Hand, Ledger, NodeRoot};
+use thread::{Thread, survive};
+use tricolor_gc::{Barrier, Heap, Root, StressConfig};
+
+/// In the message of each panic that a program makes.
+const EXPECTED: &str = "a program's own panic";
+/// In the message of a panic of the library for want of memory.
+const FULL: &str = "out of heap";
+
+const THREADS: u64 = 3;
+const ROOTS: usize = 4;
+
+/// What a seed stands for.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    seed: u64,
+    barrier: Barrier,
+    markers: usize,
+    /// Guards are leaked, one in so many.
+    leaks: bool,
+    leak_every: usize,
+    /// Traces panic.
+    bombs: bool,
+    /// The heap has a limit that it reaches.
+    full: bool,
+    stress: bool,
+}
+
+impl Kind {
+    fn of(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let mut flag = || random.below(2) == 0;
+        Kind {
+            seed,
+            barrier: BARRIERS[seed as usize % BARRIERS.len()],
+            markers: (seed / 4) as usize % 3,
+            leaks: flag(),
+            leak_every: if flag() { 15 } else { 60 },
+            bombs: flag(),
+            full: flag() && flag(),
+            stress: flag(),
+        }
+    }
+
+    fn heap(&self) -> Heap {
+        let mut builder = Heap::builder()
+            .barrier(self.barrier)
+            .marker_threads(self.markers)
+            .min_heap(1 << 16);
+        if self.full {
+            builder = builder.max_heap(1 << 20);
+        }
+        if self.stress {
+            builder = builder.stress(StressConfig::new(self.seed).cycle_every(60));
+        }
+        builder.build().unwrap()
+    }
+
+    /// One program from beginning to end.
+    fn run(&self) {
+        let ledger = Ledger::default();
+        let heap = self.heap();
+        {
+            let mut mutator = heap.attach();
+            let mut random = Random::new(self.seed);
+            let roots: Vec<NodeRoot> = (0..ROOTS)
+                .map(|_| {
+                    mutator.enter(|mc| {
+                        let mut hand = Hand {
+                            mc,
+                            random: &mut random,
+                            kind: self,
+                            ledger: &ledger,
+                        };
+                        Root::new(mc, hand.node(None))
+                    })
+                })
+                .collect();
+            std::thread::scope(|scope| {
+                for thread in 1..=THREADS {
+                    let (heap, ledger, roots) = (&heap, &ledger, roots.clone());
+                    let seed = self.seed.wrapping_mul(7) + thread;
+                    scope.spawn(move || Thread::new(heap, self, ledger, seed, roots).run());
+                }
+            });
+            for _ in 0..2 {
+                survive(|| mutator.collect());
+            }
+            for root in &roots {
+                mutator.enter(|mc| root.get(mc).canary.check());
+            }
+        }
+        drop(heap);
+        wait_until("every object is dropped once", || ledger.balance() == 0);
+    }
+}
+
+/// A number from the environment.
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn random_programs_lose_nothing() {
+    quiet();
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let first = setting("TRICOLOR_RANDOM_SEED").unwrap_or(clock.as_millis() as u64);
+    let seconds = setting("TRICOLOR_RANDOM_SECONDS").unwrap_or(5);
+    let began = Instant::now();
+    let mut seed = first;
+    while began.elapsed() < Duration::from_secs(seconds) {
+        let kind = Kind::of(seed);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| kind.run())) {
+            eprintln!("{kind:?}");
+            resume_unwind(panic);
+        }
+        seed += 1;
+    }
+    eprintln!("seeds {first} to {seed}");
+}
+
+/// Panics that programs make are not printed.
+fn quiet() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload_as_str().unwrap_or_default();
+        if !message.contains(EXPECTED) && !message.contains(FULL) {
+            print(panic);
+        }
+    }));
+}
