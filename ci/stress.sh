@@ -2,8 +2,9 @@
 # Rare interleavings made common: cycles at every few allocations, delayed handshakes, one-entry buffers, and the
 # verifier, which marks again after each cycle and compares, and looks at freed slots before they are reused.
 #
-#   ci/stress.sh                  all but the soak: about a quarter of an hour
+#   ci/stress.sh                  all but the soak: about twenty minutes
 #   ci/stress.sh model [MINUTES]  new programs of the model test (default 10)
+#   ci/stress.sh racing [MINUTES] new programs that race (default 3)
 #   ci/stress.sh soak [MINUTES]   several mutators, all barriers in turn, a line of figures each minute (default 60)
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -35,6 +36,21 @@ if [[ ${1-} == model ]]; then
     exit 0
 fi
 
+# Programs whose threads race; the same, that of a failing one is printed.
+racing() {
+    TRICOLOR_RANDOM_SECONDS=$(($1 * 60)) timeout $(($1 * 60 + 300)) \
+        cargo test -q --release --features verify --test random_programs -- --nocapture >"$log" 2>&1 || {
+        grep -v 'a `trace` panicked' "$log" >&2
+        return 1
+    }
+    grep '^seeds' "$log"
+}
+
+if [[ ${1-} == racing ]]; then
+    step "random programs, ${2-3} minutes" racing "${2-3}"
+    exit 0
+fi
+
 # Lox programs with a cycle at every few allocations: their output must not depend on it.
 lox_under_stress() {
     local lox="$CARGO_TARGET_DIR/release/examples/lox" program barrier markers expected
@@ -60,4 +76,5 @@ step 'Lox with the verifier' lox_under_stress
 step 'tests with the verifier, optimised' \
     timeout 900 cargo test --release --features verify "${tests[@]}"
 step 'model test, 10 minutes' model 10
+step 'random programs, 3 minutes' racing 3
 step 'soak with the verifier, half a minute' timeout 300 "$CARGO_TARGET_DIR/release/examples/soak" 0.5

@@ -1,4 +1,4 @@
-//! Random programs of three threads that do to one heap all that safe code can do at once: every kind of place, loaded from and
+//! Random programs of one to three threads that do to one heap all that safe code can do at once: every kind of place, loaded from and
 //! stored into while markers mark; guards held for long, leaked, and held across another mutator's turn; mutators of one
 //! thread inside each other, and some attached there; traces that panic; heaps that fill up; cycles asked for all the
 //! time; values that must be dropped at home.
@@ -19,7 +19,7 @@ mod thread;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use common::{BARRIERS, Random, wait_until};
+use common::{Random, wait_until};
 use node::{Hand, Ledger, NodeRoot};
 use thread::{Thread, survive};
 use tricolor_gc::{Barrier, Heap, Root, StressConfig};
@@ -29,7 +29,6 @@ const EXPECTED: &str = "a program's own panic";
 /// In the message of a panic of the library for want of memory.
 const FULL: &str = "out of heap";
 
-const THREADS: u64 = 3;
 const ROOTS: usize = 4;
 
 /// What a seed stands for.
@@ -38,6 +37,7 @@ struct Kind {
     seed: u64,
     barrier: Barrier,
     markers: usize,
+    threads: u64,
     /// Guards are leaked, one in so many.
     leaks: bool,
     leak_every: usize,
@@ -49,18 +49,24 @@ struct Kind {
 }
 
 impl Kind {
+    /// What has most states comes most often: concurrent barriers, two markers, leaked guards.
     fn of(seed: u64) -> Self {
+        use Barrier::{Deletion, Hybrid, Insertion, StopTheWorld};
         let mut random = Random::new(seed);
-        let mut flag = || random.below(2) == 0;
+        let mut one_in = |n| random.below(n) == 0;
+        let (bombs, full, stress) = (one_in(3), one_in(6), one_in(2));
+        let (leaks, leak_every) = (!one_in(3), if one_in(4) { 60 } else { 15 });
+        let barriers = [Insertion, Insertion, Hybrid, Hybrid, Deletion, StopTheWorld];
         Kind {
             seed,
-            barrier: BARRIERS[seed as usize % BARRIERS.len()],
-            markers: (seed / 4) as usize % 3,
-            leaks: flag(),
-            leak_every: if flag() { 15 } else { 60 },
-            bombs: flag(),
-            full: flag() && flag(),
-            stress: flag(),
+            barrier: barriers[random.below(barriers.len())],
+            markers: [0, 1, 1, 2, 2, 2][random.below(6)],
+            threads: [1, 1, 2, 3][random.below(4)],
+            leaks,
+            leak_every,
+            bombs,
+            full,
+            stress,
         }
     }
 
@@ -99,7 +105,7 @@ impl Kind {
                 })
                 .collect();
             std::thread::scope(|scope| {
-                for thread in 1..=THREADS {
+                for thread in 1..=self.threads {
                     let (heap, ledger, roots) = (&heap, &ledger, roots.clone());
                     let seed = self.seed.wrapping_mul(7) + thread;
                     scope.spawn(move || Thread::new(heap, self, ledger, seed, roots).run());

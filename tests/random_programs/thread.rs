@@ -121,9 +121,8 @@ impl<'a> Thread<'a> {
                 found
             }
             5..8 => {
-                let kept = self.inner.take();
+                self.inner = None;
                 self.inside();
-                self.inner = kept;
                 None
             }
             _ => None,
