@@ -56,6 +56,7 @@ mod mark;
 #[cfg(tricolor_loom)]
 pub mod model;
 mod mutator;
+mod panic;
 mod report;
 mod root;
 mod stats;

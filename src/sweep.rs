@@ -12,13 +12,13 @@
 
 use core::cell::RefCell;
 use core::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::cycle::core::Core;
 use crate::cycle::mail::Letter;
 use crate::cycle::mutator::{MAIL, MutatorState};
 use crate::heap::span::{Epoch, LAST_EPOCH, NEVER_MADE, Span, ZOMBIE, mark_of, poison};
 use crate::heap::type_info::DropFn;
+use crate::panic::contain;
 use crate::sync::atomic::Ordering;
 use crate::sync::planted::{Planted, seen};
 use crate::sync::twin::{self, Twin};
@@ -234,11 +234,8 @@ impl Core {
         let pointer = core::ptr::with_exposed_provenance_mut(object);
         // SAFETY: `drop` is the glue of the type of the objects of this span; the object is initialised, dead (I1, I2:
         // nothing reaches it) and its mark has been taken, so it is dropped once.
-        let result = catch_unwind(AssertUnwindSafe(|| unsafe { drop(pointer, slot_size) }));
-        if let Err(panic) = result {
+        if contain(|| unsafe { drop(pointer, slot_size) }).is_err() {
             self.counters.drops_panicked.fetch_add(1, Ordering::Relaxed);
-            // The payload's own destructor may panic.
-            core::mem::forget(panic);
         }
     }
 

@@ -8,11 +8,11 @@
 //! With the feature on, freed slots are also filled with a pattern and looked at before they are used again.
 
 use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::cycle::core::Core;
 use crate::heap::span::{Epoch, info_at, mark_of, scan_info};
 use crate::mark::tracer::{Meet, Tracer};
+use crate::panic::contain;
 use crate::report;
 use crate::sync::atomic::Ordering;
 
@@ -50,15 +50,13 @@ impl Core {
             if let Some(trace) = info.trace {
                 let pointer = core::ptr::with_exposed_provenance(object);
                 // SAFETY: the type's own function, on a live object, while no mutator runs.
-                let traced = catch_unwind(AssertUnwindSafe(|| unsafe {
+                let traced = contain(|| unsafe {
                     trace(pointer, slot_size, &mut tracer);
-                }));
-                if let Err(panic) = traced {
+                });
+                if traced.is_err() {
                     report::line(format_args!(
                         "tricolor-gc verifier: a `trace` panicked, this cycle is not verified"
                     ));
-                    // Its destructor may panic in turn.
-                    core::mem::forget(panic);
                     return;
                 }
             }

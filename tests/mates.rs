@@ -82,6 +82,36 @@ fn a_cycle_that_waits_for_a_thread_asks_the_mutator_that_is_inside() {
     }
 }
 
+/// A thread that is inside by one mutator and, in there, by another looks at `should_yield` of the inner one: that must say what either
+/// of them is waited for, also when the inner one has answered for itself at a poll.
+#[test]
+fn a_cycle_that_waits_for_a_thread_asks_the_innermost_mutator() {
+    for barrier in BARRIERS {
+        let heap = quiet_heap(barrier);
+        let (mut outer, mut inner) = (heap.attach(), heap.attach());
+        let begin = |mutator: &mut Mutator| {
+            let trigger = heap.stats().trigger;
+            mutator.enter(|mc| mc.account(trigger as isize));
+        };
+        outer.enter(|_| assert_eq!(drive(&heap, begin), StepStatus::Waiting));
+        let mut boundaries = 0;
+        while heap.stats().cycles == 0 {
+            boundaries += 1;
+            assert!(boundaries < 20, "{barrier}: the cycle does not get on");
+            outer.enter(|_| {
+                inner.enter(|mc| {
+                    for _ in 0..2 {
+                        let waits = drive(&heap, |_| {}) == StepStatus::Waiting;
+                        assert!(!waits || mc.should_yield(), "{barrier}: nobody is asked");
+                        // Polls.
+                        (0..1000u64).for_each(|n| _ = std::hint::black_box(Gc::new(mc, [n; 64])));
+                    }
+                });
+            });
+        }
+    }
+}
+
 /// What needs no boundary is asked for while the thread is inside, too: then the mutator that it goes inside by once more answers
 /// alone, and does not wait for the one by which the thread is inside.
 #[test]

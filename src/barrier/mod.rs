@@ -23,13 +23,13 @@
 //!
 //! Why these keep every object: `claim` for one cell, `cycle` for the whole.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use crate::cell::claim::ScanWord;
 use crate::cycle::command::{Colour, Mode};
 use crate::cycle::mutator::{BUFFER, MutatorState};
 use crate::heap::span::mark_of;
 use crate::mark::tracer::Tracer;
+use crate::panic::contain;
+use crate::sweep::UserCodeScope;
 use crate::sync::atomic::Ordering;
 use crate::sync::hooks;
 use crate::sync::planted::{Planted, strikes};
@@ -159,7 +159,10 @@ impl MutatorState {
         }
         let abandon = Abandon(self);
         let before = self.tracer().edges.len();
+        // The tracer is in use: what `trace` runs must not come back here.
+        let scope = UserCodeScope::new(self.core().id);
         trace(self.tracer());
+        drop(scope);
         core::mem::forget(abandon);
         self.drop_marked_edges(before);
         if self.tracer().edges.len() >= self.buffer_size() {
@@ -226,7 +229,7 @@ impl MutatorState {
         if !std::thread::panicking() {
             return self.shade_contents(trace);
         }
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.shade_contents(trace))) {
+        if let Err(panic) = contain(|| self.shade_contents(trace)) {
             self.core().abandon_cycle(Some(panic));
         }
     }

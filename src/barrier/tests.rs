@@ -314,7 +314,7 @@ fn a_guard_that_ends_in_an_unwinding_does_not_panic() {
             assert_eq!(panic.downcast_ref::<&str>(), Some(&expected));
             assert!(core.abandon.load(Ordering::Relaxed));
             let kept = core.status.lock().panic.take();
-            let kept = kept.and_then(|panic| panic.downcast_ref::<&str>().copied());
+            let kept = kept.and_then(|panic| panic.text());
             assert_eq!(kept, unwinding.then_some("the fuse"));
         });
     }

@@ -180,7 +180,7 @@ impl Core {
             if status.completed >= number {
                 if let Some(panic) = status.panic.take() {
                     drop(status);
-                    std::panic::resume_unwind(panic);
+                    panic.resume();
                 }
                 return status.last.clone();
             }

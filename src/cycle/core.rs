@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::heap::Space;
 use crate::heap::span::Epoch;
 use crate::mark::worklist::Worklist;
+use crate::panic::Payload;
 use crate::root::table::RootTable;
 use crate::stats::{CycleStats, HeapStats};
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -138,7 +139,7 @@ pub(crate) struct Status {
     pub(crate) last: CycleStats,
     pub(crate) totals: HeapStats,
     /// A panic of a `trace`, for the next `collect`.
-    pub(crate) panic: Option<Box<dyn std::any::Any + Send>>,
+    pub(crate) panic: Option<Payload>,
 }
 
 impl Core {
@@ -228,17 +229,16 @@ impl Core {
     }
 
     /// The cycle in progress must free nothing; `panic` is why.
-    pub(crate) fn abandon_cycle(&self, panic: Option<Box<dyn std::any::Any + Send>>) {
+    pub(crate) fn abandon_cycle(&self, panic: Option<Payload>) {
         if let Some(panic) = panic {
             let mut status = self.status.lock();
-            let kept = status.panic.is_none();
-            if kept {
-                status.panic = Some(panic);
-            } else {
-                drop(status);
-                // The first is kept. A payload's destructor is user code, which may panic in turn.
-                core::mem::forget(panic);
-            }
+            // The first is kept. Another is dropped without the lock: that runs code of the program.
+            let other = match &status.panic {
+                None => status.panic.replace(panic),
+                Some(_) => Some(panic),
+            };
+            drop(status);
+            drop(other);
         }
         self.abandon.store(true, Ordering::Relaxed);
     }

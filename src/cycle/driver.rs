@@ -413,8 +413,9 @@ impl Core {
         // An upgrade of an unmarked object takes the same lock and pushes under it.
         let weak = self.weak.lock();
         let seen = !twin::is(Twin::UpgradeNotSeen) && !twin::is(Twin::RoundNotClean);
-        let dry = self.worklist.dry();
-        let clean = dry == Some(pushes) || (twin::is(Twin::DryIsEnough) && dry.is_some());
+        let clean = self
+            .worklist
+            .close_if(|dry| dry == Some(pushes) || (twin::is(Twin::DryIsEnough) && dry.is_some()));
         if !clean && seen {
             d.stage = Stage::Mark;
             return Advance::Progress;
@@ -436,8 +437,8 @@ impl Core {
         Advance::Progress
     }
 
-    /// What is not marked is dead from here on, unless the cycle is to be abandoned. Under the weak list's lock. Nothing is
-    /// abandoned later: whoever has a reason sets it before it hands over its buffer or retires.
+    /// What is not marked is dead from here on, unless the cycle is to be abandoned. Under the weak list's lock, with the worklist
+    /// closed and no marker at work: barriers go off next, and cells are written without claims. Nothing is abandoned later: whoever has a reason sets it before it hands over its buffer or retires.
     pub(super) fn marking_over(&self, d: &mut Driver) {
         let abandoned = self.abandon.load(Ordering::Relaxed);
         self.abandoned.store(abandoned, Ordering::Relaxed);
@@ -457,8 +458,7 @@ impl Core {
         if let Some(marker) = marker.take() {
             self.retire_marker(marker);
         }
-        self.worklist.clear_blocks();
-        if self.worklist.dry().is_none() {
+        if !self.worklist.give_up() {
             return Advance::Waiting;
         }
         let weak = self.weak.lock();

@@ -39,11 +39,8 @@ impl Core {
         }
         self.mark_in_stop(attempt);
         // Objects set aside count: a cell that is busy here was left so by a leaked guard, or by a marker still at work.
-        let over = if twin::is(Twin::SetAsideIgnored) {
-            self.worklist.dry().is_some()
-        } else {
-            self.worklist.is_done()
-        };
+        let done = self.worklist.is_done() || twin::is(Twin::SetAsideIgnored);
+        let over = done && self.worklist.close_if(|dry| dry.is_some());
         let command = if over {
             let weak = self.weak.lock();
             self.marking_over(d);
@@ -105,10 +102,13 @@ impl Core {
         self.push_roots();
         self.worklist.open();
         let mut marker = None;
-        while matches!(self.mark_some(&mut marker, u64::MAX), Marking::Progress) {}
+        let wanted = || !self.abandon.load(Ordering::Relaxed);
+        while wanted() && matches!(self.mark_some(&mut marker, u64::MAX), Marking::Progress) {}
         if let Some(marker) = marker {
             self.retire_marker(marker);
         }
+        let closed = self.worklist.close_if(|dry| dry.is_some()) || self.worklist.give_up();
+        debug_assert!(closed, "nobody else marks in this stop");
         self.marking_over(d);
         if !self.abandoned.load(Ordering::Relaxed) {
             d.cycle.weak_cleared = self.weak.clear(d.epoch);
@@ -149,12 +149,7 @@ impl Core {
 
     /// Every barrier is off (I6): mark bytes may be consumed.
     pub(super) fn barriers_off(&self, d: &mut Driver) -> Advance {
-        if !self.worklist.clear() && !twin::is(Twin::SweepsBesideMarker) {
-            d.stage = Stage::Off {
-                seq: self.command().seq,
-            };
-            return Advance::Waiting;
-        }
+        self.worklist.clear();
         d.cycle.terminating = d.lap();
         self.roots.disarm();
         let c = &self.counters;

@@ -74,7 +74,7 @@ impl Core {
         let mut all = true;
         self.registry.all(|state| {
             if !has_answered(state) && !self.adopt_for(state, command) {
-                Self::ask_to_yield(state);
+                self.ask_thread(state);
                 all = false;
             }
             true
@@ -108,11 +108,18 @@ impl Core {
             }
             mate.gate.release();
         }
-        for mate in mates.iter().filter(|mate| mate.gate.is_inside()) {
-            // Whoever is inside keeps the thread from its boundary.
-            Self::ask_to_yield(mate);
-        }
         all
+    }
+
+    /// Asks the thread of a mutator that keeps the collector waiting: all its mutators that are inside, since the one that the thread looks
+    /// at is the innermost, which may have answered for itself.
+    fn ask_thread(&self, waited_for: &MutatorState) {
+        self.registry.all(|state| {
+            if state.thread == waited_for.thread && state.gate.is_inside() {
+                Self::ask_to_yield(state);
+            }
+            true
+        });
     }
 
     /// A mutator has just answered at its boundary. If it was the last, the driver may ask the next thing at once, and the
@@ -141,8 +148,9 @@ impl Core {
                 if twin::is(Twin::StopTakesSome) {
                     continue;
                 }
-                Self::ask_to_yield(state);
                 all[..index].iter().for_each(|held| held.gate.release());
+                let inside = all[index..].iter().filter(|state| state.gate.is_inside());
+                inside.for_each(|state| Self::ask_to_yield(state));
                 return Advance::Waiting;
             }
         }

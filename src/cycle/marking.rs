@@ -1,13 +1,12 @@
 //! Who marks: marker threads, mutators that assist, and the driver itself.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use super::command::Mode;
 use super::core::{Core, Phase};
 use super::mutator::MutatorState;
 use crate::mark::marker::{Drained, Marker};
 use crate::mark::tracer::Meet;
 use crate::mark::worklist::Take;
+use crate::panic::contain;
 use crate::sweep::UserCodeScope;
 use crate::sync::atomic::Ordering;
 use crate::sync::twin::{self, Twin};
@@ -87,9 +86,7 @@ impl Core {
         let _scope = UserCodeScope::new(self.id);
         // SAFETY: edges come from roots, shaded pointers and traced objects of this heap: live objects; the cycle is marking
         // with this epoch.
-        let result = catch_unwind(AssertUnwindSafe(|| unsafe {
-            marker.drain(budget, Some(&self.worklist))
-        }));
+        let result = contain(|| unsafe { marker.drain(budget, Some(&self.worklist)) });
         let ended = match result {
             Ok(ended) => ended,
             Err(panic) => {
@@ -167,9 +164,7 @@ impl Core {
         let mut marker = self.new_marker(meet);
         let _scope = UserCodeScope::new(self.id);
         // SAFETY: deferred objects are marked, live objects of this cycle; with `Force`, nobody is inside.
-        let result = catch_unwind(AssertUnwindSafe(|| unsafe {
-            marker.retry_deferred(deferred);
-        }));
+        let result = contain(|| unsafe { marker.retry_deferred(deferred) });
         if let Err(panic) = result {
             self.abandon_cycle(Some(panic));
             marker.forget();
@@ -286,7 +281,8 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use crate::cycle::core::Phase;
-    use crate::cycle::driver::Advance;
+    use crate::cycle::driver::{Advance, Driver};
+    use crate::mark::worklist::Take;
     use crate::sync::atomic::Ordering;
     use crate::{Barrier, Gc, Heap, Root, Rootable, Trace};
 
@@ -351,5 +347,36 @@ mod tests {
         core.abandon_cycle(None);
         core.assist_at_boundary();
         assert_eq!(marked(), before);
+    }
+
+    /// What mutators hand over when their barriers go off is nobody's: who marked now would read cells that are written without
+    /// claims.
+    #[test]
+    fn nobody_begins_to_mark_when_marking_is_over() {
+        for barrier in [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid] {
+            for abandoned in [false, true] {
+                let heap = Heap::builder().barrier(barrier).marker_threads(0);
+                let heap = heap.build().unwrap();
+                let mut mutator = heap.attach();
+                let object = mutator.enter(|mc| Gc::address(Gc::new(mc, 1_u64)));
+                let core = heap.core();
+                let mut driver = core.driver.lock();
+                core.wanted.store(1, Ordering::Relaxed);
+                let until = |driver: &mut Driver, phase| {
+                    while core.phase() != phase {
+                        assert!(core.advance(driver, &mut None, 64) != Advance::Idle);
+                    }
+                };
+                until(&mut driver, Phase::Marking);
+                if abandoned {
+                    core.abandon_cycle(None);
+                }
+                until(&mut driver, Phase::Terminating);
+                core.worklist.push(&mut vec![object]);
+                let taken = core.worklist.take(false);
+                assert!(matches!(taken, Take::Dry), "{barrier}, {abandoned}");
+                until(&mut driver, Phase::Sweeping);
+            }
+        }
     }
 }

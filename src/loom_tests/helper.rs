@@ -137,8 +137,8 @@ fn come_late() {
     writer.join().unwrap();
 }
 
-/// A cycle is abandoned while barriers are on. What a mutator hands over when its barrier goes off is not marked; a helper takes
-/// it, and must be done before the next cycle, whose marks it would write over.
+/// A cycle is abandoned while barriers are on. What a mutator hands over when its barrier goes off is not marked; a late helper
+/// must not take it: it might be at work in the next cycle, whose marks it would write over.
 fn abandoned() {
     let heap = heap(Barrier::Hybrid);
     let mut main = heap.attach();
@@ -160,12 +160,33 @@ fn abandoned() {
     main.enter(|mc| roots.each_ref().map(|root| root.get(mc).stamp.lives()));
 }
 
+/// The same, and the object that is handed over has a cell, which the mutator writes with its barrier off.
+fn abandoned_and_written() {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let root: SharedRoot = main.enter(|mc| Root::new(mc, Gc::new(mc, Shared::new(0, None))));
+    begin(&heap);
+    // Shades it.
+    main.enter(|mc| drop(SharedRoot::new(mc, root.get(mc))));
+    let (helped, driven) = (heap.clone(), heap.clone());
+    loom::explore();
+    let helper = spawn(move || helped.core().help_marking(|| true));
+    heap.core().abandon_cycle(None);
+    let driver = spawn(move || finish(&driven));
+    thread::yield_now();
+    main.enter(|mc| root.get(mc).cell.lock(mc).set(None));
+    driver.join().unwrap();
+    let _ = helper.join().unwrap();
+    main.enter(|mc| root.get(mc).stamp.lives());
+}
+
 pub(super) fn models() -> Vec<Model> {
     vec![
         model("helping marker".into(), BOUND, help),
         model("small steps".into(), BOUND, steps),
         model("slice in pieces".into(), BOUND, slice),
         model("helper in an abandoned cycle".into(), BOUND, abandoned),
+        model("abandoned and written".into(), BOUND, abandoned_and_written),
         model("late helper".into(), BOUND, come_late),
     ]
 }
@@ -175,7 +196,8 @@ pub(super) const TWINS: &[Caught] = &[
     ("helping marker", Twin::ActiveNotCounted),
     ("small steps", Twin::EdgesForgotten),
     ("slice in pieces", Twin::RestsForgotten),
-    ("helper in an abandoned cycle", Twin::SweepsBesideMarker),
+    ("helper in an abandoned cycle", Twin::OpenWhenAbandoned),
+    ("abandoned and written", Twin::OpenWhenAbandoned),
     ("late helper", Twin::WorklistStaysOpen),
 ];
 

@@ -11,10 +11,10 @@
 //! grey object existed: a mutator shades only what it took from the heap, and to take a white object from the heap
 //! after its answer there would have to be a grey object left that protects it, and there was none.
 //!
-//! **Open and closed.** Mutators hand over grey objects while a cycle arms, when cells are still written without claims. A
-//! marker that looked at the phase in the cycle before may come for a block only then. So the list says itself whether it
-//! gives any away: it is opened when markers start and closed with the end of the cycle, under the lock under which blocks are
-//! taken.
+//! **Open and closed.** Mutators hand over grey objects while a cycle arms and when their barriers go off, and cells are then written
+//! without claims. A marker that looked at the phase before, or in the cycle before, may come for a block only then. So the list says
+//! itself whether it gives any away: it is opened when markers start, and closed when marking is over or given up, under the lock under
+//! which blocks are taken, while nobody is active.
 //!
 //! **Slices.** What is left of a large slice that is scanned in pieces moves as a [`Rest`], which counts as a block does.
 //!
@@ -214,29 +214,34 @@ impl Worklist {
         state.is_dry() && state.deferred.is_empty()
     }
 
-    /// Forgets blocks and rests, when a cycle is abandoned.
-    pub(crate) fn clear_blocks(&self) {
+    /// Closes the list if marking is over, as `over` says of what [`dry`](Self::dry) says. Whether it is.
+    pub(crate) fn close_if(&self, over: impl FnOnce(Option<u64>) -> bool) -> bool {
+        let mut state = self.state.lock();
+        let over = over(state.is_dry().then_some(state.pushes));
+        state.open &= !over;
+        over
+    }
+
+    /// Forgets blocks and rests and closes the list, when a cycle is abandoned. Whether nobody is active any more.
+    #[must_use]
+    pub(crate) fn give_up(&self) -> bool {
         let mut state = self.state.lock();
         state.blocks.clear();
         state.rests.clear();
+        state.open &= twin::is(Twin::OpenWhenAbandoned);
         self.available.store(0, Ordering::Relaxed);
+        state.active == 0
     }
 
-    /// Forgets all work, at the end of a cycle, and closes the list, unless a marker is still active: in a cycle that was abandoned it
-    /// may have taken a block that a late barrier handed over. It must be done with it before the next cycle marks, over
-    /// whose marks it would write this cycle's, and before anything is freed.
-    #[must_use]
-    pub(crate) fn clear(&self) -> bool {
+    /// Forgets what mutators have handed over since the list was closed, at the end of a cycle.
+    pub(crate) fn clear(&self) {
         let mut state = self.state.lock();
-        if state.active != 0 {
-            return false;
-        }
+        debug_assert!(state.active == 0, "a marker is at work in a closed list");
         state.blocks.clear();
         state.rests.clear();
         state.deferred = SetAside::default();
         state.open = false;
         self.available.store(0, Ordering::Relaxed);
-        true
     }
 }
 
@@ -281,14 +286,12 @@ mod tests {
         assert_ne!(list.dry().unwrap(), before);
         let before = list.dry().unwrap();
         list.push_rests(&mut vec![Rest::nowhere()]);
-        list.clear_blocks();
-        assert!(list.is_done());
-        assert_ne!(list.dry().unwrap(), before, "rests count as well");
-        list.push_rests(&mut vec![Rest::nowhere()]);
         assert!(matches!(list.take(false), Take::Rest(_)));
         list.retire();
+        assert_ne!(list.dry().unwrap(), before, "rests count as well");
         list.push_rests(&mut vec![Rest::nowhere()]);
-        assert!(list.clear() && list.is_done());
+        list.clear();
+        assert!(list.is_done());
         list.push_rests(&mut vec![Rest::nowhere()]);
         assert!(matches!(list.take(false), Take::Dry), "the list is closed");
     }
@@ -316,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn work_is_forgotten_only_when_nobody_is_at_it() {
+    fn the_list_is_closed_when_nobody_is_at_work() {
         let list = Worklist::new();
         list.push(&mut vec![16]);
         assert!(
@@ -325,15 +328,36 @@ mod tests {
         );
         list.open();
         list.defer(&mut object(32));
+        let over = |dry| dry == Some(1);
+        assert!(!list.close_if(over), "there is a block");
         let Take::Block(_) = list.take(false) else {
             panic!("there is a block")
         };
-        assert!(!list.clear() && !list.is_done());
+        assert!(!list.close_if(over), "somebody is active");
         list.retire();
         assert!(!list.is_done(), "an object is set aside");
-        assert_eq!(list.dry(), Some(1), "which is no work");
-        assert!(list.clear() && list.is_done());
+        assert!(list.close_if(over), "which is no work");
         list.push(&mut vec![16]);
-        assert!(matches!(list.take(false), Take::Dry), "the next cycle arms");
+        assert!(matches!(list.take(false), Take::Dry), "marking is over");
+        list.clear();
+        assert!(list.is_done());
+    }
+
+    #[test]
+    fn nobody_begins_to_mark_in_an_abandoned_cycle() {
+        let list = Worklist::new();
+        list.open();
+        list.push(&mut vec![16]);
+        let Take::Block(_) = list.take(false) else {
+            panic!("there is a block")
+        };
+        list.push(&mut vec![32]);
+        assert!(!list.give_up(), "somebody is active");
+        assert!(matches!(list.take(true), Take::Dry), "blocks are forgotten");
+        list.push(&mut vec![32]);
+        list.retire();
+        assert!(list.give_up());
+        list.push(&mut vec![32]);
+        assert!(matches!(list.take(false), Take::Dry), "nobody may begin");
     }
 }

@@ -102,7 +102,7 @@ impl Collector {
     fn raise_panic(&self) {
         let panic = self.heap.core().status.lock().panic.take();
         if let Some(panic) = panic {
-            std::panic::resume_unwind(panic);
+            panic.resume();
         }
         state::raise_unchecked();
     }

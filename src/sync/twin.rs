@@ -177,8 +177,8 @@ twins! {
     TouchedAfterDrop,
     /// Markers at work are not counted.
     ActiveNotCounted,
-    /// Sweeping starts while a marker is at work.
-    SweepsBesideMarker,
+    /// The worklist still gives blocks away when a cycle is abandoned.
+    OpenWhenAbandoned,
     /// A marker that gives up its work forgets the slice it was at.
     RestsForgotten,
     /// The worklist gives blocks away while a cycle arms.
