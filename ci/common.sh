@@ -28,13 +28,13 @@ has_nightly() {
 }
 
 # Names of the test files in tests/ that a sanitizer can run: all but those that call the compiler (`ui`, and of `lox` what
-# `without_compiler` leaves out), `memory` and `idle_heaps`, which measure the process, most of it the sanitizer's, and the
-# explicit-state model, which has no code of the crate in it and one thread.
+# `without_compiler` leaves out), `memory` and `idle_heaps`, which measure the process, most of it the sanitizer's, `no_threads`,
+# whose stacks do not fit into memory, and the explicit-state model, which has no code of the crate in it and one thread.
 sanitizable_tests() {
     local file
     for file in tests/*.rs; do
         case $(basename "$file" .rs) in
-            ui | memory | idle_heaps | protocol_model) ;;
+            ui | memory | idle_heaps | no_threads | protocol_model) ;;
             *) printf -- '--test\n%s\n' "$(basename "$file" .rs)" ;;
         esac
     done

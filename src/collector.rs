@@ -197,6 +197,9 @@ impl HeapBuilder {
 
     /// Hard limit in bytes on the pages that hold objects plus external memory: past it allocation fails. At least 65,536.
     /// Default: none.
+    ///
+    /// Cycles begin so early that garbage alone does not reach the limit, if threads are at a boundary between allocations. While one stays
+    /// inside `enter` no memory becomes free, and others may be refused what is free only after that.
     pub fn max_heap(mut self, bytes: usize) -> Self {
         self.config.max_heap = bytes;
         self
@@ -210,7 +213,8 @@ impl HeapBuilder {
     }
 
     /// Background marker threads: 0 to 64. With 0 the mutators do the work in steps, at their boundaries and in
-    /// [`Mutator::step`]. Default: a quarter of the processors, at least one.
+    /// [`Mutator::step`]; memory goes back to the system in `collect`, and in a step when no cycle is due. Default: a quarter of the
+    /// processors, at least one.
     ///
     /// The threads serve all heaps of the process: there are as many as the living heap with the most asks for, and at most
     /// this number work for this heap at once. They start with the first cycle, sleep when no heap has work for them, and the last

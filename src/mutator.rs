@@ -139,7 +139,7 @@ impl Mutator {
     ///
     /// For heaps without marker threads ([`marker_threads(0)`](crate::HeapBuilder::marker_threads)), which also
     /// take a step at the end of an `enter` when a cycle is due; with marker threads it helps them. Starts a cycle only if
-    /// one is due.
+    /// one is due. Without marker threads, when none is, gives up to `budget` bytes back to the system that have been free for a few seconds.
     pub fn step(&mut self, budget: usize) -> StepStatus {
         self.heap.core().check_can_wait("Mutator::step");
         let status = self.heap.core().step(budget);

@@ -28,7 +28,9 @@ pub use impls::Static;
 ///    [`UNTIED`](Trace::UNTIED) is `true`: a value that fits every heap could be written with another heap's mutation context, whose
 ///    barrier knows nothing of the markers at work here.
 /// 6. Data with a lifetime other than `'gc` is not reachable from the drop glue.
-/// 7. A `'static` type holds no `Gc`, in no disguise: not as an address, nor as a `Gc<'static, T>`. That is what `#[trace(skip)]`,
+/// 7. `trace` does not drop a [`Mutator`](crate::Mutator) of the heap that is traced, which may wait for the end of the marking. (To enter
+///    the heap, to attach to it or to collect it there is a panic.)
+/// 8. A `'static` type holds no `Gc`, in no disguise: not as an address, nor as a `Gc<'static, T>`. That is what `#[trace(skip)]`,
 ///    [`Static`] and the derive of a type without parameters go by.
 ///
 /// `trace` may panic: the cycle is abandoned, nothing is freed, and the panic reaches the next `collect`. A barrier that has to trace
@@ -73,7 +75,8 @@ pub unsafe trait Trace<'gc> {
     const UNTIED: bool = false;
 
     /// `true` if the drop glue may run on any thread. Otherwise the value is dropped on the thread that allocated it,
-    /// at one of its boundaries or with the heap, and never if that thread has ended, or the heap's last handle goes on another.
+    /// at one of its boundaries or with the heap, and never if that thread has ended, or the heap's last handle goes on another. What is
+    /// never dropped keeps its slot, and its page, as long as the heap lives.
     const DROP_IS_SEND: bool = false;
 
     /// Reports the pointers of the value: calls `trace` of every field that may hold one.

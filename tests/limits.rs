@@ -197,34 +197,6 @@ fn large_objects_are_refused_by_the_limit() {
 }
 
 #[test]
-fn garbage_never_fills_a_heap_with_a_limit() {
-    for barrier in BARRIERS {
-        for markers in [0, 1, 2] {
-            let heap = full_heap(barrier, markers, 8 * MIB);
-            let mut mutator = heap.attach();
-            let root: Root<Rootable![GcCell<Option<Gc<'_, Node<'_>>>>]> =
-                mutator.enter(|mc| Root::new(mc, Gc::new(mc, GcCell::new(None))));
-            // Sixteen times the limit, in portions of a sixteenth.
-            for _ in 0..256 {
-                mutator.enter(|mc| {
-                    let top = root.get(mc);
-                    top.set(mc, None);
-                    for _ in 0..MIB / 2 / 64 {
-                        let next = top.get();
-                        top.set(mc, Some(Gc::new(mc, Node { next, data: [0; 6] })));
-                    }
-                });
-            }
-            let stats = heap.stats();
-            assert!(
-                stats.bytes_in_use <= 8 * MIB && stats.cycles > 5,
-                "{barrier}: {stats:?}"
-            );
-        }
-    }
-}
-
-#[test]
 fn a_memory_limit_makes_cycles_come_more_often() {
     fn cycles(limit: usize) -> u64 {
         let heap = Heap::builder()

@@ -427,60 +427,6 @@ fn a_short_iterator_is_a_panic() {
     });
 }
 
-/// Asks for a collection of its own heap while it is traced.
-struct Nosy(Heap);
-
-// SAFETY: no pointers into the heap are held; the call is what is tested.
-unsafe impl Trace<'_> for Nosy {
-    const DROP_IS_SEND: bool = true;
-
-    fn trace(&self, _: &mut Tracer<'_>) {
-        drop(self.0.attach());
-        self.0.stats();
-    }
-}
-
-#[test]
-fn trace_may_look_at_its_heap() {
-    for heap in heaps() {
-        let mut mutator = heap.attach();
-        let _root: Root<Rootable![Nosy]> =
-            mutator.enter(|mc| Root::new(mc, Gc::new(mc, Nosy(Heap::new()))));
-        assert_eq!(mutator.collect().objects_live, 1);
-    }
-}
-
-/// Collects its own heap while it is traced.
-struct Impatient(Heap);
-
-// SAFETY: no pointers into the heap are held; the call is what is tested.
-unsafe impl Trace<'_> for Impatient {
-    const DROP_IS_SEND: bool = true;
-
-    fn trace(&self, _: &mut Tracer<'_>) {
-        self.0.collect();
-    }
-}
-
-#[test]
-fn a_collection_asked_for_by_trace_panics_with_the_reason() {
-    for heap in heaps() {
-        let mut mutator = heap.attach();
-        let root: Root<Rootable![Impatient]> =
-            mutator.enter(|mc| Root::new(mc, Gc::new(mc, Impatient(heap.clone()))));
-        let text = panic_message(|| {
-            mutator.collect();
-        });
-        assert!(
-            text.contains("called from the destructor or the trace of an object"),
-            "{text}"
-        );
-        // The object holds its own heap: let it go, or the heap never ends.
-        drop(root);
-        mutator.collect();
-    }
-}
-
 #[test]
 fn locks_are_not_poisoned() {
     let heap = Heap::new();

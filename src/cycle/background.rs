@@ -182,7 +182,12 @@ impl Core {
                     drop(status);
                     panic.resume();
                 }
-                return status.last.clone();
+                let last = status.last.clone();
+                drop(status);
+                if !self.has_background() {
+                    self.give_memory_back(usize::MAX);
+                }
+                return last;
             }
             drop(status);
             self.nudge();
@@ -203,6 +208,9 @@ impl Core {
         let outcome = self.drive(budget as u64);
         if self.status.lock().completed != before {
             return StepStatus::Completed;
+        }
+        if outcome == Some(Advance::Idle) && !self.has_background() {
+            self.give_memory_back(budget);
         }
         match outcome {
             Some(Advance::Idle) => StepStatus::Idle,
@@ -270,12 +278,22 @@ impl Core {
         }
     }
 
+    /// Gives back up to `at_most` bytes of memory that has been free for a while, but for what the next allocations are kept. Whether there
+    /// was more than that, and the bytes given back.
+    fn give_memory_back(&self, at_most: usize) -> (bool, usize) {
+        let keep = KEEP_FREE.max(self.space.in_use() / 8);
+        if self.space.free_bytes() <= keep {
+            return (false, 0);
+        }
+        (true, self.space.scavenge(keep, at_most))
+    }
+
     /// An idle heap: starts a cycle if there has been none for a while although something has changed; gives memory
     /// back. Whether there may be more to do later.
     fn idle_work(&self, since: Instant) -> bool {
-        let free = self.space.free_bytes();
-        let keep = KEEP_FREE.max(self.space.in_use() / 8);
-        let surplus = free > keep && self.space.scavenge(keep, 64 << 20) + KEEP_FREE > 0;
+        let (free, given) = self.give_memory_back(64 << 20);
+        let may_grow_old = free && since.elapsed() < IDLE_CYCLE * 2;
+        let surplus = given > 0 || may_grow_old;
         let allocated = self.counters.allocated.load(Ordering::Relaxed);
         let live = self.counters.live.load(Ordering::Relaxed);
         // Nothing tells when garbage was made; that much has been allocated, or been dropped, can be seen.
@@ -344,10 +362,10 @@ impl Drop for Core {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::{RecvTimeoutError, channel};
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
-    use crate::Heap;
     use crate::sync::atomic::Ordering;
+    use crate::{Gc, Heap, Root, Rootable};
 
     #[test]
     fn a_cycle_that_begins_meanwhile_is_not_the_one_asked_for() {
@@ -364,5 +382,26 @@ mod tests {
             drop(driver);
             assert_eq!(told.recv().unwrap(), 2);
         });
+    }
+
+    /// Pages that lie thinly between used ones are not given back: there is nothing to come back for.
+    #[test]
+    fn an_idle_heap_is_not_looked_at_for_what_cannot_be_given_back() {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let mut mutator = heap.attach();
+        let mut kept: Vec<Root<Rootable![[u64; 6000]]>> = mutator.enter(|mc| {
+            let roots = (0..1000).map(|_| Root::new(mc, Gc::new(mc, [0; 6000])));
+            roots.collect()
+        });
+        let mut index = 0;
+        kept.retain(|_| {
+            index += 1;
+            index % 6 != 0
+        });
+        mutator.collect();
+        let long_ago = Instant::now().checked_sub(Duration::from_secs(60));
+        let long_ago = long_ago.expect("the machine runs for longer");
+        let looks = (0..100).take_while(|_| heap.core().idle_work(long_ago));
+        assert!(looks.count() < 100, "{:?}", heap.stats());
     }
 }

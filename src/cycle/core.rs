@@ -7,6 +7,7 @@ use super::command::{Command, Mode};
 use super::driver::Driver;
 use super::mail::Mail;
 use super::mutator::{MutatorState, YIELD};
+use super::pacer::below_limit;
 use super::plan::Plan;
 use super::registry::Registry;
 use crate::cell::claim::ScanId;
@@ -168,7 +169,7 @@ impl Core {
             leaked_guards: AtomicBool::new(false),
             wanted: plain::AtomicU64::new(0),
             started: plain::AtomicU64::new(0),
-            trigger: plain::AtomicUsize::new(plan.trigger.min(config.max_heap / 2)),
+            trigger: plain::AtomicUsize::new(below_limit(plan.trigger, 0, config.max_heap)),
             goal: plain::AtomicUsize::new(goal),
             assist_ratio: plain::AtomicU64::new(0),
             abandon: AtomicBool::new(false),

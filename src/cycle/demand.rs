@@ -18,6 +18,9 @@ impl Core {
     /// A mutator took `bytes` for objects.
     pub(crate) fn charge(&self, state: &MutatorState, bytes: usize) {
         self.counters.allocated.fetch_add(bytes, Ordering::Relaxed);
+        state
+            .largest_charge
+            .set(state.largest_charge.get().max(bytes));
         match self.phase() {
             Phase::Marking => self.assist(state, bytes),
             Phase::Sweeping => self.assist_sweep(bytes),
@@ -64,7 +67,7 @@ impl Core {
             }
             _ => false,
         };
-        if ahead || self.is_near_limit() {
+        if ahead || self.is_near_limit(state.largest_charge.get()) {
             flags |= PRESSURE;
         }
         if flags != 0 {
@@ -110,14 +113,15 @@ impl Core {
             return;
         }
         let patience = Duration::from_millis(10);
-        if self.is_near_limit() {
+        let next = state.largest_charge.take();
+        if self.is_near_limit(next) {
             // A cycle that is under way keeps what was allocated since it began: only one that begins now sees it all.
             let running = self.phase() != Phase::Idle;
             if running {
                 self.wait_for_end_of_cycle(patience, 100);
             }
             let new = self.counters.allocated.load(Ordering::Relaxed);
-            if self.is_near_limit() && (running || new >= self.config.max_heap / 64) {
+            if self.is_near_limit(next) && (running || new >= self.config.max_heap / 64) {
                 self.request_cycle();
                 self.wait_for_end_of_cycle(patience, 100);
             }
@@ -143,13 +147,23 @@ impl Core {
             self.changed.wait_for(&mut status, turn);
             drop(status);
             self.nudge();
+            if !self.is_served() {
+                // Background threads are with other heaps, or cannot be started.
+                self.drive_waiting();
+            }
             status = self.status.lock();
         }
     }
 
-    /// Whether the heap is within about a ninth of its hard limit.
-    fn is_near_limit(&self) -> bool {
-        self.space.in_use().saturating_add(self.external()) / 8 >= self.config.max_heap / 9
+    /// Whether the heap is within about a ninth of its hard limit, or would be after an allocation of `next` bytes.
+    fn is_near_limit(&self, next: usize) -> bool {
+        let used = self.space.in_use().saturating_add(self.external());
+        used.saturating_add(next) / 8 >= self.config.max_heap / 9
+    }
+
+    /// Whether more than half of the hard limit is in use.
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.space.in_use().saturating_add(self.external()) > self.config.max_heap / 2
     }
 
     /// Bytes of external memory reported.

@@ -7,7 +7,7 @@ use super::core::{Core, Phase};
 use super::driver::{Advance, Driver, Stage};
 use super::marking::Marking;
 use super::mutator::MutatorState;
-use super::pacer::Work;
+use super::pacer::{Work, below_limit};
 use crate::mark::tracer::Meet;
 use crate::report;
 use crate::sync::Arc;
@@ -214,7 +214,8 @@ impl Core {
             d.pacer.cycle_ended(work, live, external)
         };
         self.goal.store(plan.goal, Ordering::Relaxed);
-        self.trigger.store(plan.trigger, Ordering::Relaxed);
+        let trigger = below_limit(plan.trigger, d.cycle.heap_live, self.config.max_heap);
+        self.trigger.store(trigger, Ordering::Relaxed);
         d.stage = Stage::Idle;
         self.set_phase(Phase::Idle);
         if self.config.trace {

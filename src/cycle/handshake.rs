@@ -181,6 +181,7 @@ impl Core {
 mod tests {
     use crate::cycle::command::Colour;
     use crate::cycle::driver::Stage;
+    use crate::cycle::mutator::YIELD;
     use crate::sync::atomic::Ordering;
     use crate::{Barrier, Heap};
 
@@ -248,6 +249,26 @@ mod tests {
             let id = mc.state().tracer().scan_id;
             heap.attach()
                 .enter(|inner| assert_eq!(inner.state().tracer().scan_id, id));
+        });
+    }
+
+    /// The mutator by which a thread is inside innermost may have answered at a poll; the thread looks at no other.
+    #[test]
+    fn a_thread_is_asked_where_it_looks() {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let (mut outer, mut inner) = (heap.attach(), heap.attach());
+        let core = heap.core();
+        outer.enter(|_| {
+            inner.enter(|mc| {
+                let mut driver = core.driver.lock();
+                let command = core.command();
+                let seq = core.ask(&mut driver, command.mode, command.colour, false);
+                assert!(!core.all_answered(seq));
+                mc.state().poll();
+                assert_eq!(mc.state().flags.load(Ordering::Relaxed) & YIELD, 0);
+                assert!(!core.all_answered(seq), "the outer one has not answered");
+                assert!(mc.should_yield());
+            });
         });
     }
 }

@@ -61,6 +61,8 @@ pub(crate) struct MutatorState {
     pub(crate) root_slots: UnsafeCell<Vec<crate::root::table::SlotRef>>,
     /// Bytes of short runs that the heap's counters do not know of yet.
     pub(crate) uncharged: Cell<usize>,
+    /// The largest charge since the limit of the heap was last looked at: what may be asked for again.
+    pub(crate) largest_charge: Cell<usize>,
     /// Marking owed, in bytes; see `pacer`.
     pub(crate) debt: Cell<i64>,
     /// The thread, which owns the mutator for life.
@@ -96,6 +98,7 @@ impl MutatorState {
             new_weak: UnsafeCell::default(),
             root_slots: UnsafeCell::default(),
             uncharged: Cell::new(0),
+            largest_charge: Cell::new(0),
             debt: Cell::new(0),
             thread: thread::current().id(),
             thread_token: core.mail.register_thread(),

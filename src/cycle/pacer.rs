@@ -110,6 +110,13 @@ impl Pacer {
     }
 }
 
+/// A trigger that leaves half of the room below the hard limit `max` to what is allocated while the cycle runs, and to pages that
+/// are partly free, but a sixty-fourth of it: a heap that is full of what lives is not to collect all the time.
+pub(crate) fn below_limit(trigger: usize, live: usize, max: usize) -> usize {
+    let room = max.saturating_sub(live);
+    trigger.min(live.saturating_add((room / 2).max(max / 64)))
+}
+
 /// Bytes of marking owed per byte allocated, times 256.
 pub(crate) fn assist_ratio(to_mark: usize, heap: usize, goal: usize) -> u64 {
     let left = goal.saturating_sub(heap).max(64 << 10);

@@ -1,0 +1,231 @@
+//! What a `trace` that is written by hand calls, and what its panics carry.
+
+mod common;
+
+use std::cell::{Cell, RefCell};
+use std::panic::panic_any;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use common::{
+    BARRIERS, Drops, Token, begin_cycle, heaps, long_list, panic_message, quiet_heap, tail_of,
+    wait_until,
+};
+use tricolor_gc::{Barrier, Gc, GcRefCell, Heap, Mutator, Root, Rootable, Trace, Tracer};
+
+/// Attaches to another heap while it is traced.
+struct Nosy(Heap);
+
+// SAFETY: no pointers into the heap are held; the call is what is tested.
+unsafe impl Trace<'_> for Nosy {
+    const DROP_IS_SEND: bool = true;
+
+    fn trace(&self, _: &mut Tracer<'_>) {
+        drop(self.0.attach());
+        self.0.stats();
+    }
+}
+
+#[test]
+fn trace_may_use_another_heap() {
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let _root: Root<Rootable![Nosy]> =
+            mutator.enter(|mc| Root::new(mc, Gc::new(mc, Nosy(Heap::new()))));
+        assert_eq!(mutator.collect().objects_live, 1);
+    }
+}
+
+/// Collects its own heap while it is traced.
+struct Impatient(Heap);
+
+// SAFETY: no pointers into the heap are held; the call is what is tested.
+unsafe impl Trace<'_> for Impatient {
+    const DROP_IS_SEND: bool = true;
+
+    fn trace(&self, _: &mut Tracer<'_>) {
+        self.0.collect();
+    }
+}
+
+#[test]
+fn a_collection_asked_for_by_trace_panics_with_the_reason() {
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let root: Root<Rootable![Impatient]> =
+            mutator.enter(|mc| Root::new(mc, Gc::new(mc, Impatient(heap.clone()))));
+        let text = panic_message(|| {
+            mutator.collect();
+        });
+        assert!(
+            text.contains("called from the destructor or the trace of an object"),
+            "{text}"
+        );
+        // The object holds its own heap: let it go, or the heap never ends.
+        drop(root);
+        mutator.collect();
+    }
+}
+
+thread_local! {
+    /// Another mutator of the heap.
+    static OTHER: RefCell<Option<Mutator>> = const { RefCell::new(None) };
+    static ARMED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Enters its own heap while it is traced, through another mutator of its thread.
+struct Intruder;
+
+// SAFETY: no pointers into the heap are held; the call is what is tested.
+unsafe impl<'gc> Trace<'gc> for Intruder {
+    const DROP_IS_SEND: bool = true;
+
+    fn trace(&self, _: &mut Tracer<'gc>) {
+        if ARMED.replace(false) {
+            OTHER.with_borrow_mut(|other| other.as_mut().unwrap().enter(|_| ()));
+        }
+    }
+}
+
+/// A barrier that traces what a cell holds runs the program's code, as a marker does: it must not come back to the cell.
+#[test]
+fn a_trace_in_a_barrier_may_not_enter_its_heap() {
+    type Kept<'gc> = common::Link<'gc, GcRefCell<Option<(Intruder, Gc<'gc, u8>)>>>;
+    // Both trace what a cell held before.
+    for barrier in [Barrier::Deletion, Barrier::Hybrid] {
+        let heap = quiet_heap(barrier);
+        let mut mutator = heap.attach();
+        let root: Root<Rootable![Kept<'_>]> = mutator.enter(|mc| {
+            let content = Some((Intruder, Gc::new(mc, 1)));
+            Root::new(mc, long_list(mc, GcRefCell::new(content)))
+        });
+        OTHER.set(Some(heap.attach()));
+        begin_cycle(&mut mutator);
+        mutator.enter(|mc| {
+            let cell = tail_of(root.get(mc));
+            ARMED.set(true);
+            let text = panic_message(|| drop(cell.borrow_mut(mc)));
+            assert!(text.contains("the trace of an object"), "{barrier}: {text}");
+        });
+        OTHER.set(None);
+        drop(root);
+        mutator.collect();
+    }
+}
+
+/// Counted; its destructor panics where it should not be dropped twice.
+struct Payload(Token);
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        let _ = &self.0;
+        panic!("the payload's own panic");
+    }
+}
+
+/// Panics with a payload whenever it is traced or dropped.
+#[derive(Clone)]
+struct Thrower(Drops, Arc<AtomicUsize>);
+
+impl Thrower {
+    fn throw(&self) {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        panic_any(Payload(self.0.token()));
+    }
+}
+
+impl Drop for Thrower {
+    fn drop(&mut self) {
+        self.throw();
+    }
+}
+
+// SAFETY: no pointers into the heap are held.
+unsafe impl Trace<'_> for Thrower {
+    const DROP_IS_SEND: bool = true;
+
+    fn trace(&self, _: &mut Tracer<'_>) {
+        self.throw();
+    }
+}
+
+/// A panic of a destructor ends with it; of those of `trace` the first is for `collect`, or goes with the heap.
+#[test]
+fn what_a_panic_carries_is_dropped_whatever_its_destructor_does() {
+    for barrier in BARRIERS {
+        let (drops, thrown) = (Drops::new(), Arc::new(AtomicUsize::new(0)));
+        let heap = quiet_heap(barrier);
+        let mut mutator = heap.attach();
+        let make = |_| {
+            mutator.enter(|mc| Root::new(mc, Gc::new(mc, Thrower(drops.clone(), thrown.clone()))))
+        };
+        let roots: Vec<Root<Rootable![Thrower]>> = (0..3).map(make).collect();
+        while heap.stats().cycles_abandoned < 3 {
+            let trigger = heap.stats().trigger as isize;
+            mutator.enter(|mc| {
+                mc.account(trigger);
+                mc.account(-trigger);
+            });
+            let _ = mutator.step(1 << 20);
+        }
+        drop((roots, mutator, heap));
+        let thrown = thrown.load(Ordering::SeqCst);
+        assert!(thrown >= 6, "{barrier}: {thrown}");
+        assert_eq!(drops.count(), thrown, "{barrier}");
+    }
+}
+
+/// The last handle of a heap whose `trace` has panicked goes in a destructor on a background thread, and the payload with it.
+#[test]
+fn what_a_panic_carries_may_be_dropped_on_a_background_thread() {
+    static LAST: Mutex<Option<Heap>> = Mutex::new(None);
+    static GONE: AtomicBool = AtomicBool::new(false);
+
+    #[derive(Trace)]
+    #[trace(skip)]
+    struct Keeper;
+
+    impl Drop for Keeper {
+        fn drop(&mut self) {
+            let name = std::thread::current();
+            let background = name
+                .name()
+                .is_some_and(|name| name.starts_with("tricolor-gc"));
+            if !background {
+                return;
+            }
+            let last = LAST.lock().unwrap().take();
+            if let Some(heap) = last {
+                while !GONE.load(Ordering::SeqCst) {
+                    std::thread::yield_now();
+                }
+                drop(heap);
+            }
+        }
+    }
+
+    let (drops, thrown) = (Drops::new(), Arc::new(AtomicUsize::new(0)));
+    let heap = Heap::builder()
+        .barrier(Barrier::Hybrid)
+        .marker_threads(1)
+        .min_heap(1 << 16);
+    let heap = heap.build().unwrap();
+    let mut mutator = heap.attach();
+    let root: Root<Rootable![Thrower]> =
+        mutator.enter(|mc| Root::new(mc, Gc::new(mc, Thrower(drops.clone(), thrown.clone()))));
+    let mut churn = |done: &dyn Fn() -> bool| {
+        wait_until("a cycle has come by itself", || {
+            mutator.enter(|mc| (0..1000).for_each(|_| _ = Gc::new(mc, Keeper)));
+            done()
+        });
+    };
+    churn(&|| heap.stats().cycles_abandoned > 0);
+    drop(root);
+    *LAST.lock().unwrap() = Some(heap.clone());
+    churn(&|| LAST.lock().unwrap().is_none());
+    drop((mutator, heap));
+    GONE.store(true, Ordering::SeqCst);
+    wait_until("the payloads are dropped", || {
+        drops.count() >= 2 && drops.count() == thrown.load(Ordering::SeqCst)
+    });
+}
