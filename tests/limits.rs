@@ -4,7 +4,7 @@ mod common;
 
 use common::{BARRIERS, Drops, begin_cycle, finish_cycle, heap, panic_message, quiet_heap};
 use tricolor_gc::{
-    AllocError, Barrier, ConfigError, Gc, GcCell, GcRefCell, Heap, HeapBuilder, Root, Rootable,
+    AllocError, Barrier, ConfigError, Gc, GcRefCell, Heap, HeapBuilder, Root, Rootable,
     StressConfig, Trace,
 };
 
