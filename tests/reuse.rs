@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{Drops, Random, Token, heaps};
-use tricolor_gc::{Gc, GcRefCell, Heap, Mutation, Root, Rootable, Trace};
+use common::{Drops, Link, Random, Token, finish_cycle, heaps, long_list, quiet_heap};
+use tricolor_gc::{Barrier, Gc, GcRefCell, Heap, Mutation, Root, Rootable, StepStatus, Trace};
 
 /// Neither scanned nor dropped, scanned, and dropped: each is swept in a way of its own.
 #[derive(Trace, Clone, Copy)]
@@ -63,5 +63,49 @@ fn the_places_of_dead_objects_among_live_ones_are_used_again() {
                 heap.barrier()
             );
         }
+    }
+}
+
+/// Objects of less than 16 bytes share blocks, which die with all that is in them.
+#[test]
+fn a_tiny_object_is_not_put_beside_one_that_has_died() {
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        mutator.enter(|mc| *Gc::new(mc, 1_u8));
+        mutator.collect();
+        mutator.enter(|mc| {
+            let tiny = Gc::new(mc, 7_u8);
+            (0..OBJECTS).for_each(|_| assert_eq!(*Gc::new(mc, [u64::MAX; 2]), [u64::MAX; 2]));
+            assert_eq!(*tiny, 7, "{}: its block was used again", heap.barrier());
+        });
+    }
+}
+
+/// The block of before is white, and an object that is born black is not scanned for what it holds.
+#[test]
+fn a_tiny_object_made_while_marking_is_not_put_beside_one_of_before() {
+    for barrier in [Barrier::Deletion, Barrier::Hybrid] {
+        let heap = quiet_heap(barrier);
+        let mut mutator = heap.attach();
+        let _list: Root<Rootable![Link<'_, u8>]> =
+            mutator.enter(|mc| Root::new(mc, long_list(mc, 0)));
+        mutator.collect();
+        mutator.enter(|mc| {
+            Gc::new(mc, 1_u8);
+            // Asks for a cycle.
+            mc.account(1 << 40);
+            mc.account(-(1 << 40));
+        });
+        assert_eq!(mutator.step(1), StepStatus::InProgress);
+        let holder: Root<Rootable![Option<Gc<'_, u8>>]> = mutator.enter(|mc| {
+            let tiny = Gc::new(mc, 7);
+            Root::new(mc, Gc::new(mc, Some(tiny)))
+        });
+        finish_cycle(&mut mutator);
+        mutator.enter(|mc| {
+            (0..OBJECTS).for_each(|_| assert_eq!(*Gc::new(mc, [u64::MAX; 2]), [u64::MAX; 2]));
+            let tiny = holder.get(mc).expect("it holds one");
+            assert_eq!(*tiny, 7, "{barrier}: its block was used again");
+        });
     }
 }
