@@ -265,3 +265,31 @@ fn large_objects_that_are_made_while_marking_live_through_the_cycle() {
         assert_eq!(drops.count(), 1, "{barrier}");
     }
 }
+
+/// Marking is over, the barrier of its mutator is off, and the sweep has not begun.
+#[test]
+fn large_objects_that_are_made_before_the_sweep_begins_live_through_it() {
+    for barrier in [Barrier::Deletion, Barrier::Hybrid] {
+        let heap = quiet_heap(barrier);
+        let mut mutator = heap.attach();
+        let drops = Drops::new();
+        let other = Other::new(&heap);
+        mutator.enter(|_| {
+            other.does(Do::Begin);
+        });
+        mutator.enter(|mc| {
+            // Each answers what the other waits for, by its poll: the rounds, and that the barrier goes off.
+            let new = || {
+                other.does(Do::Drive);
+                Gc::new(mc, Large(drops.token(), [1; 8000]))
+            };
+            let made = [(); 6].map(|()| new());
+            other.does(Do::Drive);
+            assert_eq!(heap.stats().cycles, 1, "{barrier}");
+            assert_eq!(drops.count(), 0, "{barrier}");
+            assert!(made.iter().all(|large| large.1[0] == 1), "{barrier}");
+        });
+        mutator.collect();
+        assert_eq!(drops.count(), 6, "{barrier}");
+    }
+}
