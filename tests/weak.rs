@@ -463,3 +463,18 @@ fn a_cache_of_weak_pointers_under_stress() {
         }
     }
 }
+
+#[test]
+fn a_weak_pointer_is_cleared_though_its_mutator_has_gone() {
+    for heap in heaps() {
+        let drops = Drops::new();
+        let weak: WeakToken = heap.attach().enter(|mc| {
+            let object = Gc::new(mc, drops.token());
+            Root::new(mc, Gc::new(mc, Gc::downgrade(object, mc)))
+        });
+        let cycle = heap.collect();
+        assert_eq!((drops.count(), cycle.weak_cleared), (1, 1), "{cycle}");
+        let mut mutator = heap.attach();
+        mutator.enter(|mc| assert!(weak.get(mc).upgrade(mc).is_none()));
+    }
+}
