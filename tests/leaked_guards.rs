@@ -395,3 +395,29 @@ fn a_long_slice_with_a_leaked_guard_is_not_scanned_again_as_a_whole() {
         "{looks} looks"
     );
 }
+
+/// A poll is no boundary: a guard that lives there is held.
+#[test]
+fn a_guard_that_is_held_at_a_poll_has_not_leaked() {
+    let heap = quiet_heap(Barrier::Insertion);
+    let mut mutator = heap.attach();
+    let drops = Drops::new();
+    let root: Root<Rootable![common::Link<'_, GcRefCell<Vec<Leaf<'_>>>>]> =
+        mutator.enter(|mc| Root::new(mc, long_list(mc, GcRefCell::new(Vec::new()))));
+    begin_cycle(&mut mutator);
+    let drive = || {
+        let mut other = heap.attach();
+        while other.step(1 << 30) == StepStatus::InProgress {}
+    };
+    mutator.enter(|mc| {
+        std::thread::scope(|scope| scope.spawn(drive).join().unwrap());
+        let mut guard = tail_of(root.get(mc)).borrow_mut(mc);
+        guard.push(Gc::new(mc, drops.token()));
+        // Large: it polls, which answers the round.
+        Gc::new(mc, [0_u64; 8000]);
+    });
+    assert!(!finish_cycle(&mut mutator).abandoned);
+    drop(root);
+    assert!(!mutator.collect().abandoned);
+    assert_eq!(drops.count(), 1);
+}
