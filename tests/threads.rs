@@ -464,3 +464,18 @@ fn an_object_in_the_making_survives_a_change_of_colours() {
     });
     drop((list, kept));
 }
+
+#[test]
+fn mutators_that_come_and_go_at_once_are_all_counted() {
+    const STAY: usize = 300;
+    let heap = Heap::new();
+    let stay: Vec<Mutator> = (0..STAY).map(|_| heap.attach()).collect();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..1000).for_each(|_| drop(heap.attach())));
+        }
+    });
+    assert_eq!(heap.stats().mutators, STAY);
+    drop(stay);
+    assert_eq!(heap.stats().mutators, 0);
+}
