@@ -319,3 +319,17 @@ fn a_guard_that_ends_in_an_unwinding_does_not_panic() {
         });
     }
 }
+
+/// No marker has started, and others may still write without a barrier: markers scan all that is in the cell, cells in it too.
+#[test]
+fn what_a_grey_mutator_shades_is_left_to_the_markers() {
+    in_mode(Mode::Grey, Colour::Grey, |mc, [leaf, ..]| {
+        let cell = GcMutex::new(GcRefCell::new(Some(leaf)));
+        drop(cell.lock(mc));
+        assert_eq!(shaded(mc), [leaf.address(); 2], "begin and end");
+        let mut marker = Tracer::new();
+        marker.scan_id = mc.state().tracer().scan_id;
+        cell.trace(marker.rebrand());
+        assert_eq!(marker.edges, [leaf.address()]);
+    });
+}
