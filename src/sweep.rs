@@ -446,6 +446,22 @@ impl crate::cycle::core::SweepCounters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Gc, Root, Rootable};
+
+    /// An allocation that finds no memory, between the first span that is put on an unswept list and the sweep's epoch.
+    #[test]
+    fn nothing_is_swept_before_the_sweep_begins() {
+        let heap = crate::Heap::builder().marker_threads(0).build().unwrap();
+        let core = heap.core();
+        let _root: Root<Rootable![[u64; 4]]> =
+            heap.attach().enter(|mc| Root::new(mc, Gc::new(mc, [7; 4])));
+        let pending = &core.counters.swept.pending;
+        let classes: Vec<_> = core.space.classes.lock().all().to_vec();
+        classes.iter().for_each(|class| class.start_sweep(pending));
+        let waiting = pending.load(Ordering::Relaxed);
+        assert!(waiting > 0 && !core.sweep_all());
+        assert_eq!(pending.load(Ordering::Relaxed), waiting);
+    }
 
     #[test]
     fn a_stack_of_heaps_holds_any_number() {
