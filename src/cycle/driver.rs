@@ -381,6 +381,8 @@ impl Core {
         }
         let command = self.command();
         let seq = self.ask(d, command.mode, command.colour, false);
+        let late = twin::is(Twin::RoundNotedLate).then(|| self.worklist.dry());
+        let pushes = late.flatten().unwrap_or(pushes);
         d.stage = Stage::Round { seq, pushes };
         Advance::Progress
     }

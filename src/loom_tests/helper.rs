@@ -103,6 +103,15 @@ fn slice() {
     });
 }
 
+/// Marks what there is to be taken now, if there is something.
+fn mark_once(heap: &Heap) {
+    let mut marker = None;
+    let _ = heap.core().mark_some(&mut marker, u64::MAX);
+    if let Some(marker) = marker {
+        heap.core().retire_marker(marker);
+    }
+}
+
 /// A helper that looked at the phase in the cycle before comes for a block when the next one arms: a grey mutator has handed
 /// one over, and another, whose barrier is not on yet, writes the cell of the object in it.
 fn come_late() {
@@ -125,13 +134,7 @@ fn come_late() {
     // Hands over what it has shaded.
     drop(main);
     // What is left of `help_marking` behind that look.
-    let helper = spawn(move || {
-        let mut marker = None;
-        let _ = helped.core().mark_some(&mut marker, u64::MAX);
-        if let Some(marker) = marker {
-            helped.core().retire_marker(marker);
-        }
-    });
+    let helper = spawn(move || mark_once(&helped));
     finish(&heap);
     helper.join().unwrap();
     writer.join().unwrap();
@@ -180,6 +183,37 @@ fn abandoned_and_written() {
     main.enter(|mc| root.get(mc).stamp.lives());
 }
 
+/// 0 → 1 → 2, rooted. A mutator has taken 1 from 0, and answers a round at the moment it is asked for; what it hands over a helper marks
+/// at once. Only then does it take 2 from 1, which it has not handed over when the round ends.
+fn answered_at_once() {
+    let heap = heap(Barrier::Deletion);
+    let mut main = heap.attach();
+    let root: NodeRoot = main.enter(|mc| {
+        let grandchild = Gc::new(mc, Node::new(2, None));
+        let child = Gc::new(mc, Node::new(1, Some(grandchild)));
+        Root::new(mc, Gc::new(mc, Node::new(0, Some(child))))
+    });
+    begin(&heap);
+    let (driven, helped) = (heap.clone(), heap.clone());
+    let (driver, helper) = main.enter(|mc| {
+        let object = root.get(mc);
+        let child = object.next.get().unwrap();
+        object.next.set(mc, None);
+        loom::explore();
+        let driver = spawn(move || finish(&driven));
+        let helper = spawn(move || mark_once(&helped));
+        thread::yield_now();
+        mc.state().poll();
+        let grandchild = child.next.get();
+        child.next.set(mc, None);
+        object.next.set(mc, grandchild);
+        (driver, helper)
+    });
+    driver.join().unwrap();
+    helper.join().unwrap();
+    main.enter(|mc| root.get(mc).next.get().unwrap().stamp.lives());
+}
+
 pub(super) fn models() -> Vec<Model> {
     vec![
         model("helping marker".into(), BOUND, help),
@@ -188,6 +222,7 @@ pub(super) fn models() -> Vec<Model> {
         model("helper in an abandoned cycle".into(), BOUND, abandoned),
         model("abandoned and written".into(), BOUND, abandoned_and_written),
         model("late helper".into(), BOUND, come_late),
+        model("round answered at once".into(), BOUND, answered_at_once),
     ]
 }
 
@@ -199,6 +234,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("helper in an abandoned cycle", Twin::OpenWhenAbandoned),
     ("abandoned and written", Twin::OpenWhenAbandoned),
     ("late helper", Twin::WorklistStaysOpen),
+    ("round answered at once", Twin::RoundNotedLate),
 ];
 
 #[test]

@@ -69,6 +69,8 @@ twins! {
     LeakIgnored,
     /// Marking ends when the worklist runs dry, without a round.
     NoRound,
+    /// A round is compared with what has been pushed when mutators have been asked.
+    RoundNotedLate,
     /// Insertion ends with a round.
     InsertionWithoutStop,
     /// The step to Terminating does not look at the worklist under the weak list's lock.
