@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Drops, Link, Random, Token, finish_cycle, heaps, long_list, quiet_heap};
+use common::{Drops, Link, Random, Token, begin_cycle, finish_cycle, heaps, long_list, quiet_heap};
 use tricolor_gc::{Barrier, Gc, GcRefCell, Heap, Mutation, Root, Rootable, StepStatus, Trace};
 
 /// Neither scanned nor dropped, scanned, and dropped: each is swept in a way of its own.
@@ -107,5 +107,36 @@ fn a_tiny_object_made_while_marking_is_not_put_beside_one_of_before() {
             let tiny = holder.get(mc).expect("it holds one");
             assert_eq!(*tiny, 7, "{barrier}: its block was used again");
         });
+    }
+}
+
+/// Between objects that live: in the places of dead ones, one run of them after the other.
+#[test]
+fn what_is_made_in_holes_while_marking_lives_through_the_cycle() {
+    for barrier in [Barrier::Deletion, Barrier::Hybrid] {
+        let heap = quiet_heap(barrier);
+        let mut mutator = heap.attach();
+        let drops = Drops::new();
+        type Tokens = Rootable!['gc => Vec<Gc<'gc, Token>>];
+        let kept: (Root<Tokens>, Root<Rootable![Link<'_, u8>]>) = mutator.enter(|mc| {
+            let every_other = |number: usize| {
+                let token = Gc::new(mc, drops.token());
+                number.is_multiple_of(2).then_some(token)
+            };
+            let tokens: Vec<_> = (0..1000).filter_map(every_other).collect();
+            let list = long_list(mc, 0);
+            (Root::new(mc, Gc::new(mc, tokens)), Root::new(mc, list))
+        });
+        begin_cycle(&mut mutator);
+        assert_eq!(drops.count(), 500);
+        let new: Root<Tokens> = mutator.enter(|mc| {
+            let tokens = (0..500).map(|_| Gc::new(mc, drops.token())).collect();
+            Root::new(mc, Gc::new(mc, tokens))
+        });
+        finish_cycle(&mut mutator);
+        assert_eq!(drops.count(), 500, "{barrier}");
+        drop((kept, new));
+        mutator.collect();
+        assert_eq!(drops.count(), 1500, "{barrier}");
     }
 }
