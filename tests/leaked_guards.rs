@@ -402,8 +402,10 @@ fn a_guard_that_is_held_at_a_poll_has_not_leaked() {
     let heap = quiet_heap(Barrier::Insertion);
     let mut mutator = heap.attach();
     let drops = Drops::new();
-    let root: Root<Rootable![common::Link<'_, GcRefCell<Vec<Leaf<'_>>>>]> =
-        mutator.enter(|mc| Root::new(mc, long_list(mc, GcRefCell::new(Vec::new()))));
+    let root: Root<Rootable![common::Link<'_, Guarded<'_>>]> = mutator.enter(|mc| {
+        let guarded = Guarded::filled(|| Gc::new(mc, drops.token()));
+        Root::new(mc, long_list(mc, guarded))
+    });
     begin_cycle(&mut mutator);
     let drive = || {
         let mut other = heap.attach();
@@ -411,13 +413,17 @@ fn a_guard_that_is_held_at_a_poll_has_not_leaked() {
     };
     mutator.enter(|mc| {
         std::thread::scope(|scope| scope.spawn(drive).join().unwrap());
-        let mut guard = tail_of(root.get(mc)).borrow_mut(mc);
+        let guarded = tail_of(root.get(mc));
+        let mut guard = guarded.ref_cell.borrow_mut(mc);
         guard.push(Gc::new(mc, drops.token()));
         // Large: it polls, which answers the round.
         Gc::new(mc, [0_u64; 8000]);
+        // Those that have ended have not leaked either.
+        guarded.mutex.lock(mc).clear();
+        guarded.rw_lock.write(mc).clear();
     });
     assert!(!finish_cycle(&mut mutator).abandoned);
     drop(root);
     assert!(!mutator.collect().abandoned);
-    assert_eq!(drops.count(), 1);
+    assert_eq!(drops.count(), 6);
 }
