@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use common::{Drops, Token, finish_cycle, quiet_heap};
 use tricolor_gc::{
-    Barrier, Gc, GcRefCell, GcSlot, GcWeak, Heap, Mutation, Mutator, Root, Rootable, StepStatus,
-    Trace,
+    Barrier, Gc, GcMutex, GcRefCell, GcSlot, GcWeak, Heap, Mutation, Mutator, Root, Rootable,
+    StepStatus, Trace,
 };
 
 /// What the other thread is to do.
@@ -292,4 +292,36 @@ fn large_objects_that_are_made_before_the_sweep_begins_live_through_it() {
         mutator.collect();
         assert_eq!(drops.count(), 6, "{barrier}");
     }
+}
+
+/// Its thread turns Black by way of another mutator, at whose boundary the guard is found to have leaked as well.
+#[test]
+fn a_guard_leaked_in_one_mutator_is_noticed_when_another_of_its_thread_enters() {
+    let heap = quiet_heap(Barrier::Hybrid);
+    let (mut first, mut second) = (heap.attach(), heap.attach());
+    let drops = Drops::new();
+    let other = Other::new(&heap);
+    let place: Root<Rootable![GcMutex<Option<Gc<'_, Token>>>]> =
+        first.enter(|mc| Root::new(mc, Gc::new(mc, GcMutex::new(None))));
+    other.does(Do::Enter);
+    begin(&mut first);
+    assert_eq!(first.step(1), StepStatus::Waiting, "for the other");
+    second.enter(|mc| {
+        let place = Gc::as_ref(place.get(mc));
+        let mut guard = place.lock(mc);
+        *guard = Some(Gc::new(mc, drops.token()));
+        std::mem::forget(guard);
+    });
+    first.enter(|_| {
+        other.does(Do::Leave);
+        // The second handshake waits for this thread.
+        other.does(Do::Drive);
+    });
+    first.enter(|_| ());
+    while heap.stats().cycles == 0 {
+        let _ = first.step(1 << 20);
+    }
+    let cycle = heap.last_cycle().unwrap();
+    assert_eq!(cycle.stops, 1, "it arms again: {cycle}");
+    assert_eq!(drops.count(), 0);
 }
