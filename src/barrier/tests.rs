@@ -10,7 +10,10 @@ use crate::heap::span::mark_of;
 use crate::mark::tracer::Tracer;
 use crate::mutator::Mutation;
 use crate::sync::atomic::Ordering;
-use crate::{Gc, GcMutex, GcRefCell, GcSlot, Heap, Root, Rootable, StepStatus, Trace};
+use crate::{
+    Gc, GcCell, GcMutex, GcOnceCell, GcRefCell, GcRwLock, GcSlot, Heap, Root, Rootable, StepStatus,
+    Trace,
+};
 
 /// An object with a mark of its own.
 type Leaf<'gc> = Gc<'gc, [u64; 4]>;
@@ -331,5 +334,27 @@ fn what_a_grey_mutator_shades_is_left_to_the_markers() {
         marker.scan_id = mc.state().tracer().scan_id;
         cell.trace(marker.rebrand());
         assert_eq!(marker.edges, [leaf.address()]);
+    });
+}
+
+/// While Hybrid arms, of the real cells; the module header says why those of one thread need nothing.
+#[test]
+fn a_grey_mutator_shades_what_is_in_cells_that_threads_share() {
+    in_mode(Mode::Grey, Colour::Grey, |mc, [a, b, _]| {
+        let old_and_new = [a.address(), b.address()];
+        let mutex = [(); 2].map(|()| GcMutex::new(Some(a)));
+        *mutex[0].lock(mc) = Some(b);
+        assert_eq!(shaded(mc), old_and_new, "lock");
+        *mutex[1].try_lock(mc).unwrap() = Some(b);
+        assert_eq!(shaded(mc), old_and_new, "try_lock");
+        let lock = [(); 2].map(|()| GcRwLock::new(Some(a)));
+        *lock[0].write(mc) = Some(b);
+        assert_eq!(shaded(mc), old_and_new, "write");
+        *lock[1].try_write(mc).unwrap() = Some(b);
+        assert_eq!(shaded(mc), old_and_new, "try_write");
+        *GcRefCell::new(Some(a)).borrow_mut(mc) = Some(b);
+        GcCell::new(Some(a)).set(mc, Some(b));
+        GcOnceCell::new().set(mc, b).unwrap();
+        assert_eq!(shaded(mc), [], "confined cells");
     });
 }
