@@ -118,3 +118,46 @@ impl<T> Drop for Filled<T> {
         unsafe { made.drop_in_place() };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    use std::rc::Rc;
+
+    use crate::heap::span::{NEVER_MADE, mark_of};
+    use crate::sync::atomic::Ordering;
+    use crate::{Gc, Heap, Trace};
+
+    /// Notes, when it is dropped, the mark at its address: the slot's, if it is the first of a slice.
+    #[derive(Trace)]
+    #[trace(crate = crate, skip)]
+    struct Element(Rc<Cell<Vec<u8>>>);
+
+    impl Drop for Element {
+        fn drop(&mut self) {
+            let address = core::ptr::from_mut(self).expose_provenance();
+            // SAFETY: within a slot.
+            let mark = unsafe { mark_of(address) };
+            let mut seen = self.0.take();
+            seen.push(mark.load(Ordering::Relaxed));
+            self.0.set(seen);
+        }
+    }
+
+    /// A sweep on another thread gives the slot away as soon as it is given up.
+    #[test]
+    fn a_slot_is_given_up_when_what_was_made_in_it_is_dropped() {
+        Heap::new().attach().enter(|mc| {
+            let seen = Rc::new(Cell::new(Vec::new()));
+            let element = |index| match index {
+                3 => resume_unwind(Box::new("no element")),
+                _ => Element(seen.clone()),
+            };
+            let slice = AssertUnwindSafe(|| Gc::slice_from_fn(mc, 4, element).len());
+            assert!(catch_unwind(slice).is_err());
+            let seen = seen.take();
+            assert!(seen.len() == 3 && seen[0] != NEVER_MADE);
+        });
+    }
+}
