@@ -46,7 +46,7 @@ for name in "${steps[@]}"; do
         test) step 'unit, integration, compile-fail and documentation tests' timeout 900 cargo test --workspace
               step 'tests that speed makes strict' timeout 600 cargo test --release --test cycles ;;
         verify) step 'stress and model tests, with the verifier after each cycle' \
-                timeout 900 cargo test --features verify --test stress --test model --test weak
+                timeout 900 cargo test --features verify --test stress --test model --test weak --test panics
                 step 'random programs, with the verifier' ci/stress.sh racing 1 ;;
         planted) step 'planted bugs' ci/planted.sh ;;
         fuzz) step 'fuzzing' ci/fuzz.sh 5 ;;
