@@ -167,6 +167,12 @@ impl Core {
         !self.has_background() || POOL.is_inside(self.id)
     }
 
+    /// Whether the system gives no background threads. A mutator that is merely not served does not drive: the destructors that it would
+    /// run may be those that keep the threads.
+    pub(crate) fn has_no_threads(&self) -> bool {
+        self.has_background() && POOL.has_no_thread()
+    }
+
     /// Runs a full cycle that starts after this call, and waits for its end.
     pub(crate) fn collect(&self, what: &str) -> CycleStats {
         self.check_can_wait(what);

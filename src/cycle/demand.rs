@@ -147,8 +147,7 @@ impl Core {
             self.changed.wait_for(&mut status, turn);
             drop(status);
             self.nudge();
-            if !self.is_served() {
-                // Background threads are with other heaps, or cannot be started.
+            if self.has_no_threads() {
                 self.drive_waiting();
             }
             status = self.status.lock();

@@ -171,6 +171,11 @@ impl<C: Client> Pool<C> {
         self.rouse(state);
     }
 
+    /// Whether there is no thread: the system gives none, if somebody has asked for one.
+    pub(crate) fn has_no_thread(&self) -> bool {
+        self.state.lock().has_no_thread()
+    }
+
     /// Whether a thread is inside a heap.
     pub(crate) fn is_inside(&self, heap: u64) -> bool {
         self.state.lock().is_inside(heap)

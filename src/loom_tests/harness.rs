@@ -235,6 +235,14 @@ pub(super) fn are_caught(models: &[Model], twins: &[Caught]) {
     }
 }
 
+/// Every barrier, and none.
+pub(super) const EVERY: [Barrier; 4] = [
+    Barrier::Insertion,
+    Barrier::Deletion,
+    Barrier::Hybrid,
+    Barrier::StopTheWorld,
+];
+
 /// A heap whose cycles are driven by [`cycle`] only.
 pub(super) fn heap(barrier: Barrier) -> Heap {
     // No heap has background threads in a model: the model is that thread.

@@ -2,8 +2,8 @@
 //! one lock while a marker comes by.
 
 use super::harness::{
-    Bound, Caught, Model, are_caught, begin, cycle, finish, heap, hold, model, must_be_freed,
-    mutator, polls, spawn, switch_point,
+    Bound, Caught, EVERY, Model, are_caught, begin, cycle, finish, heap, hold, model,
+    must_be_freed, mutator, polls, spawn, switch_point,
 };
 use super::objects::{Confined, Contents, Copied, Link, Locked, Node, Once, Shared};
 use crate::sync::twin::Twin;
@@ -13,8 +13,6 @@ const BOUND: Bound = Bound { preemptions: 2 };
 const THREE_THREADS: Bound = Bound { preemptions: 1 };
 
 type NodeRoot = Root<Rootable![Node<'_>]>;
-
-const BARRIERS: [Barrier; 3] = [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid];
 
 /// Object 1 holds 3 in a slot; 4 is garbage.
 fn node(main: &mut Mutator) -> NodeRoot {
@@ -193,7 +191,7 @@ fn write_and_write(barrier: Barrier) {
 
 pub(super) fn models() -> Vec<Model> {
     let mut models = Vec::new();
-    for barrier in BARRIERS {
+    for barrier in EVERY {
         let named = |what| format!("{what}, {barrier}");
         models.push(model(named("GcRefCell"), BOUND, move || borrow(barrier)));
         models.push(model(named("GcOnceCell"), BOUND, move || set_once(barrier)));

@@ -2,7 +2,7 @@
 //! inside are as far in the cycle. And a guard that is leaked when the last round has been answered.
 
 use super::harness::{
-    Bound, Caught, Model, are_caught, begin, cycle, drive, finish, heap, hold, model,
+    Bound, Caught, EVERY, Model, are_caught, begin, cycle, drive, finish, heap, hold, model,
     must_be_freed, must_live, mutator, spawn, switch_point,
 };
 use super::objects::{Copied, Locked, Nested, Node, Shared, Weak};
@@ -15,8 +15,6 @@ use crate::{Barrier, Gc, Heap, Mutator, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
 const WIDE: Bound = Bound { preemptions: 1 };
-
-const BARRIERS: [Barrier; 3] = [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid];
 
 type CopiedRoot = Root<Rootable![Copied<'_>]>;
 type NestedRoot = Root<Rootable![Nested<'_>]>;
@@ -307,11 +305,11 @@ fn leak_late() {
 }
 
 fn handshakes() -> Vec<Model> {
-    let passing = BARRIERS.map(|barrier| {
+    let passing = EVERY.map(|barrier| {
         let name = format!("mates, entered inside, {barrier}");
         model(name, WIDE, move || pass_on(barrier))
     });
-    let attaching = BARRIERS.map(|barrier| {
+    let attaching = EVERY.map(|barrier| {
         let name = format!("mates, attached inside, {barrier}");
         model(name, WIDE, move || attach_inside(barrier))
     });

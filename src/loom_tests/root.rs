@@ -1,8 +1,8 @@
 //! Roots against a cycle: made, cloned and dropped while it runs, also by a thread without a mutator.
 
 use super::harness::{
-    Bound, Caught, Model, are_caught, cycle, heap, hold, model, must_be_freed, mutator, polls,
-    spawn, switch_point,
+    Bound, Caught, EVERY, Model, are_caught, cycle, heap, hold, model, must_be_freed, mutator,
+    polls, spawn, switch_point,
 };
 use super::objects::Node;
 use crate::sync::twin::Twin;
@@ -12,8 +12,6 @@ const BOUND: Bound = Bound { preemptions: 2 };
 const THREE_THREADS: Bound = Bound { preemptions: 1 };
 
 type NodeRoot = Root<Rootable![Node<'_>]>;
-
-const BARRIERS: [Barrier; 3] = [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid];
 
 /// A mutator reads a root and then drops it: the object is on its stack only.
 fn drop_root(barrier: Barrier) {
@@ -88,7 +86,7 @@ fn drop_elsewhere(barrier: Barrier) {
 
 pub(super) fn models() -> Vec<Model> {
     let mut models = Vec::new();
-    for barrier in BARRIERS {
+    for barrier in EVERY {
         let named = |what| format!("root {what}, {barrier}");
         models.push(model(named("dropped"), BOUND, move || drop_root(barrier)));
         models.push(model(named("made"), BOUND, move || make_root(barrier)));

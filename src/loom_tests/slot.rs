@@ -2,8 +2,8 @@
 //! two mutators that write one slot. The models run whole cycles, so the twins of the handshakes are here too.
 
 use super::harness::{
-    Bound, Caught, Model, are_caught, cycle, heap, hold, model, must_be_freed, mutator, polls,
-    switch_point,
+    Bound, Caught, EVERY, Model, are_caught, cycle, heap, hold, model, must_be_freed, mutator,
+    polls, switch_point,
 };
 use super::objects::Node;
 use crate::sync::thread;
@@ -148,7 +148,7 @@ fn race(barrier: Barrier) {
 
 fn hiding() -> Vec<Model> {
     let mut models = Vec::new();
-    for barrier in BARRIERS {
+    for barrier in EVERY {
         for hiding in [Hiding::Delete, Hiding::Stack, Hiding::NewObject] {
             let name = format!("hide: {hiding:?}, {barrier}");
             models.push(model(name, BOUND, move || hide(barrier, hiding)));
@@ -200,6 +200,9 @@ pub(super) const TWINS: &[Caught] = &[
     ("hide: Stack, hybrid", Twin::NoFlush),
     ("hide: Stack, hybrid", Twin::AnswerBeforeFlush),
     ("hide: Stack, hybrid", Twin::NobodyIsAsked),
+    ("hide: Stack, stop-the-world", Twin::StopTakesSome),
+    ("hide: Stack, stop-the-world", Twin::EntersDuringStop),
+    ("hide: NewObject, stop-the-world", Twin::AttachedEntersStop),
     ("straggler, deletion", Twin::DeletionWithoutStop),
     ("straggler, hybrid", Twin::OneHandshake),
     ("straggler, hybrid", Twin::MarksAtT1),

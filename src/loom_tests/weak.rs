@@ -1,7 +1,7 @@
 //! Weak upgrades against the end of marking, the clearing and the reuse of the slot.
 
 use super::harness::{
-    Bound, Caught, Model, are_caught, begin, cycle, drive, finish, heap, hold, model,
+    Bound, Caught, EVERY, Model, are_caught, begin, cycle, drive, finish, heap, hold, model,
     must_be_freed, mutator, polls, spawn, switch_point,
 };
 use super::objects::{Node, Weak};
@@ -137,11 +137,9 @@ fn make(barrier: Barrier) {
     });
 }
 
-const BARRIERS: [Barrier; 3] = [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid];
-
 pub(super) fn models() -> Vec<Model> {
     let mut models = Vec::new();
-    for barrier in BARRIERS {
+    for barrier in EVERY {
         let name = format!("weak upgrade, {barrier}");
         models.push(model(name, BOUND, move || upgrade(barrier)));
         let name = format!("weak upgrade, rooted, {barrier}");
@@ -170,6 +168,8 @@ pub(super) const TWINS: &[Caught] = &[
     ("weak upgrade, insertion", Twin::SweepBeforeOff),
     ("weak upgrade, child taken, deletion", Twin::DryIsEnough),
     ("weak made, deletion", Twin::NewWeakDropped),
+    ("weak upgrade, stop-the-world", Twin::NewWeakForgotten),
+    ("weak upgrade, stop-the-world", Twin::NotCleared),
 ];
 
 #[test]

@@ -233,6 +233,11 @@ impl<C: Client> State<C> {
         self.seats.get(&heap).is_some_and(|seat| !seat.closed)
     }
 
+    /// Whether there is no thread, not even one that is about to start.
+    pub(super) fn has_no_thread(&self) -> bool {
+        self.threads.is_empty()
+    }
+
     pub(super) fn is_inside(&self, heap: u64) -> bool {
         self.seats
             .get(&heap)
