@@ -198,8 +198,9 @@ impl HeapBuilder {
     /// Hard limit in bytes on the pages that hold objects plus external memory: past it allocation fails. At least 65,536.
     /// Default: none.
     ///
-    /// Cycles begin so early that garbage alone does not reach the limit, if threads are at a boundary between allocations. While one stays
-    /// inside `enter` no memory becomes free, and others may be refused what is free only after that.
+    /// Cycles begin so early that garbage alone does not reach the limit, if threads are at a boundary between allocations and no object is
+    /// larger than those before it and a ninth of the limit. While a thread stays inside `enter` no memory becomes free, and others may be
+    /// refused what is free only after that.
     pub fn max_heap(mut self, bytes: usize) -> Self {
         self.config.max_heap = bytes;
         self
