@@ -14,6 +14,7 @@ use crate::heap::span::{Epoch, info_at, mark_of, scan_info};
 use crate::mark::tracer::{Meet, Tracer};
 use crate::panic::contain;
 use crate::report;
+use crate::sweep::UserCodeScope;
 use crate::sync::atomic::Ordering;
 
 impl Core {
@@ -22,6 +23,7 @@ impl Core {
         if !cfg!(feature = "verify") || self.abandon.load(Ordering::Relaxed) {
             return;
         }
+        let _scope = UserCodeScope::new(self.id);
         let mut tracer = Tracer::new();
         tracer.meet = Meet::Look;
         self.roots.scan(|object| tracer.edges.push(object));

@@ -167,10 +167,10 @@ impl Core {
         !self.has_background() || POOL.is_inside(self.id)
     }
 
-    /// Whether the system gives no background threads. A mutator that is merely not served does not drive: the destructors that it would
-    /// run may be those that keep the threads.
-    pub(crate) fn has_no_threads(&self) -> bool {
-        self.has_background() && POOL.has_no_thread()
+    /// Whether mutators do the collector's work, in steps: the heap has no marker threads, or the system gives none. (A mutator of a heap that
+    /// is merely not served does not: the destructors that it would run may be those that keep the threads.)
+    pub(crate) fn is_stepped(&self) -> bool {
+        self.config.marker_threads == 0 || (self.has_background() && POOL.is_refused())
     }
 
     /// Runs a full cycle that starts after this call, and waits for its end.

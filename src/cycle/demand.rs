@@ -55,16 +55,15 @@ impl Core {
             }
         }
         let mut flags = 0;
-        if self.config.marker_threads == 0 && (!idle || self.is_cycle_wanted()) {
+        let stepped = self.is_stepped();
+        if stepped && (!idle || self.is_cycle_wanted()) {
             flags |= STEP;
         }
         let ahead = match phase {
             Phase::Marking => heap > goal,
             // Somebody stays inside, or the driver does not run; who waits for them leaves them the processor. (Without marker
             // threads there is nobody to wait for: mutators take steps.)
-            Phase::Idle | Phase::Arming => {
-                self.config.marker_threads > 0 && heap > goal.saturating_mul(2)
-            }
+            Phase::Idle | Phase::Arming => !stepped && heap > goal.saturating_mul(2),
             _ => false,
         };
         if ahead || self.is_near_limit(state.largest_charge.get()) {
@@ -134,7 +133,7 @@ impl Core {
 
     /// Waits for the end of the cycle that runs or is wanted, at most `turns` times `turn`.
     fn wait_for_end_of_cycle(&self, turn: Duration, turns: u32) {
-        if self.config.marker_threads == 0 {
+        if self.is_stepped() {
             return self.drive_under_pressure();
         }
         let mut status = self.status.lock();
@@ -147,9 +146,6 @@ impl Core {
             self.changed.wait_for(&mut status, turn);
             drop(status);
             self.nudge();
-            if self.has_no_threads() {
-                self.drive_waiting();
-            }
             status = self.status.lock();
         }
     }

@@ -60,7 +60,8 @@
 //! start a cycle or give memory back, comes when a thread is free.
 //!
 //! Who waits for a heap and finds no thread inside drives the cycle itself: `collect`, and a mutator at the gate during a stop. So a
-//! stop is no longer for the heaps that are before it in the queue.
+//! stop is no longer for the heaps that are before it in the queue. Where the system gives no thread at all, mutators do the work in steps, as
+//! those of heaps without marker threads (`Core::is_stepped`).
 //!
 //! *Rejected:* heaps with a destructor that blocks on threads of their own, which somebody would have to declare; a watching thread, one more
 //! in each process, where those who wait can watch; a turn per thread and heap (a heap with many threads would crowd out the others).
@@ -72,7 +73,9 @@ mod tests;
 use std::time::{Duration, Instant};
 
 use self::state::{Sleeper, State};
+use crate::sync::atomic::Ordering;
 use crate::sync::hooks::BACKGROUND_THREADS;
+use crate::sync::plain::AtomicBool;
 use crate::sync::twin::{self, Twin};
 use crate::sync::{Condvar, Mutex, MutexGuard, Weak, now, thread, wait};
 
@@ -112,6 +115,8 @@ pub(crate) struct Pool<C> {
     clock: Condvar,
     /// Signalled when a thread has left a closed seat.
     left: Condvar,
+    /// There is no thread, and the system has refused the last one that was asked for. A hint (Relaxed).
+    refused: AtomicBool,
 }
 
 /// A thread's turn in a heap.
@@ -149,6 +154,7 @@ impl<C: Client> Pool<C> {
             idle: Condvar::new(),
             clock: Condvar::new(),
             left: Condvar::new(),
+            refused: AtomicBool::new(false),
         }
     }
 
@@ -171,9 +177,9 @@ impl<C: Client> Pool<C> {
         self.rouse(state);
     }
 
-    /// Whether there is no thread: the system gives none, if somebody has asked for one.
-    pub(crate) fn has_no_thread(&self) -> bool {
-        self.state.lock().has_no_thread()
+    /// Whether there is no thread because the system gives none.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// Whether a thread is inside a heap.
@@ -221,10 +227,16 @@ impl<C: Client> Pool<C> {
             self.run(number);
             core::mem::forget(bug);
         };
-        if thread::spawn(format!("tricolor-gc {number}"), run).is_err() {
-            // Those who wait for a cycle drive it; whoever wakes a heap next tries again.
-            self.state.lock().remove_thread(number);
+        let refused = thread::spawn(format!("tricolor-gc {number}"), run).is_err();
+        if !refused && !self.is_refused() {
+            return;
         }
+        // Mutators drive; whoever wakes a heap next tries again.
+        let mut state = self.state.lock();
+        if refused {
+            state.remove_thread(number);
+        }
+        self.refused.store(state.has_no_thread(), Ordering::Relaxed);
     }
 
     /// A thread.
