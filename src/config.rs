@@ -73,7 +73,7 @@ pub struct StressConfig {
     pub cycle_every: u32,
     /// Barrier buffers are handed over at this many entries, ≥ 1.
     pub buffer: usize,
-    /// Delays of up to this many yields at handshakes and claims.
+    /// Delays of up to this many yields at handshakes, claims, and before work is taken; there now and then a longer one.
     pub delay: u32,
 }
 

@@ -45,7 +45,8 @@ struct Kind {
     bombs: bool,
     /// The heap has a limit that it reaches.
     full: bool,
-    stress: bool,
+    /// The stress mode, and the length of its buffers: what mutators hand over late are long ones.
+    stress: Option<usize>,
 }
 
 impl Kind {
@@ -54,7 +55,7 @@ impl Kind {
         use Barrier::{Deletion, Hybrid, Insertion, StopTheWorld};
         let mut random = Random::new(seed);
         let mut one_in = |n| random.below(n) == 0;
-        let (bombs, full, stress) = (one_in(3), one_in(6), one_in(2));
+        let (bombs, full) = (one_in(3), one_in(6));
         let (leaks, leak_every) = (!one_in(3), if one_in(4) { 60 } else { 15 });
         let barriers = [Insertion, Insertion, Hybrid, Hybrid, Deletion, StopTheWorld];
         Kind {
@@ -66,7 +67,7 @@ impl Kind {
             leak_every,
             bombs,
             full,
-            stress,
+            stress: [None, Some(1), Some(64)][random.below(3)],
         }
     }
 
@@ -78,8 +79,10 @@ impl Kind {
         if self.full {
             builder = builder.max_heap(1 << 20);
         }
-        if self.stress {
-            builder = builder.stress(StressConfig::new(self.seed).cycle_every(60));
+        if let Some(buffer) = self.stress {
+            let mut stress = StressConfig::new(self.seed).cycle_every(60);
+            stress.buffer = buffer;
+            builder = builder.stress(stress);
         }
         builder.build().unwrap()
     }

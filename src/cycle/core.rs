@@ -129,6 +129,8 @@ pub(crate) struct Core {
     pub(crate) pace: Mutex<Pace>,
     /// Without marker threads: `allocated` at the last step. Relaxed: for pacing.
     pub(crate) stepped_at: plain::AtomicUsize,
+    /// Pauses of the stress mode so far.
+    stress_pauses: plain::AtomicU64,
 }
 
 /// What threads wait for.
@@ -179,6 +181,7 @@ impl Core {
             changed: Condvar::new(),
             pace: Mutex::new(Pace::new()),
             stepped_at: plain::AtomicUsize::new(0),
+            stress_pauses: plain::AtomicU64::new(0),
             config,
         });
         super::background::join(&core);
@@ -333,6 +336,21 @@ impl Core {
         }
     }
 
+    /// In stress mode, whoever comes to mark waits a random moment after its look at the cycle; now and then as long as a mutator takes to come
+    /// to a boundary.
+    pub(crate) fn stress_pause(&self) {
+        if let Some(stress) = self.config.stress {
+            let count = self.stress_pauses.fetch_add(1, Ordering::Relaxed);
+            let random = mix(stress.seed.wrapping_add(count));
+            let length = random / 64 % (u64::from(stress.delay) + 1);
+            if random.is_multiple_of(64) {
+                std::thread::sleep(Duration::from_micros(50 * length));
+            } else {
+                (0..length).for_each(|_| thread::yield_now());
+            }
+        }
+    }
+
     /// Sweeps everything that is left to sweep, for an allocation that finds no memory; whether there was anything.
     pub(crate) fn sweep_all(&self) -> bool {
         if self.phase() != Phase::Sweeping {
@@ -362,3 +380,11 @@ impl Core {
 
 /// A shared core.
 pub(crate) type SharedCore = Arc<Core>;
+
+/// Spreads the bits of a number (the finaliser of splitmix64; Steele, Lea, Flood 2014).
+fn mix(number: u64) -> u64 {
+    let number = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}

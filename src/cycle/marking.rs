@@ -66,6 +66,7 @@ impl Core {
                 marker
             }
             None => {
+                self.stress_pause();
                 let early = twin::is(Twin::MarkerBeforeBlock).then(|| self.new_marker(self.meet()));
                 match self.worklist.take(false) {
                     Take::Block(block) => {

@@ -61,7 +61,7 @@ pub(crate) struct MutatorState {
     pub(crate) root_slots: UnsafeCell<Vec<crate::root::table::SlotRef>>,
     /// Bytes of short runs that the heap's counters do not know of yet.
     pub(crate) uncharged: Cell<usize>,
-    /// The largest charge since the limit of the heap was last looked at: what may be asked for again.
+    /// The largest charge since the limit of the heap was last looked at: what may be asked for again. The mutator's alone, inside and outside.
     pub(crate) largest_charge: Cell<usize>,
     /// Marking owed, in bytes; see `pacer`.
     pub(crate) debt: Cell<i64>,

@@ -28,6 +28,7 @@ mod publish;
 mod root;
 mod slot;
 mod span;
+mod stop;
 mod survey;
 mod table;
 mod weak;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::harness::{Caught, Model};
 use super::{
-    cell, helper, locks, mail, mates, panic, pool, publish, root, slot, span, table, weak,
+    cell, helper, locks, mail, mates, panic, pool, publish, root, slot, span, stop, table, weak,
 };
 use crate::sync::relax;
 use crate::sync::twin::Twin;
@@ -24,6 +24,7 @@ fn models() -> Vec<Model> {
         weak::models(),
         slot::models(),
         span::models(),
+        stop::models(),
         root::models(),
         cell::models(),
     ]
@@ -39,6 +40,7 @@ const TWINS: &[&[Caught]] = &[
     root::TWINS,
     slot::TWINS,
     span::TWINS,
+    stop::TWINS,
     locks::TWINS,
     mail::TWINS,
     mates::TWINS,
