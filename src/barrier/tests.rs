@@ -323,6 +323,18 @@ fn a_guard_that_ends_in_an_unwinding_does_not_panic() {
     }
 }
 
+/// The cycle goes on until it is seen that it is to be abandoned: a marker must get past the cell, and who has caught the panic may write.
+#[test]
+fn a_cell_whose_contents_refuse_to_be_traced_is_given_back() {
+    in_mode(Mode::Black, Colour::Black, |mc, _| {
+        let (state, word) = (mc.state(), ScanWord::new());
+        let refuse = |_: &mut Tracer<'static>| resume_unwind(Box::new("the fuse"));
+        let begin = AssertUnwindSafe(|| state.cell_write_begins(&word, refuse));
+        assert!(catch_unwind(begin).is_err());
+        assert_eq!(word.try_claim(state.tracer().scan_id), Claim::Claimed);
+    });
+}
+
 /// No marker has started, and others may still write without a barrier: markers scan all that is in the cell, cells in it too.
 #[test]
 fn what_a_grey_mutator_shades_is_left_to_the_markers() {
