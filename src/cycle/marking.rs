@@ -350,6 +350,36 @@ mod tests {
         assert_eq!(marked(), before);
     }
 
+    /// Barriers that are off while a marker is at work would let cells be written as it reads them.
+    #[test]
+    fn an_abandoned_cycle_waits_for_markers_at_work() {
+        for barrier in [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid] {
+            let heap = Heap::builder().barrier(barrier).marker_threads(0);
+            let heap = heap.build().unwrap();
+            let _list: Root<Rootable![Link<'_>]> = heap.attach().enter(|mc| {
+                let last = Gc::new(mc, Link(None));
+                let list = (1..1000).fold(last, |list, _| Gc::new(mc, Link(Some(list))));
+                Root::new(mc, list)
+            });
+            let core = heap.core();
+            let mut driver = core.driver.lock();
+            core.wanted.store(1, Ordering::Relaxed);
+            let mut at_work = None;
+            while at_work.is_none() {
+                assert!(core.advance(&mut driver, &mut at_work, 64) != Advance::Idle);
+            }
+            core.abandon_cycle(None);
+            let mut step = || core.advance(&mut driver, &mut None, 64);
+            assert_eq!(step(), Advance::Waiting, "{barrier}");
+            assert_eq!(core.phase(), Phase::Marking);
+            at_work
+                .into_iter()
+                .for_each(|marker| core.retire_marker(marker));
+            assert_eq!(step(), Advance::Progress, "{barrier}");
+            assert_eq!(core.phase(), Phase::Terminating);
+        }
+    }
+
     /// What mutators hand over when their barriers go off is nobody's: who marked now would read cells that are written without
     /// claims.
     #[test]
