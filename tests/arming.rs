@@ -325,3 +325,57 @@ fn a_guard_leaked_in_one_mutator_is_noticed_when_another_of_its_thread_enters() 
     assert_eq!(cycle.stops, 1, "it arms again: {cycle}");
     assert_eq!(drops.count(), 0);
 }
+
+type Place<'gc> = GcMutex<Option<Gc<'gc, Token>>>;
+
+/// The object was made by a Black mutator while another was Grey, so it is grey, and scanned when the cycle has armed again: the Grey
+/// one has put there what it alone had, by a guard that it leaked.
+#[test]
+fn what_is_leaked_in_an_object_of_a_black_mutator_is_found() {
+    let heap = quiet_heap(Barrier::Hybrid);
+    let mut mutator = heap.attach();
+    let drops = Drops::new();
+    let old: Root<Rootable![GcSlot<Option<Gc<'_, Token>>>]> = mutator.enter(|mc| {
+        let object = Gc::new(mc, drops.token());
+        Root::new(mc, Gc::new(mc, GcSlot::new(Some(object))))
+    });
+    let new: Root<Rootable![GcSlot<Option<Gc<'_, Place<'_>>>>]> =
+        mutator.enter(|mc| Root::new(mc, Gc::new(mc, GcSlot::new(None))));
+    let ((tell, told), (report, done)) = (channel(), channel());
+    std::thread::scope(|scope| {
+        let (heap, old, new) = (&heap, &old, &new);
+        let grey = move || {
+            let mut mutator = heap.attach();
+            begin(&mut mutator);
+            while mutator.step(1 << 30) == StepStatus::InProgress {}
+            mutator.enter(|mc| {
+                let object = old.get(mc).get();
+                report.send(()).unwrap();
+                told.recv().unwrap();
+                let place = Gc::as_ref(new.get(mc).get().unwrap());
+                let mut guard = place.lock(mc);
+                *guard = object;
+                std::mem::forget(guard);
+            });
+            report.send(()).unwrap();
+        };
+        mutator.enter(|mc| {
+            scope.spawn(grey);
+            done.recv().unwrap();
+            // Unseen: the barrier is off.
+            old.get(mc).set(mc, None);
+        });
+        mutator.enter(|mc| {
+            let place = Gc::new(mc, GcMutex::new(None));
+            new.get(mc).set(mc, Some(place));
+            tell.send(()).unwrap();
+            done.recv().unwrap();
+        });
+    });
+    while heap.stats().cycles == 0 {
+        let _ = mutator.step(1 << 20);
+    }
+    let cycle = heap.last_cycle().unwrap();
+    assert_eq!(cycle.stops, 1, "it arms again: {cycle}");
+    assert_eq!(drops.count(), 0);
+}
