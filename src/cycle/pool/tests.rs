@@ -111,6 +111,38 @@ fn no_more_threads_are_inside_than_the_heap_asked_for() {
     wait_until("the threads have ended", || threads(pool) == 0);
 }
 
+/// Who sleeps until later is told when another, going to sleep, leaves a time before that.
+#[test]
+fn a_time_before_the_one_slept_for_is_not_missed() {
+    let pool = pool();
+    let go_on = Arc::new(Barrier::new(2));
+    let turns = [0, 1].map(|_| Arc::new(AtomicUsize::new(0)));
+    let count = |heap: usize| turns[heap].load(Ordering::SeqCst);
+    let (seen, wait) = (turns[0].clone(), go_on.clone());
+    let _soon = join(pool, 0, 1, move |_| {
+        if seen.fetch_add(1, Ordering::SeqCst) > 0 {
+            return Next::Never;
+        }
+        wait.wait();
+        Next::After(Duration::from_millis(1))
+    });
+    let seen = turns[1].clone();
+    let _late = join(pool, 1, 2, move |_| {
+        seen.fetch_add(1, Ordering::SeqCst);
+        Next::After(Duration::from_secs(600))
+    });
+    pool.wake(0);
+    wait_until("the first is inside", || count(0) == 1);
+    pool.wake(1);
+    wait_until("the second has been looked at", || count(1) > 0);
+    // Its thread falls asleep.
+    std::thread::sleep(Duration::from_millis(50));
+    go_on.wait();
+    wait_until("the first is looked at again", || count(0) == 2);
+    (0..2).for_each(|heap| pool.leave(heap));
+    wait_until("the threads have ended", || threads(pool) == 0);
+}
+
 #[test]
 fn a_thread_that_is_stuck_does_not_count() {
     let pool = pool();
