@@ -237,7 +237,40 @@ mod tests {
 
     use super::*;
     use crate::mark::worklist::SetAside;
-    use crate::{Barrier, Gc, GcRefCell, Heap, Trace, Tracer};
+    use crate::{Barrier, Gc, GcRefCell, GcSlot, Heap, Root, Rootable, Trace, Tracer};
+
+    #[derive(Trace)]
+    #[trace(crate = crate)]
+    struct Link<'gc>(Option<Gc<'gc, Self>>);
+
+    /// A mutator that stores more new objects than a stop would mark leaves work to every round and to every stop. The rounds are given
+    /// up in the end, and then the stops that find work.
+    #[test]
+    fn a_busy_mutator_keeps_no_cycle_from_its_end() {
+        const LINKS: u64 = STOP_BUDGET / 8;
+        let heap = Heap::builder().barrier(Barrier::Insertion);
+        let heap = heap.marker_threads(0).build().unwrap();
+        let (core, mut mutator) = (heap.core(), heap.attach());
+        let root: Root<Rootable!['gc => GcSlot<Option<Gc<'gc, Link<'gc>>>>]> =
+            mutator.enter(|mc| Root::new(mc, Gc::new(mc, GcSlot::new(None))));
+        let _ = core.request_new_cycle();
+        let mut driver = core.driver.lock();
+        let (mut marker, mut stores) = (None, 0);
+        while core.phase() != Phase::Terminating {
+            if matches!(driver.stage, Stage::Mark) {
+                mutator.enter(|mc| {
+                    let list = (0..LINKS).fold(None, |next, _| Some(Gc::new(mc, Link(next))));
+                    root.get(mc).set(mc, list);
+                });
+                stores += 1;
+                assert!(stores < 100, "{}", driver.cycle);
+            }
+            let _ = core.advance(&mut driver, &mut marker, 1 << 20);
+        }
+        assert_eq!(driver.cycle.stops, STOP_ATTEMPTS + 1);
+        drop(driver);
+        let _ = heap.collect();
+    }
 
     /// Says when it is traced, and has the first to do so wait.
     struct Slow {
