@@ -143,6 +143,40 @@ fn a_time_before_the_one_slept_for_is_not_missed() {
     wait_until("the threads have ended", || threads(pool) == 0);
 }
 
+/// Nobody wakes the heap again, and the first thread does not look up: another that sleeps sees the place when its time has come.
+#[test]
+fn a_second_thread_comes_when_the_first_stays() {
+    let pool = pool();
+    let (inside, stay) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicBool::new(true)),
+    );
+    let (count, stays) = (inside.clone(), stay.clone());
+    let _heap = join(pool, 1, 2, move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        while stays.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        count.fetch_sub(1, Ordering::SeqCst);
+        Next::Never
+    });
+    let are_inside = |threads| inside.load(Ordering::SeqCst) == threads;
+    wait_until("there are two threads", || {
+        pool.wake(1);
+        are_inside(2)
+    });
+    stay.store(false, Ordering::SeqCst);
+    wait_until("they have come out", || are_inside(0));
+    // They fall asleep.
+    std::thread::sleep(Duration::from_millis(50));
+    stay.store(true, Ordering::SeqCst);
+    pool.wake(1);
+    wait_until("both are inside", || are_inside(2));
+    stay.store(false, Ordering::SeqCst);
+    pool.leave(1);
+    wait_until("the threads have ended", || threads(pool) == 0);
+}
+
 #[test]
 fn a_thread_that_is_stuck_does_not_count() {
     let pool = pool();
