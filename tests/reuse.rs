@@ -140,3 +140,30 @@ fn what_is_made_in_holes_while_marking_lives_through_the_cycle() {
         assert_eq!(drops.count(), 1500, "{barrier}");
     }
 }
+
+/// Full ones are met in the search for a free slot. They go where the next cycle finds them.
+#[test]
+fn spans_that_are_swept_for_an_allocation_are_swept_again() {
+    const SPAN: usize = 1024;
+    let heap = quiet_heap(Barrier::Hybrid);
+    let mut mutator = heap.attach();
+    let drops = Drops::new();
+    let kept: Root<Rootable!['gc => [Gc<'gc, Token>]]> = mutator.enter(|mc| {
+        let token = |_| Gc::new(mc, drops.token());
+        Root::new(mc, Gc::slice_from_fn(mc, 200 * SPAN, token))
+    });
+    begin_cycle(&mut mutator);
+    let mut made = 200 * SPAN;
+    while heap.stats().cycles < 2 {
+        let _ = mutator.step(1);
+        mutator.enter(|mc| {
+            for _ in 0..SPAN {
+                Gc::new(mc, drops.token());
+            }
+        });
+        made += SPAN;
+    }
+    drop(kept);
+    mutator.collect();
+    assert_eq!(drops.count(), made);
+}
