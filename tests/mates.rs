@@ -42,6 +42,41 @@ fn a_parked_mutator_does_not_hold_cycles_up() {
     }
 }
 
+/// Where all mutators of a thread are outside, no other thread need be.
+#[test]
+fn a_thread_that_is_outside_is_answered_for_while_others_are_inside() {
+    let heap = quiet_heap(Barrier::Insertion);
+    let (mut mutator, _mate) = (heap.attach(), heap.attach());
+    let _root: Root<Rootable![u64]> = mutator.enter(|mc| Root::new(mc, Gc::new(mc, 1)));
+    let ((leave, order), (report, entered)) = (channel::<()>(), channel());
+    let steps = std::thread::scope(|scope| {
+        let heap = &heap;
+        scope.spawn(move || {
+            let mut busy = heap.attach();
+            for _ in 0..2 {
+                busy.enter(|_| {
+                    report.send(()).unwrap();
+                    order.recv().unwrap();
+                });
+            }
+        });
+        entered.recv().unwrap();
+        mutator.enter(|mc| {
+            mc.account(1 << 40);
+            mc.account(-(1 << 40));
+        });
+        [(); 2].map(|()| {
+            let step = mutator.step(1);
+            // It comes back once.
+            leave.send(()).unwrap();
+            let _ = entered.recv();
+            step
+        })
+    });
+    assert_eq!(steps, [StepStatus::Waiting, StepStatus::InProgress]);
+    mutator.collect();
+}
+
 /// Drives the cycle on a thread of its own until it waits or has ended.
 fn drive(heap: &Heap, begin: impl FnOnce(&mut Mutator) + Send) -> StepStatus {
     let run = || {
