@@ -36,11 +36,11 @@ if [[ ${1-} == model ]]; then
     exit 0
 fi
 
-# Programs whose threads race; the same, that of a failing one is printed.
+# New programs whose threads race; the last one printed is that which fails.
 racing() {
     TRICOLOR_RANDOM_SECONDS=$(($1 * 60)) timeout $(($1 * 60 + 300)) \
         cargo test -q --release --features verify --test random_programs -- --nocapture >"$log" 2>&1 || {
-        grep -v 'a `trace` panicked' "$log" >&2
+        grep -v 'a `trace` panicked' "$log" | tail -n 100 >&2
         return 1
     }
     grep '^seeds' "$log"

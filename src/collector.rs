@@ -199,7 +199,7 @@ impl HeapBuilder {
     /// Default: none.
     ///
     /// Cycles begin so early that garbage alone does not reach the limit, if threads are at a boundary between allocations and no object is
-    /// larger than those before it and a ninth of the limit. While a thread stays inside `enter` no memory becomes free, and others may be
+    /// larger than those before it by a ninth of the limit. While a thread stays inside `enter` no memory becomes free, and others may be
     /// refused what is free only after that.
     pub fn max_heap(mut self, bytes: usize) -> Self {
         self.config.max_heap = bytes;

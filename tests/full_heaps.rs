@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::BARRIERS;
-use tricolor_gc::{Barrier, Gc, GcCell, Heap, Root, Rootable, Trace};
+use common::{BARRIERS, full_heap};
+use tricolor_gc::{Barrier, Gc, GcCell, Root, Rootable, Trace};
 
 const MIB: usize = 1 << 20;
 
@@ -11,15 +11,6 @@ const MIB: usize = 1 << 20;
 struct Node<'gc> {
     _next: Option<Gc<'gc, Node<'gc>>>,
     _data: [u64; 6],
-}
-
-fn full_heap(barrier: Barrier, markers: usize, max: usize) -> Heap {
-    Heap::builder()
-        .barrier(barrier)
-        .marker_threads(markers)
-        .max_heap(max)
-        .build()
-        .unwrap()
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 mod common;
 
-use common::{BARRIERS, Drops, begin_cycle, finish_cycle, heap, panic_message, quiet_heap};
+use common::{
+    BARRIERS, Drops, begin_cycle, finish_cycle, full_heap, heap, panic_message, quiet_heap,
+};
 use tricolor_gc::{
     AllocError, Barrier, ConfigError, Gc, GcRefCell, Heap, HeapBuilder, Root, Rootable,
     StressConfig, Trace,
@@ -78,15 +80,6 @@ fn settings_at_the_ends_of_their_ranges_build() {
 struct Node<'gc> {
     next: Option<Gc<'gc, Node<'gc>>>,
     data: [u64; 6],
-}
-
-fn full_heap(barrier: Barrier, markers: usize, max: usize) -> Heap {
-    Heap::builder()
-        .barrier(barrier)
-        .marker_threads(markers)
-        .max_heap(max)
-        .build()
-        .unwrap()
 }
 
 #[test]

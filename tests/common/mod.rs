@@ -32,6 +32,16 @@ pub fn heap(barrier: Barrier, markers: usize) -> Heap {
         .unwrap()
 }
 
+/// A heap with a hard limit.
+pub fn full_heap(barrier: Barrier, markers: usize, max: usize) -> Heap {
+    Heap::builder()
+        .barrier(barrier)
+        .marker_threads(markers)
+        .max_heap(max)
+        .build()
+        .unwrap()
+}
+
 /// A heap per barrier, with 0, 1 and 2 marker threads.
 pub fn heaps() -> impl Iterator<Item = Heap> {
     BARRIERS

@@ -80,9 +80,14 @@ impl Local {
     }
 }
 
+/// Values that have been dropped on another thread. Counted: a panic of a destructor goes no further.
+pub(crate) static DROPPED_ELSEWHERE: AtomicUsize = AtomicUsize::new(0);
+
 impl Drop for Local {
     fn drop(&mut self) {
-        assert_eq!(self.home, thread::current().id(), "dropped elsewhere");
+        if self.home != thread::current().id() {
+            DROPPED_ELSEWHERE.fetch_add(1, Ordering::SeqCst);
+        }
     }
 }
 
