@@ -10,7 +10,7 @@ use core::convert::Infallible;
 use core::mem::{align_of, needs_drop, size_of};
 use core::ptr::NonNull;
 
-use crate::cycle::command::Mode;
+use crate::cycle::command::{Command, Mode};
 use crate::cycle::mutator::{MutatorState, PRESSURE};
 use crate::error::AllocError;
 use crate::heap::NoPages;
@@ -177,7 +177,9 @@ impl<'gc> Mutation<'gc> {
             slot,
             slot_size: InfoOf::<T>::SLOT,
             drops: needs_drop::<T>(),
+            state: self.state(),
         });
+        let begun = self.state().begun();
         let grey = self.state().hold_grey();
         let pointer = pointer_to::<T>(slot);
         let value = fill(pointer);
@@ -185,6 +187,9 @@ impl<'gc> Mutation<'gc> {
         // SAFETY: as in `alloc`.
         unsafe { pointer.write(value) };
         self.state().allocated(slot, grey.is_some());
+        if InfoOf::<T>::KEEPS_POINTERS {
+            self.state().built(begun, slot, InfoOf::<T>::SLOT);
+        }
         pointer
     }
 
@@ -219,13 +224,14 @@ impl<'gc> Mutation<'gc> {
 /// That may be the sweep under way, on another thread: a slot that was taken while the cycle marked, and is given up after its
 /// barrier went off. Where there is nothing to drop, the slot keeps its mark and is garbage to the next cycle, which this mutator's
 /// boundary orders after everything here.
-struct FreeSlot {
+struct FreeSlot<'a> {
     slot: usize,
     slot_size: usize,
     drops: bool,
+    state: &'a MutatorState,
 }
 
-impl Drop for FreeSlot {
+impl Drop for FreeSlot<'_> {
     fn drop(&mut self) {
         if cfg!(feature = "verify") {
             poison(self.slot, self.slot_size);
@@ -235,8 +241,18 @@ impl Drop for FreeSlot {
             let mark = unsafe { mark_of(self.slot) };
             // Release: pairs with the sweeper's Acquire: who gets the slot next writes it after this thread's last access.
             mark.store(NEVER_MADE, Ordering::Release);
+        } else if !twin::is(Twin::UnmadeIsScanned) {
+            // It may have been noted as an old object.
+            self.state.core().noted.lose();
         }
     }
+}
+
+/// What a mutator was when it took a slot in which an object is built.
+#[derive(Clone, Copy)]
+struct Begun {
+    seq: u32,
+    settled: bool,
 }
 
 fn pointer_to<T>(slot: usize) -> NonNull<T> {
@@ -263,6 +279,20 @@ impl MutatorState {
     ) -> Result<usize, AllocError> {
         self.poll();
         self.stress_tick();
+        let slot = self.slot_in_cache(info, slot_size, place)?;
+        if !self.cache.is_enabled() {
+            self.settle(slot, info, slot_size);
+        }
+        Ok(slot)
+    }
+
+    /// A slot of a class, from its run or another.
+    fn slot_in_cache(
+        &self,
+        info: &'static TypeInfo,
+        slot_size: usize,
+        place: Place,
+    ) -> Result<usize, AllocError> {
         if let Some((slot, bytes)) = self.cache.next_slot(info, slot_size, place, self.colour()) {
             self.charge_run(bytes);
             return Ok(slot);
@@ -347,22 +377,67 @@ impl MutatorState {
         }
     }
 
-    /// Whether this mutator's barrier has gone off, and the sweep of the cycle has not begun.
-    fn before_sweep(&self) -> bool {
-        let command = self.command.get();
+    /// Whether the mutator's barrier has gone off, as `command` says, and the sweep of the cycle has not begun.
+    pub(crate) fn is_before_sweep(&self, command: Command) -> bool {
         // Relaxed: see the field.
         command.mode == Mode::Off
-            && self.core().sweeping_epoch.load(Ordering::Relaxed) != command.epoch
+            && self.core().sweeping_cycle.load(Ordering::Relaxed) != command.cycle
     }
 
-    /// The mark of objects allocated now, if they need one: black ones, and those that may come before the sweep of a cycle
-    /// whose marking is over.
+    fn before_sweep(&self) -> bool {
+        self.is_before_sweep(self.command.get())
+    }
+
+    /// The mark of the slots of runs taken now, if they need one.
     fn colour(&self) -> Option<Epoch> {
+        self.command.get().black()
+    }
+
+    /// A slot has been taken while the cache is disabled. Between the end of this mutator's barrier and the sweep of the cycle objects
+    /// are marked one by one, see `cycle::minor`.
+    fn settle(&self, slot: usize, info: &'static TypeInfo, slot_size: usize) {
         let command = self.command.get();
-        command
-            .black()
-            .or_else(|| self.before_sweep().then_some(command.epoch))
-            .filter(|_| command.mode != Mode::Off || !twin::is(Twin::WhiteBeforeSweep))
+        if self.before_sweep() {
+            if twin::is(Twin::WhiteBeforeSweep) {
+                return;
+            }
+            // SAFETY: a slot just taken by this mutator.
+            unsafe { mark_of(slot) }.store(command.epoch, Ordering::Relaxed);
+            if info.mutable && !twin::is(Twin::NewNotNoted) {
+                self.core().note(slot, slot_size);
+            }
+        } else if command.mode == Mode::Off && self.core().config.stress.is_none() {
+            self.cache.set_enabled(true);
+        }
+    }
+
+    /// A slot has just been taken for an object that is built in place.
+    #[inline]
+    fn begun(&self) -> Begun {
+        Begun {
+            seq: self.command.get().seq,
+            settled: !self.cache.is_enabled(),
+        }
+    }
+
+    /// The object of an immutable type in `slot` is complete. It may be old, and hold what was made when new objects were marked
+    /// no more, see `cycle::minor`.
+    #[inline]
+    fn built(&self, begun: Begun, slot: usize, slot_size: usize) {
+        if begun.settled || begun.seq != self.command.get().seq {
+            self.built_late(slot, slot_size);
+        }
+    }
+
+    #[cold]
+    fn built_late(&self, slot: usize, slot_size: usize) {
+        // SAFETY: a slot taken by this mutator.
+        let mark = unsafe { mark_of(slot) }.load(Ordering::Relaxed);
+        let command = self.command.get();
+        let marks = command.black().is_some() || self.is_before_sweep(command);
+        if mark == command.epoch && !marks && !twin::is(Twin::BuiltNotNoted) {
+            self.core().note(slot, slot_size);
+        }
     }
 
     /// Takes up to `count` spans of the class that have free slots and have been swept, or sweeps one.
@@ -410,6 +485,7 @@ impl MutatorState {
             Err(why) if !core.sweep_all() => return Err(self.alloc_error(bytes, why)),
             Err(_) => new().map_err(|why| self.alloc_error(bytes, why))?,
         };
+        self.settle(span.base(), info, span.slot_size());
         core.space.large.lock().swept.push(span);
         core.charge(self, span.slot_size());
         Ok(span.base())
@@ -435,7 +511,7 @@ impl MutatorState {
                 .next_random()
                 .is_multiple_of(u64::from(stress.cycle_every))
         {
-            self.core().request_cycle();
+            self.core().request_any_cycle();
             self.core().check_trigger(self);
         }
     }

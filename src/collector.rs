@@ -213,6 +213,20 @@ impl HeapBuilder {
         self
     }
 
+    /// Whether cycles that allocation calls for may be *minor*. Default: `true`.
+    ///
+    /// A minor cycle keeps all that older cycles have found, without looking at it again, and marks what was allocated since: the cost
+    /// of a cycle is then that of what is new. There are such cycles while objects whose pointers can change
+    /// ([`Trace::IMMUTABLE`](crate::Trace::IMMUTABLE) says which cannot) are few, up to a thirty-second of the heap and a megabyte; of trees,
+    /// strings, or code that is built once and then read. No store pays for it.
+    ///
+    /// What was old and has become garbage is freed by the next full cycle: when minor ones have kept much, after sixteen
+    /// of them, when the heap has been idle, when a hard limit is near, or when [`Mutator::collect`] asks for it.
+    pub fn minor_cycles(mut self, minor: bool) -> Self {
+        self.config.minor_cycles = minor;
+        self
+    }
+
     /// Background marker threads: 0 to 64. With 0 the mutators do the work in steps, at their boundaries and in
     /// [`Mutator::step`]; memory goes back to the system in `collect`, and in a step when no cycle is due. Default: a quarter of the
     /// processors, at least one.

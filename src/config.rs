@@ -110,6 +110,7 @@ pub(crate) struct Config {
     pub(crate) max_heap: usize,
     pub(crate) min_heap: usize,
     pub(crate) marker_threads: usize,
+    pub(crate) minor_cycles: bool,
     pub(crate) trace: bool,
     pub(crate) stress: Option<StressConfig>,
 }
@@ -123,6 +124,7 @@ impl Default for Config {
             max_heap: usize::MAX,
             min_heap: 8 << 20,
             marker_threads: default_marker_threads(),
+            minor_cycles: true,
             trace: trace_from_environment(),
             stress: None,
         }

@@ -78,6 +78,7 @@ impl<T: ?Sized> Deref for Gc<'_, T> {
 
 // SAFETY: reports the pointer. `T` need not be `Trace`: the object is traced as the type it was made with.
 unsafe impl<'gc, T: ?Sized> Trace<'gc> for Gc<'gc, T> {
+    const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = true;
 
     #[inline(always)]
@@ -408,6 +409,7 @@ impl<T: ?Sized> fmt::Debug for ByIdentity<'_, T> {
 
 // SAFETY: reports its one pointer.
 unsafe impl<'gc, T: ?Sized> Trace<'gc> for ByIdentity<'gc, T> {
+    const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = true;
 
     fn trace(&self, tracer: &mut Tracer<'gc>) {

@@ -61,6 +61,8 @@ pub struct CycleStats {
     pub weak_cleared: u64,
     /// Marker threads (0: the mutators marked).
     pub markers: usize,
+    /// The cycle was minor: it kept what older cycles had found, without looking at it again.
+    pub minor: bool,
     /// The cycle was abandoned because a `trace` panicked or, under Insertion, a guard was leaked; nothing was freed (or, if
     /// that happened while it swept, no more).
     pub abandoned: bool,
@@ -75,7 +77,7 @@ impl fmt::Display for CycleStats {
         write!(
             f,
             "gc {} @{:.3}s {}: {:.3}+{:.3}+{:.3}+{:.3} ms arm+mark+end+sweep, {} stops {:.1} µs, \
-             {:.1}->{:.1}->{:.1} MB, {:.1} MB goal, {} shaded, {} freed, {} markers{}",
+             {:.1}->{:.1}->{:.1} MB, {:.1} MB goal, {} shaded, {} freed, {} markers{}{}",
             self.cycle,
             self.start.as_secs_f64(),
             self.barrier,
@@ -92,6 +94,7 @@ impl fmt::Display for CycleStats {
             self.objects_shaded,
             self.objects_freed,
             self.markers,
+            if self.minor { ", minor" } else { "" },
             if self.abandoned { ", abandoned" } else { "" },
         )
     }
@@ -118,6 +121,8 @@ pub struct HeapStats {
     pub mutators: usize,
     /// Cycles completed.
     pub cycles: u64,
+    /// Minor ones among them; see [`CycleStats::minor`].
+    pub cycles_minor: u64,
     /// Cycles that were abandoned; see [`CycleStats::abandoned`].
     pub cycles_abandoned: u64,
     /// Stops of all cycles.
@@ -195,6 +200,7 @@ impl fmt::Display for HeapStats {
 impl HeapStats {
     pub(crate) fn add(&mut self, cycle: &CycleStats) {
         self.cycles += 1;
+        self.cycles_minor += u64::from(cycle.minor);
         self.cycles_abandoned += u64::from(cycle.abandoned);
         self.stops += u64::from(cycle.stops);
         self.longest_stop = self.longest_stop.max(cycle.longest_stop);

@@ -137,6 +137,9 @@ impl Core {
         } else {
             sweep_plain(span, epoch)
         };
+        if span.info().mutable && found.live > 0 {
+            self.note_old(span, epoch);
+        }
         if epoch == LAST_EPOCH || epoch == 1 {
             zero_old_marks(span, epoch);
         }
@@ -280,7 +283,7 @@ impl Core {
     }
 
     /// Marking is over and all barriers are off: puts all spans on the unswept lists.
-    pub(crate) fn start_sweep(&self, epoch: Epoch) {
+    pub(crate) fn start_sweep(&self, epoch: Epoch, cycle: u8) {
         debug_assert!(
             self.worklist.is_done(),
             "somebody still marks for this cycle"
@@ -294,6 +297,7 @@ impl Core {
         let allocated = c.allocated.swap(0, Ordering::Relaxed);
         c.allocated_before
             .fetch_add(allocated as u64, Ordering::Relaxed);
+        self.sweeping_epoch.store(epoch, Ordering::Relaxed);
         let mut large = self.space.large.lock();
         let large = &mut *large;
         pending.fetch_add(large.swept.len(), Ordering::Relaxed);
@@ -302,7 +306,7 @@ impl Core {
             class.start_sweep(pending);
         }
         // Relaxed: see the field.
-        self.sweeping_epoch.store(epoch, Ordering::Relaxed);
+        self.sweeping_cycle.store(cycle, Ordering::Relaxed);
         // Relaxed: the driver itself, or the next under its lock, waits for zero.
         pending.fetch_sub(1, Ordering::Relaxed);
     }

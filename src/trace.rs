@@ -30,7 +30,8 @@ pub use impls::Static;
 /// 6. Data with a lifetime other than `'gc` is not reachable from the drop glue.
 /// 7. `trace` does not drop a [`Mutator`](crate::Mutator) of the heap that is traced, which may wait for the end of the marking. (To enter
 ///    the heap, to attach to it or to collect it there is a panic.)
-/// 8. A `'static` type holds no `Gc`, in no disguise: not as an address, nor as a `Gc<'static, T>`. That is what `#[trace(skip)]`,
+/// 8. [`IMMUTABLE`](Trace::IMMUTABLE) is `true` only if every call of `trace` of a value in the heap reports the same pointers.
+/// 9. A `'static` type holds no `Gc`, in no disguise: not as an address, nor as a `Gc<'static, T>`. That is what `#[trace(skip)]`,
 ///    [`Static`] and the derive of a type without parameters go by.
 ///
 /// `trace` may panic: the cycle is abandoned, nothing is freed, and the panic reaches the next `collect`. A barrier that has to trace
@@ -73,6 +74,13 @@ pub unsafe trait Trace<'gc> {
     /// });
     /// ```
     const UNTIED: bool = false;
+
+    /// `true` if no pointer that `trace` reports can change once the value is in the heap: there are no cells in it but those
+    /// behind a [`Gc`](crate::Gc). A minor cycle does not look again at what older cycles have found of such types
+    /// (see [`HeapBuilder::minor_cycles`](crate::HeapBuilder::minor_cycles)), so a `true` that is wrong loses objects. `false` is always right.
+    ///
+    /// The derive's answer is that of all fields; a field that mentions the type itself outside `Gc` counts as one that can change.
+    const IMMUTABLE: bool = false;
 
     /// `true` if the drop glue may run on any thread. Otherwise the value is dropped on the thread that allocated it,
     /// at one of its boundaries or with the heap, and never if that thread has ended, or the heap's last handle goes on another. What is

@@ -84,6 +84,7 @@ impl<T: ?Sized> fmt::Debug for GcWeak<'_, T> {
 
 // SAFETY: reports its only pointer into the heap, that to the box. The box's own address is weak on purpose.
 unsafe impl<'gc, T: ?Sized> Trace<'gc> for GcWeak<'gc, T> {
+    const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = true;
 
     #[inline]

@@ -80,6 +80,7 @@ impl<'a> Expansion<'a> {
         let (_, ty_generics, _) = self.input.generics.split_for_impl();
         let needs_trace = self.needs_trace();
         let untied = self.untied();
+        let immutable = self.immutable();
         let drop_is_send = self.drop_is_send();
         let tracer = Ident::new("__tracer", Span::mixed_site());
         let body = self.body(&tracer);
@@ -89,6 +90,7 @@ impl<'a> Expansion<'a> {
             unsafe impl #impl_generics #krate::Trace<#gc> for #ident #ty_generics #where_clause {
                 const NEEDS_TRACE: ::core::primitive::bool = #needs_trace;
                 const UNTIED: ::core::primitive::bool = #untied;
+                const IMMUTABLE: ::core::primitive::bool = #immutable;
                 const DROP_IS_SEND: ::core::primitive::bool = #drop_is_send;
                 #[inline]
                 fn trace(&self, #tracer: &mut #krate::Tracer<#gc>) { #body }
@@ -133,6 +135,23 @@ impl<'a> Expansion<'a> {
             Kind::Skipped | Kind::Code => TokenStream::new(),
         });
         quote!(false #(#fields)*)
+    }
+
+    /// Every field is. One that mentions the type may do so inside a cell.
+    fn immutable(&self) -> TokenStream {
+        if !self.has_brand() && self.input.generics.type_params().next().is_none() {
+            return quote!(true);
+        }
+        let (krate, gc) = (&self.krate, &self.gc);
+        let fields = self.traced_fields().map(|field| match &field.kind {
+            Kind::Traced => {
+                let ty = field.ty;
+                quote_spanned!(at(ty)=> && <#ty as #krate::Trace<#gc>>::IMMUTABLE)
+            }
+            Kind::Recursive => quote!(&&false),
+            Kind::Skipped | Kind::Code => TokenStream::new(),
+        });
+        quote!(true #(#fields)*)
     }
 
     /// The type has no drop glue, or the glue of each field may run anywhere. A field's may, if its implementation

@@ -4,6 +4,7 @@ use core::mem::{align_of, needs_drop, size_of};
 use core::ptr::NonNull;
 
 use super::{FreeSlot, Kind, pointer_to};
+use crate::cycle::mutator::MutatorState;
 use crate::error::AllocError;
 use crate::heap::NoPages;
 use crate::heap::cache::Place;
@@ -21,6 +22,7 @@ impl<'gc> Mutation<'gc> {
         mut element: impl FnMut(usize) -> T,
     ) -> Result<NonNull<[T]>, AllocError> {
         let (slot, slot_size) = self.slice_slot::<T>(len)?;
+        let begun = self.state().begun();
         let grey = self.state().hold_grey();
         let first = pointer_to::<T>(slot);
         let counted = T::NEEDS_TRACE || needs_drop::<T>();
@@ -29,6 +31,7 @@ impl<'gc> Mutation<'gc> {
             len: 0,
             slot,
             slot_size,
+            state: self.state(),
         };
         for index in 0..len {
             let value = element(index);
@@ -47,6 +50,9 @@ impl<'gc> Mutation<'gc> {
             unsafe { length.write(len) };
         }
         self.state().allocated(slot, grey.is_some());
+        if InfoOf::<T>::KEEPS_POINTERS {
+            self.state().built(begun, slot, slot_size);
+        }
         Ok(NonNull::slice_from_raw_parts(first, len))
     }
 
@@ -99,19 +105,21 @@ impl<'gc> Mutation<'gc> {
 }
 
 /// The elements made so far of a slice; dropped if the next one panics.
-struct Filled<T> {
+struct Filled<'a, T> {
     first: NonNull<T>,
     len: usize,
     slot: usize,
     slot_size: usize,
+    state: &'a MutatorState,
 }
 
-impl<T> Drop for Filled<T> {
+impl<T> Drop for Filled<'_, T> {
     fn drop(&mut self) {
         let _slot = FreeSlot {
             slot: self.slot,
             slot_size: self.slot_size,
             drops: needs_drop::<T>(),
+            state: self.state,
         };
         let made = NonNull::slice_from_raw_parts(self.first, self.len);
         // SAFETY: `len` elements are initialised and nobody else's; the slot counts as free from here on.

@@ -54,11 +54,16 @@ pub(crate) struct Command {
     pub(crate) colour: Colour,
     /// Epoch of the running cycle, or of the last one.
     pub(crate) epoch: Epoch,
+    /// Its number, or that of the last one, modulo [`CYCLES`].
+    pub(crate) cycle: u8,
     /// Adopted at a boundary only.
     pub(crate) boundary: bool,
     /// All mutators are wanted outside at once: do not enter.
     pub(crate) stop: bool,
 }
+
+/// Mutators answer in every cycle, so they need to tell a number from the one before only.
+pub(crate) const CYCLES: u8 = 64;
 
 impl Command {
     /// The state of a heap that has never collected.
@@ -67,6 +72,7 @@ impl Command {
         mode: Mode::Off,
         colour: Colour::White,
         epoch: 1,
+        cycle: 0,
         boundary: false,
         stop: false,
     };
@@ -74,6 +80,7 @@ impl Command {
     /// As one word.
     pub(crate) const fn pack(self) -> u64 {
         (self.seq as u64) << 32
+            | (self.cycle as u64) << 26
             | (self.stop as u64) << 25
             | (self.boundary as u64) << 24
             | (self.mode as u64) << 16
@@ -97,6 +104,7 @@ impl Command {
                 _ => Colour::Black,
             },
             epoch: word as u8,
+            cycle: (word >> 26) as u8 % CYCLES,
             boundary: (word >> 24) & 1 == 1,
             stop: (word >> 25) & 1 == 1,
         }
@@ -126,6 +134,7 @@ mod tests {
                         mode,
                         colour,
                         epoch: 250,
+                        cycle: CYCLES - 1,
                         boundary,
                         stop,
                     };

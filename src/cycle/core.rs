@@ -6,6 +6,7 @@ use super::background::Pace;
 use super::command::{Command, Mode};
 use super::driver::Driver;
 use super::mail::Mail;
+use super::minor::Noted;
 use super::mutator::{MutatorState, YIELD};
 use super::pacer::below_limit;
 use super::plan::Plan;
@@ -96,15 +97,21 @@ pub(crate) struct Core {
     scan_cycle: AtomicU64,
     /// The epoch of the cycle in progress. Written by the driver, read by markers, who synchronise through the worklist.
     pub(crate) cycle_epoch: AtomicU8,
-    /// The epoch whose sweep has begun, or of the last one. A mutator that has adopted *off* allocates from fresh spans
-    /// only until it sees its epoch here: spans on the lists are not yet swept. Relaxed: the driver has moved all spans to
+    /// The epoch of the cycle whose sweep has begun, or of the last one. Relaxed: written before the spans are on the unswept lists.
+    pub(crate) sweeping_epoch: AtomicU8,
+    /// That cycle, modulo `CYCLES`. A mutator that has adopted *off* allocates marked objects from fresh spans
+    /// only until it sees its cycle here: spans on the lists are not yet swept. Relaxed: the driver has moved all spans to
     /// the unswept lists before it writes this. Had a mutator that reads it taken a class's lock before the driver did,
     /// its read would have come before the write.
-    pub(crate) sweeping_epoch: AtomicU8,
+    pub(crate) sweeping_cycle: AtomicU8,
+    /// The old objects that a minor cycle scans.
+    pub(crate) noted: Noted,
     /// A guard taken in Grey mode was leaked: the cycle must arm by a stop.
     pub(crate) leaked_guards: AtomicBool,
     /// Cycles asked for: the number of the last one wanted.
     pub(crate) wanted: plain::AtomicU64,
+    /// The number of the last one asked for that must be full.
+    pub(crate) full: plain::AtomicU64,
     /// Cycles started.
     pub(crate) started: plain::AtomicU64,
     /// Heap size at which the next cycle starts.
@@ -168,8 +175,11 @@ impl Core {
             scan_cycle: AtomicU64::new(0),
             cycle_epoch: AtomicU8::new(Command::FIRST.epoch),
             sweeping_epoch: AtomicU8::new(Command::FIRST.epoch),
+            sweeping_cycle: AtomicU8::new(Command::FIRST.cycle),
+            noted: Noted::new(),
             leaked_guards: AtomicBool::new(false),
             wanted: plain::AtomicU64::new(0),
+            full: plain::AtomicU64::new(0),
             started: plain::AtomicU64::new(0),
             trigger: plain::AtomicUsize::new(below_limit(plan.trigger, 0, config.max_heap)),
             goal: plain::AtomicUsize::new(goal),

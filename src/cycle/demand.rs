@@ -74,8 +74,15 @@ impl Core {
         }
     }
 
-    /// Asks for a cycle, unless one has been asked for already.
+    /// Asks for a full cycle, unless one has been asked for already.
     pub(crate) fn request_cycle(&self) {
+        let started = self.started.load(Ordering::Relaxed);
+        self.full.fetch_max(started + 1, Ordering::Relaxed);
+        self.request_cycle_after(started);
+    }
+
+    /// Asks for a cycle, which may be minor, unless one has been asked for already.
+    pub(crate) fn request_any_cycle(&self) {
         self.request_cycle_after(self.started.load(Ordering::Relaxed));
     }
 
@@ -88,11 +95,12 @@ impl Core {
         }
     }
 
-    /// Asks for a cycle that starts after now; its number.
+    /// Asks for a full cycle that starts after now; its number.
     pub(crate) fn request_new_cycle(&self) -> u64 {
         // Under the driver's lock no cycle can start between the look and the request.
         let driver = self.driver.lock();
         let number = self.started.load(Ordering::Relaxed) + 1;
+        self.full.fetch_max(number, Ordering::Relaxed);
         self.wanted.fetch_max(number, Ordering::Relaxed);
         drop(driver);
         self.wake();

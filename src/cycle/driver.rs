@@ -46,9 +46,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::command::{Colour, Command, Mode};
+use super::command::{CYCLES, Colour, Command, Mode};
 use super::core::{Core, Phase};
 use super::marking::Marking;
+use super::minor::Generation;
 use super::pacer::{self, Pacer};
 use super::plan::{Arming, Plan};
 use crate::config::Config;
@@ -139,6 +140,7 @@ pub(crate) struct Driver {
     roots_unseen: bool,
     pub(super) failed_stops: u32,
     failed_rounds: u32,
+    pub(super) generation: Generation,
     /// The objects set aside have been looked at again since the worklist last went dry.
     retried: bool,
 }
@@ -159,8 +161,14 @@ impl Driver {
             roots_unseen: false,
             failed_stops: 0,
             failed_rounds: 0,
+            generation: Generation::default(),
             retried: false,
         }
+    }
+
+    /// The cycle's number as commands have it.
+    pub(super) fn number(&self) -> u8 {
+        (self.cycle.cycle % u64::from(CYCLES)) as u8
     }
 
     /// Takes the time since the last call, for the phase that ends now.
@@ -232,6 +240,7 @@ impl Core {
             heap_start: self.heap_now(),
             goal: self.goal.load(Ordering::Relaxed),
             markers: self.config.marker_threads,
+            minor: self.is_minor(d, number),
             ..CycleStats::default()
         };
         d.phase_began = Instant::now();
@@ -255,7 +264,9 @@ impl Core {
         // Release, and after the phase: who sees this number does not find the heap idle before the cycle has ended
         // (`check_trigger`).
         self.started.store(number, Ordering::Release);
-        d.epoch = next_epoch(d.epoch);
+        if !d.cycle.minor {
+            d.epoch = next_epoch(d.epoch);
+        }
         self.cycle_epoch.store(d.epoch, Ordering::Relaxed);
         let since = Instant::now();
         let Plan {
@@ -330,8 +341,15 @@ impl Core {
         if twin::is(Twin::RootsArmedLate) {
             self.roots.arm();
         }
-        let live = self.counters.live.load(Ordering::Relaxed);
-        let ratio = pacer::assist_ratio(live, self.heap_now(), d.cycle.goal);
+        self.take_noted(d);
+        let (live, now) = (self.counters.live.load(Ordering::Relaxed), self.heap_now());
+        d.generation.old = if d.cycle.minor { live } else { 0 };
+        let to_mark = if d.cycle.minor {
+            now - live.min(now)
+        } else {
+            live
+        };
+        let ratio = pacer::assist_ratio(to_mark, now, d.cycle.goal);
         self.assist_ratio.store(ratio, Ordering::Relaxed);
         self.counters.credit.store(0, Ordering::Relaxed);
         self.worklist.open();
@@ -359,6 +377,9 @@ impl Core {
         if core::mem::take(&mut d.roots_unseen) {
             // Here and not at the end of arming, which may run on a mutator.
             self.push_roots();
+        }
+        if self.scan_noted(d) {
+            return Advance::Progress;
         }
         let (outcome, marked) = self.mark_counted(marker, budget);
         d.work += marked;

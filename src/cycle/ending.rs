@@ -100,7 +100,9 @@ impl Core {
             state.flush(self);
         }
         self.push_roots();
+        self.take_noted(d);
         self.worklist.open();
+        while self.scan_noted(d) {}
         let mut marker = None;
         let wanted = || !self.abandon.load(Ordering::Relaxed);
         while wanted() && matches!(self.mark_some(&mut marker, u64::MAX), Marking::Progress) {}
@@ -157,14 +159,14 @@ impl Core {
         let live = if self.abandon.load(Ordering::Relaxed) {
             c.live.load(Ordering::Relaxed) + c.allocated.load(Ordering::Relaxed)
         } else {
-            marked + d.cycle.bytes_allocated
+            d.generation.old + marked + d.cycle.bytes_allocated
         };
         c.live.store(live, Ordering::Relaxed);
         let early = twin::is(Twin::SweepingTooEarly);
         if early {
             self.set_phase(Phase::Sweeping);
         }
-        self.start_sweep(d.epoch);
+        self.start_sweep(d.epoch, d.number());
         if !early {
             self.set_phase(Phase::Sweeping);
         }
@@ -211,8 +213,14 @@ impl Core {
                 marked,
                 assisted,
             };
-            d.pacer.cycle_ended(work, live, external)
+            if d.cycle.minor {
+                d.pacer
+                    .minor_cycle_ended(work, live, external, d.generation.goal)
+            } else {
+                d.pacer.cycle_ended(work, live, external)
+            }
         };
+        d.generation.cycle_ended(&d.cycle, plan.goal);
         self.goal.store(plan.goal, Ordering::Relaxed);
         let trigger = below_limit(plan.trigger, d.cycle.heap_live, self.config.max_heap);
         self.trigger.store(trigger, Ordering::Relaxed);

@@ -26,6 +26,7 @@ impl Core {
             mode,
             colour,
             epoch: d.epoch,
+            cycle: d.number(),
             boundary,
             stop: false,
         };

@@ -5,7 +5,7 @@ use super::core::{Core, Phase};
 use super::mutator::MutatorState;
 use crate::mark::marker::{Drained, Marker};
 use crate::mark::tracer::Meet;
-use crate::mark::worklist::Take;
+use crate::mark::worklist::{SetAside, Take};
 use crate::panic::contain;
 use crate::sweep::UserCodeScope;
 use crate::sync::atomic::Ordering;
@@ -46,7 +46,7 @@ impl Core {
         marker
     }
 
-    fn meet(&self) -> Meet {
+    pub(super) fn meet(&self) -> Meet {
         match self.plan.mode {
             Mode::Insertion => Meet::ClaimOrDefer,
             _ => Meet::Claim,
@@ -159,19 +159,24 @@ impl Core {
     /// Looks again at all objects that were set aside for a busy cell; what they reach goes to the worklist. Whether there were any.
     pub(crate) fn retry_deferred(&self, meet: Meet) -> bool {
         let deferred = self.worklist.take_deferred();
-        if deferred.is_empty() {
-            return false;
+        let any = !deferred.is_empty();
+        if any {
+            self.look_again(deferred, meet);
         }
+        any
+    }
+
+    /// Scans marked objects; what they reach goes to the worklist.
+    pub(super) fn look_again(&self, objects: SetAside, meet: Meet) {
         let mut marker = self.new_marker(meet);
         let _scope = UserCodeScope::new(self.id);
-        // SAFETY: deferred objects are marked, live objects of this cycle; with `Force`, nobody is inside.
-        let result = contain(|| unsafe { marker.retry_deferred(deferred) });
+        // SAFETY: marked, live objects of this cycle, or of an older one that has been kept; with `Force`, nobody is inside.
+        let result = contain(|| unsafe { marker.retry_deferred(objects) });
         if let Err(panic) = result {
             self.abandon_cycle(Some(panic));
             marker.forget();
         }
         self.retire_marker(marker);
-        true
     }
 
     /// A mutator has allocated `bytes` while the cycle marks: it uses up what the markers have done beyond the allocations so

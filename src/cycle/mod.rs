@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`command`] (what is asked), [`gate`] (who owns a mutator's state), [`mutator`] (how it answers),
 //! [`registry`] (who is asked), [`driver`] (the cycle itself and why no object is lost), [`handshake`], [`ending`], [`marking`],
-//! [`demand`] (when a cycle is wanted), [`background`], [`pool`] (whose threads those are).
+//! [`minor`], [`demand`] (when a cycle is wanted), [`background`], [`pool`] (whose threads those are).
 
 pub(crate) mod background;
 pub(crate) mod command;
@@ -14,6 +14,7 @@ pub(crate) mod gate;
 mod handshake;
 pub(crate) mod mail;
 pub(crate) mod marking;
+pub(crate) mod minor;
 pub(crate) mod mutator;
 pub(crate) mod pacer;
 pub(crate) mod plan;

@@ -138,7 +138,8 @@ impl MutatorState {
         };
         self.cache.set_enabled(
             (command.colour != Colour::Grey || twin::is(Twin::GreyFastPath))
-                && core.config.stress.is_none(),
+                && core.config.stress.is_none()
+                && !self.is_before_sweep(command),
         );
         self.command.set(command);
         self.mode.set(command.mode);
@@ -158,7 +159,7 @@ impl MutatorState {
             core.note_leaked_guards(self);
         }
         let cycle_over = command.mode == Mode::Off
-            && (before.mode != Mode::Off || before.epoch != command.epoch);
+            && (before.mode != Mode::Off || before.cycle != command.cycle);
         if cycle_over && !twin::is(Twin::CacheKeptAtOff) {
             self.release_cache(core);
             self.debt.set(0);

@@ -81,6 +81,18 @@ impl Pacer {
         self.plan_for(live, live - lost)
     }
 
+    /// A minor cycle left `live` bytes and `external` ones: the goal of the full one before still holds.
+    pub(crate) fn minor_cycle_ended(
+        &mut self,
+        cycle: Work,
+        live: usize,
+        external: usize,
+        goal: usize,
+    ) -> Plan {
+        self.marked = live - cycle.allocated.min(live);
+        self.plan_below(live.saturating_add(external), goal)
+    }
+
     /// The plan for a heap of `live` bytes.
     pub(crate) fn plan(&self, live: usize) -> Plan {
         self.plan_for(live, live)
@@ -97,9 +109,14 @@ impl Pacer {
         // A sixteenth of the room is for the mark bytes, which are no part of what is counted.
         let room = (lasting - lasting / 16).saturating_add(least);
         let wanted = lasting.saturating_add(growth(room));
+        self.plan_below(live, wanted.min(self.memory_limit))
+    }
+
+    /// The plan for a heap that holds `live` bytes and should stay below `goal`.
+    fn plan_below(&self, live: usize, goal: usize) -> Plan {
         // What is there cannot be wished away, and without some room the collector would run all the time.
         let floor = live.saturating_add((live / 16).max(self.min_heap / 4));
-        let goal = wanted.min(self.memory_limit).max(floor);
+        let goal = goal.max(floor);
         let headroom = goal - live.min(goal);
         let runway = *self.runways.iter().max().unwrap_or(&0);
         let runway = runway.saturating_add(runway / 10);

@@ -38,6 +38,8 @@ pub(crate) struct TypeInfo {
     pub(crate) align: usize,
     /// The drop glue must run on the thread that made the object.
     pub(crate) local_drop: bool,
+    /// The pointers in an object may change while it is in the heap.
+    pub(crate) mutable: bool,
     /// For diagnostics.
     pub(crate) name: fn() -> &'static str,
 }
@@ -49,8 +51,8 @@ impl TypeInfo {
             // The compiler may merge the `trace` of two types, which then still differ in the size of their elements.
             && self.scan.map(|f| f as usize) == other.scan.map(|f| f as usize)
             && self.drop.map(|f| f as usize) == other.drop.map(|f| f as usize)
-            && (self.slot_size, self.align, self.local_drop)
-                == (other.slot_size, other.align, other.local_drop)
+            && (self.slot_size, self.align, self.local_drop, self.mutable)
+                == (other.slot_size, other.align, other.local_drop, other.mutable)
     }
 }
 
@@ -64,6 +66,7 @@ const PLAIN_DATA: TypeInfo = TypeInfo {
     slot_size: 0,
     align: GRANULE,
     local_drop: false,
+    mutable: false,
     name: || "plain data",
 };
 
@@ -79,6 +82,8 @@ pub(crate) struct InfoOf<T: ?Sized>(PhantomData<T>);
 impl<'gc, T: Trace<'gc>> InfoOf<T> {
     /// Neither traced nor dropped: allocated by size class alone.
     pub(crate) const PLAIN: bool = !T::NEEDS_TRACE && !needs_drop::<T>();
+    /// Traced, and immutable.
+    pub(crate) const KEEPS_POINTERS: bool = T::NEEDS_TRACE && T::IMMUTABLE;
     /// Bytes of a slot of `T`.
     pub(crate) const SLOT: usize = {
         let unit = if align_of::<T>() > GRANULE {
@@ -114,6 +119,7 @@ impl<'gc, T: Trace<'gc>> InfoOf<T> {
         slot_size: Self::SLOT,
         align: align_of::<T>(),
         local_drop: needs_drop::<T>() && !T::DROP_IS_SEND,
+        mutable: T::NEEDS_TRACE && !T::IMMUTABLE,
         name: core::any::type_name::<T>,
     };
 
@@ -144,6 +150,7 @@ impl<'gc, T: Trace<'gc>> InfoOf<[T]> {
         slot_size: 0,
         align: align_of::<T>(),
         local_drop: needs_drop::<T>() && !T::DROP_IS_SEND,
+        mutable: T::NEEDS_TRACE && !T::IMMUTABLE,
         name: core::any::type_name::<[T]>,
     };
 

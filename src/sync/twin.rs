@@ -215,6 +215,18 @@ twins! {
     AttachedScansAhead,
     /// The final stop calls marking over before it looks for leaked guards.
     LeakSeenLate,
+    /// A minor cycle follows an abandoned one.
+    MinorAfterAbandoned,
+    /// A minor cycle does not scan what was noted.
+    NotedForgotten,
+    /// The sweep does not note old mutable objects.
+    OldNotNoted,
+    /// A mutator does not note the mutable objects that it makes between the end of its barrier and the sweep.
+    NewNotNoted,
+    /// An object that is completed after black allocation is not noted.
+    BuiltNotNoted,
+    /// The slot of an object that was never made may be scanned as noted.
+    UnmadeIsScanned,
 }
 
 /// Whether the code runs as this twin: the one that `TRICOLOR_TWIN` names, see [`planted`](super::planted).

@@ -12,6 +12,7 @@ use crate::trace::{Trace, Tracer};
 unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for Box<T> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
     const UNTIED: bool = T::UNTIED;
+    const IMMUTABLE: bool = T::IMMUTABLE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
     #[inline]
@@ -25,6 +26,7 @@ unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for [T] {
     // What has no size holds no pointer; of such elements there may be more than anybody could visit.
     const NEEDS_TRACE: bool = T::NEEDS_TRACE && size_of::<T>() != 0;
     const UNTIED: bool = T::UNTIED;
+    const IMMUTABLE: bool = T::IMMUTABLE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
     #[inline]
@@ -41,6 +43,7 @@ unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for [T] {
 unsafe impl<'gc, T: Trace<'gc>, const N: usize> Trace<'gc> for [T; N] {
     const NEEDS_TRACE: bool = <[T]>::NEEDS_TRACE && N != 0;
     const UNTIED: bool = T::UNTIED;
+    const IMMUTABLE: bool = T::IMMUTABLE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
     #[inline]
@@ -59,6 +62,7 @@ macro_rules! sequence {
             // As for slices.
             const NEEDS_TRACE: bool = T::NEEDS_TRACE && size_of::<T>() != 0;
             const UNTIED: bool = T::UNTIED;
+    const IMMUTABLE: bool = T::IMMUTABLE;
             const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
             #[inline]
@@ -83,6 +87,7 @@ macro_rules! holder {
         unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for $name<T> {
             const NEEDS_TRACE: bool = T::NEEDS_TRACE;
             const UNTIED: bool = T::UNTIED;
+    const IMMUTABLE: bool = T::IMMUTABLE;
             const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
             #[inline]
@@ -115,6 +120,7 @@ holder! {
 unsafe impl<'gc, T: Trace<'gc>, E: Trace<'gc>> Trace<'gc> for Result<T, E> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE || E::NEEDS_TRACE;
     const UNTIED: bool = T::UNTIED || E::UNTIED;
+    const IMMUTABLE: bool = T::IMMUTABLE && E::IMMUTABLE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND && E::DROP_IS_SEND;
 
     #[inline]
@@ -130,6 +136,7 @@ unsafe impl<'gc, T: Trace<'gc>, E: Trace<'gc>> Trace<'gc> for Result<T, E> {
 unsafe impl<'gc, B: Trace<'gc>, C: Trace<'gc>> Trace<'gc> for ControlFlow<B, C> {
     const NEEDS_TRACE: bool = B::NEEDS_TRACE || C::NEEDS_TRACE;
     const UNTIED: bool = B::UNTIED || C::UNTIED;
+    const IMMUTABLE: bool = B::IMMUTABLE && C::IMMUTABLE;
     const DROP_IS_SEND: bool = B::DROP_IS_SEND && C::DROP_IS_SEND;
 
     #[inline]
@@ -147,6 +154,7 @@ macro_rules! tuple {
         unsafe impl<'gc, $($name: Trace<'gc>),+> Trace<'gc> for ($($name,)+) {
             const NEEDS_TRACE: bool = $($name::NEEDS_TRACE)||+;
             const UNTIED: bool = $($name::UNTIED)||+;
+            const IMMUTABLE: bool = $($name::IMMUTABLE)&&+;
             const DROP_IS_SEND: bool = $($name::DROP_IS_SEND)&&+;
 
             #[inline]

@@ -29,6 +29,7 @@ pub struct Static<T: ?Sized + 'static>(pub T);
 // SAFETY: the content is `'static`, so it holds no `Gc`. Dropping the wrapper drops the content and nothing else.
 unsafe impl<'gc, T: ?Sized + 'static> Trace<'gc> for Static<T> {
     const NEEDS_TRACE: bool = false;
+    const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = !needs_drop::<T>();
 
     #[inline]

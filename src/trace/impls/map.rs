@@ -13,6 +13,7 @@ use crate::trace::{Trace, Tracer};
 unsafe impl<'gc, K: Trace<'gc>, V: Trace<'gc>, S: 'static> Trace<'gc> for HashMap<K, V, S> {
     const NEEDS_TRACE: bool = K::NEEDS_TRACE || V::NEEDS_TRACE;
     const UNTIED: bool = K::UNTIED || V::UNTIED;
+    const IMMUTABLE: bool = K::IMMUTABLE && V::IMMUTABLE;
     const DROP_IS_SEND: bool = K::DROP_IS_SEND && V::DROP_IS_SEND && !needs_drop::<S>();
 
     #[inline]
@@ -30,6 +31,7 @@ unsafe impl<'gc, K: Trace<'gc>, V: Trace<'gc>, S: 'static> Trace<'gc> for HashMa
 unsafe impl<'gc, T: Trace<'gc>, S: 'static> Trace<'gc> for HashSet<T, S> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
     const UNTIED: bool = T::UNTIED;
+    const IMMUTABLE: bool = T::IMMUTABLE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND && !needs_drop::<S>();
 
     #[inline]
@@ -46,6 +48,7 @@ unsafe impl<'gc, T: Trace<'gc>, S: 'static> Trace<'gc> for HashSet<T, S> {
 unsafe impl<'gc, K: Trace<'gc>, V: Trace<'gc>> Trace<'gc> for BTreeMap<K, V> {
     const NEEDS_TRACE: bool = K::NEEDS_TRACE || V::NEEDS_TRACE;
     const UNTIED: bool = K::UNTIED || V::UNTIED;
+    const IMMUTABLE: bool = K::IMMUTABLE && V::IMMUTABLE;
     const DROP_IS_SEND: bool = K::DROP_IS_SEND && V::DROP_IS_SEND;
 
     #[inline]

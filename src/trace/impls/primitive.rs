@@ -36,6 +36,7 @@ macro_rules! leaf {
         // `Send`, so it may be dropped on any thread.
         unsafe impl<'gc> Trace<'gc> for $ty {
             const NEEDS_TRACE: bool = false;
+            const IMMUTABLE: bool = true;
             const DROP_IS_SEND: bool = true;
 
             #[inline]
@@ -90,6 +91,7 @@ leaf!(
 // SAFETY: it holds nothing, whatever `T` is, and has no drop glue.
 unsafe impl<'gc, T: ?Sized> Trace<'gc> for PhantomData<T> {
     const NEEDS_TRACE: bool = false;
+    const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = true;
 
     #[inline]
@@ -110,6 +112,7 @@ macro_rules! fn_pointer {
         // has no drop glue.
         unsafe impl<'gc, R, $($arg),*> Trace<'gc> for $ty {
             const NEEDS_TRACE: bool = false;
+            const IMMUTABLE: bool = true;
             const DROP_IS_SEND: bool = true;
 
             #[inline]

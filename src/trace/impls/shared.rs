@@ -14,6 +14,7 @@ use crate::trace::{Trace, Tracer};
 // SAFETY: the referent is `'static`, so it holds no `Gc`. A reference has no drop glue.
 unsafe impl<'gc, T: ?Sized + 'static> Trace<'gc> for &'static T {
     const NEEDS_TRACE: bool = false;
+    const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = true;
 
     #[inline]
@@ -27,6 +28,7 @@ macro_rules! cell {
         // the operating system, which any thread may do.
         unsafe impl<'gc, $param: $(?$sized +)? 'static> Trace<'gc> for $name<$param> {
             const NEEDS_TRACE: bool = false;
+            const IMMUTABLE: bool = true;
             const DROP_IS_SEND: bool = !needs_drop::<$param>();
 
             #[inline]
@@ -45,6 +47,7 @@ macro_rules! counted {
         // thread where the bounds make it `Send`.
         unsafe impl<'gc, T: ?Sized + 'static + $($bounds)*> Trace<'gc> for $ty {
             const NEEDS_TRACE: bool = false;
+            const IMMUTABLE: bool = true;
             const DROP_IS_SEND: bool = $drop_is_send;
 
             #[inline]
@@ -68,6 +71,7 @@ where
     T::Owned: Trace<'gc> + 'static,
 {
     const NEEDS_TRACE: bool = false;
+    const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = <T::Owned as Trace<'gc>>::DROP_IS_SEND;
 
     #[inline]

@@ -1,0 +1,210 @@
+//! Minor cycles: cycles that keep what the ones before have marked, and mark what is new.
+//!
+//! A *full* cycle takes a new epoch, so that nothing is marked when it begins. A *minor* one takes the epoch of the cycle before it:
+//! all that has the mark, the *old* objects, counts as found, and their contents are not looked at again (sticky marks:
+//! Demers and others, POPL 1990). Everything else about the cycle is the same: arming, barriers, termination, sweep.
+//!
+//! That is right if an old object leads to old ones only. Go forward from the end of a cycle's marking: what is marked leads to what is
+//! marked, or the cycle would have freed something that could be reached. An *immutable* object ([`Trace::IMMUTABLE`](crate::Trace::IMMUTABLE))
+//! stays as it was then: no barrier has to watch it, as in GHC, whose generations keep a list of mutable objects only. The others may
+//! since have got a pointer to a new object. They are *noted*, and a minor cycle scans what is noted, marked or not:
+//!
+//! | old object | made old by | noted by |
+//! |---|---|---|
+//! | mutable | a marker, or allocated black | the sweep ([`Core::note_old`]), which sees the marks of every span |
+//! | mutable, made after a mutator's barrier went off and before the sweep began | its mutator | its mutator, as its span may not be swept |
+//! | immutable, built in its slot, which was taken in one of these times, and completed after them | its mutator | its mutator: it may hold what is newer |
+//! | immutable, otherwise | either | nobody |
+//!
+//! *The end of black allocation.* Mutators answer "off" one after the other. One that allocated white at once could hand a new object
+//! to another that still allocates black and makes it part of an object that is old from the start. So all allocate marked objects until
+//! the sweep has begun, which is after the last answer. After its own answer a mutator asks before each object (its cache is disabled):
+//! `sweeping_cycle` changes once, and who finds it unchanged cannot have got an object from somebody who found it changed, by the coherence of
+//! one variable. What is allocated white is therefore never part of what was allocated marked.
+//!
+//! *When it is right.* The cycle before was not abandoned, whose marks say nothing; what was noted is not *lost*: more than
+//! is worth scanning, or not to be trusted since the making of an object panicked. The note is taken when marking starts: every mutator has
+//! passed a boundary since the cycle began, so no noted object is still being built.
+//!
+//! *When it is worth it.* Old garbage stays until a full cycle. One is due when what the minor ones have kept since the last has used up
+//! a third of the room that the last one left, when somebody asks for it (`collect`, an idle heap), when half of the hard limit is
+//! in use, and after [`MOST`] minor ones.
+
+use super::core::Core;
+use super::driver::Driver;
+use crate::heap::span::{Epoch, Span, mark_of};
+use crate::mark::worklist::SetAside;
+use crate::stats::CycleStats;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::twin::{self, Twin};
+
+/// Minor cycles in a row.
+const MOST: u32 = 16;
+
+/// Noted objects that are scanned between two looks at the world.
+const BATCH: usize = 256;
+
+/// Bytes of noted objects: a part of what lives, and few enough that nobody notices the scan.
+const PART: usize = 32;
+const LEAST: usize = 32 << 10;
+const BOUND: usize = 1 << 20;
+
+/// The old objects whose pointers may have changed since they were marked.
+pub(crate) struct Noted {
+    state: Mutex<State>,
+    /// Not all are noted. Relaxed: written by mutators, which pass a boundary, and by sweepers, for which the driver waits, before it decides
+    /// anything.
+    lost: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    objects: Vec<usize>,
+    bytes: usize,
+}
+
+impl Noted {
+    /// Of a heap without a cycle.
+    pub(crate) fn new() -> Self {
+        Noted {
+            state: Mutex::new(State::default()),
+            lost: AtomicBool::new(true),
+        }
+    }
+
+    /// Nothing that is noted counts until the next cycle has marked.
+    pub(crate) fn lose(&self) {
+        self.lost.store(true, Ordering::Relaxed);
+    }
+
+    fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Notes `objects` of `size` bytes; `bound` bytes are too many.
+    fn add(&self, objects: impl Iterator<Item = usize>, size: usize, bound: usize) {
+        if self.is_lost() {
+            return;
+        }
+        let mut state = self.state.lock();
+        for object in objects {
+            state.objects.push(object);
+            state.bytes += size;
+            if state.bytes > bound {
+                *state = State::default();
+                return self.lose();
+            }
+        }
+    }
+
+    /// All that was noted, unless it is not all; begins anew.
+    fn take(&self) -> Option<Vec<usize>> {
+        let state = core::mem::take(&mut *self.state.lock());
+        (!self.lost.swap(false, Ordering::Relaxed)).then_some(state.objects)
+    }
+}
+
+/// The driver's part.
+#[derive(Default)]
+pub(super) struct Generation {
+    /// What was noted and has not been scanned.
+    noted: Vec<usize>,
+    /// The cycle before marked all that it should.
+    marked: bool,
+    /// Minor cycles since the last full one.
+    minors: u32,
+    /// The heap after that one, and what its pacer aimed at.
+    live: usize,
+    pub(super) goal: usize,
+    /// Bytes of old objects when a minor cycle began; 0 in a full one.
+    pub(super) old: usize,
+}
+
+impl Generation {
+    /// A cycle has ended; the next is to keep the heap below `goal`.
+    pub(super) fn cycle_ended(&mut self, cycle: &CycleStats, goal: usize) {
+        self.marked = !cycle.abandoned;
+        if cycle.minor {
+            self.minors += 1;
+        } else {
+            (self.minors, self.live, self.goal) = (0, cycle.heap_live, goal);
+        }
+    }
+}
+
+impl Core {
+    /// Whether cycle `number`, which begins, is minor.
+    pub(super) fn is_minor(&self, d: &Driver, number: u64) -> bool {
+        let g = &d.generation;
+        let live = self.counters.live.load(Ordering::Relaxed);
+        let kept = live.saturating_add(self.external()).saturating_sub(g.live);
+        self.config.minor_cycles
+            && (g.marked || twin::is(Twin::MinorAfterAbandoned))
+            && g.minors < MOST
+            && !self.noted.is_lost()
+            && self.full.load(Ordering::Relaxed) < number
+            && kept <= g.goal.saturating_sub(g.live) / 3
+            && !self.is_half_full()
+    }
+
+    /// Marking starts; every mutator has passed a boundary since the cycle began.
+    pub(super) fn take_noted(&self, d: &mut Driver) {
+        d.generation.noted.clear();
+        if !self.config.minor_cycles {
+            return;
+        }
+        match self.noted.take() {
+            _ if !d.cycle.minor => {}
+            Some(noted) if !twin::is(Twin::NotedForgotten) => d.generation.noted = noted,
+            Some(_) => {}
+            // Since the cycle began.
+            None => self.abandon_cycle(None),
+        }
+    }
+
+    /// In a minor cycle: scans some of the noted objects. Whether there were any.
+    pub(super) fn scan_noted(&self, d: &mut Driver) -> bool {
+        let noted = &mut d.generation.noted;
+        let rest = noted.len().saturating_sub(BATCH);
+        // One that was never made has no pointers.
+        let is_old = |&object: &usize| {
+            // SAFETY: old objects, and slots that keep their spans as those do.
+            unsafe { mark_of(object) }.load(Ordering::Relaxed) == d.epoch
+        };
+        let objects: Vec<usize> = noted.drain(rest..).filter(is_old).collect();
+        if objects.is_empty() {
+            return !noted.is_empty();
+        }
+        let rests = Vec::new();
+        self.look_again(SetAside { objects, rests }, self.meet());
+        true
+    }
+
+    /// A span of mutable objects has been swept: notes the old ones.
+    pub(crate) fn note_old(&self, span: Span, epoch: Epoch) {
+        if self.noted.is_lost() || twin::is(Twin::OldNotNoted) {
+            return;
+        }
+        for word in 0..span.slots().div_ceil(64) {
+            let mut old = span.marked_bits(word, epoch) & span.taken_bits(word);
+            let objects = core::iter::from_fn(|| {
+                let bit = old.trailing_zeros() as usize;
+                old &= old.wrapping_sub(1);
+                (bit < 64).then(|| span.slot(word * 64 + bit))
+            });
+            self.noted.add(objects, span.slot_size(), self.bound());
+        }
+    }
+
+    /// Notes an old object in a slot of `size` bytes.
+    #[cold]
+    pub(crate) fn note(&self, object: usize, size: usize) {
+        self.noted.add(core::iter::once(object), size, self.bound());
+    }
+
+    fn bound(&self) -> usize {
+        let live = self.counters.live.load(Ordering::Relaxed);
+        (live / PART).clamp(LEAST, BOUND)
+    }
+}
