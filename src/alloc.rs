@@ -4,10 +4,11 @@
 //! else is behind one cold call. The order is always: take a slot, write the value, and only then let anybody know of
 //! it (grey allocation hands the address to the markers last).
 
+mod in_place;
 mod slice;
 
 use core::convert::Infallible;
-use core::mem::{align_of, needs_drop, size_of};
+use core::mem::{align_of, size_of};
 use core::ptr::NonNull;
 
 use crate::cycle::command::{Command, Mode};
@@ -18,7 +19,7 @@ use crate::heap::cache::Place;
 use crate::heap::class::{Class, ClassKey};
 use crate::heap::layout::{GRANULE, MAX_ALIGN, MAX_SMALL};
 use crate::heap::size_class::{class_of, size_of_class};
-use crate::heap::span::{Epoch, NEVER_MADE, Span, mark_of, poison};
+use crate::heap::span::{Epoch, Span, mark_of};
 use crate::heap::type_info::{InfoOf, PLAIN, TypeInfo};
 use crate::mutator::Mutation;
 use crate::sweep::Empty;
@@ -160,39 +161,6 @@ impl<'gc> Mutation<'gc> {
         }
     }
 
-    /// A slot for a `T` whose value is made by `fill`, which gets the address; a panic frees the slot.
-    pub(crate) fn alloc_in_place<T: Trace<'gc>>(
-        &self,
-        fill: impl FnOnce(NonNull<T>) -> T,
-    ) -> NonNull<T> {
-        let () = Kind::<T>::ALIGN_OK;
-        let slot = match self.fast_slot::<T>() {
-            Some(slot) => slot,
-            None => self
-                .slow_slot::<T>(InfoOf::<T>::info())
-                .unwrap_or_else(out_of_memory),
-        };
-        // A tiny object shares its mark with its neighbours: its block is left to them.
-        let guard = (!Kind::<T>::TINY).then_some(FreeSlot {
-            slot,
-            slot_size: InfoOf::<T>::SLOT,
-            drops: needs_drop::<T>(),
-            state: self.state(),
-        });
-        let begun = self.state().begun();
-        let grey = self.state().hold_grey();
-        let pointer = pointer_to::<T>(slot);
-        let value = fill(pointer);
-        core::mem::forget(guard);
-        // SAFETY: as in `alloc`.
-        unsafe { pointer.write(value) };
-        self.state().allocated(slot, grey.is_some());
-        if InfoOf::<T>::KEEPS_POINTERS {
-            self.state().built(begun, slot, InfoOf::<T>::SLOT);
-        }
-        pointer
-    }
-
     /// A weak box.
     pub(crate) fn alloc_weak_box(&self, value: WeakBox) -> NonNull<WeakBox> {
         const CLASS: usize = class_of(GRANULE);
@@ -217,42 +185,6 @@ impl<'gc> Mutation<'gc> {
         let boxes = unsafe { &mut *self.state().new_weak.get() };
         boxes.push(address);
     }
-}
-
-/// Gives up a slot whose object was never made: a sweep frees it, without dropping anything.
-///
-/// That may be the sweep under way, on another thread: a slot that was taken while the cycle marked, and is given up after its
-/// barrier went off. Where there is nothing to drop, the slot keeps its mark and is garbage to the next cycle, which this mutator's
-/// boundary orders after everything here.
-struct FreeSlot<'a> {
-    slot: usize,
-    slot_size: usize,
-    drops: bool,
-    state: &'a MutatorState,
-}
-
-impl Drop for FreeSlot<'_> {
-    fn drop(&mut self) {
-        if cfg!(feature = "verify") {
-            poison(self.slot, self.slot_size);
-        }
-        if self.drops {
-            // SAFETY: a slot just taken by this mutator.
-            let mark = unsafe { mark_of(self.slot) };
-            // Release: pairs with the sweeper's Acquire: who gets the slot next writes it after this thread's last access.
-            mark.store(NEVER_MADE, Ordering::Release);
-        } else if !twin::is(Twin::UnmadeIsScanned) {
-            // It may have been noted as an old object.
-            self.state.core().noted.lose();
-        }
-    }
-}
-
-/// What a mutator was when it took a slot in which an object is built.
-#[derive(Clone, Copy)]
-struct Begun {
-    seq: u32,
-    settled: bool,
 }
 
 fn pointer_to<T>(slot: usize) -> NonNull<T> {
@@ -408,35 +340,6 @@ impl MutatorState {
             }
         } else if command.mode == Mode::Off && self.core().config.stress.is_none() {
             self.cache.set_enabled(true);
-        }
-    }
-
-    /// A slot has just been taken for an object that is built in place.
-    #[inline]
-    fn begun(&self) -> Begun {
-        Begun {
-            seq: self.command.get().seq,
-            settled: !self.cache.is_enabled(),
-        }
-    }
-
-    /// The object of an immutable type in `slot` is complete. It may be old, and hold what was made when new objects were marked
-    /// no more, see `cycle::minor`.
-    #[inline]
-    fn built(&self, begun: Begun, slot: usize, slot_size: usize) {
-        if begun.settled || begun.seq != self.command.get().seq {
-            self.built_late(slot, slot_size);
-        }
-    }
-
-    #[cold]
-    fn built_late(&self, slot: usize, slot_size: usize) {
-        // SAFETY: a slot taken by this mutator.
-        let mark = unsafe { mark_of(slot) }.load(Ordering::Relaxed);
-        let command = self.command.get();
-        let marks = command.black().is_some() || self.is_before_sweep(command);
-        if mark == command.epoch && !marks && !twin::is(Twin::BuiltNotNoted) {
-            self.core().note(slot, slot_size);
         }
     }
 

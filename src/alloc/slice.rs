@@ -3,7 +3,8 @@
 use core::mem::{align_of, needs_drop, size_of};
 use core::ptr::NonNull;
 
-use super::{FreeSlot, Kind, pointer_to};
+use super::in_place::FreeSlot;
+use super::{Kind, pointer_to};
 use crate::cycle::mutator::MutatorState;
 use crate::error::AllocError;
 use crate::heap::NoPages;

@@ -268,6 +268,18 @@ impl Core {
             d.epoch = next_epoch(d.epoch);
         }
         self.cycle_epoch.store(d.epoch, Ordering::Relaxed);
+        d.stage = self.arm(d);
+        if matches!(d.stage, Stage::ArmStop { .. } | Stage::MarkStop { .. }) {
+            self.ask_stop(d);
+        }
+        if twin::is(Twin::ScanIdLate) {
+            self.next_scan_id();
+        }
+        Advance::Progress
+    }
+
+    /// How barriers go on; the first question is asked.
+    fn arm(&self, d: &mut Driver) -> Stage {
         let since = Instant::now();
         let Plan {
             arming,
@@ -275,7 +287,7 @@ impl Core {
             colour,
             ..
         } = self.plan;
-        d.stage = match arming {
+        match arming {
             Arming::Stop if twin::is(Twin::DeletionWithoutStop) => Stage::Arm {
                 seq: self.ask(d, mode, colour, true),
             },
@@ -290,14 +302,7 @@ impl Core {
             },
             Arming::Stop => Stage::ArmStop { since },
             Arming::MarkInStop => Stage::MarkStop { since },
-        };
-        if matches!(d.stage, Stage::ArmStop { .. } | Stage::MarkStop { .. }) {
-            self.ask_stop(d);
         }
-        if twin::is(Twin::ScanIdLate) {
-            self.next_scan_id();
-        }
-        Advance::Progress
     }
 
     /// Every mutator has its barrier on: T1 of Hybrid; under Insertion, markers may start.

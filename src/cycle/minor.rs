@@ -32,7 +32,7 @@
 
 use super::core::Core;
 use super::driver::Driver;
-use crate::heap::span::{Epoch, Span, mark_of};
+use crate::heap::span::{Epoch, Span};
 use crate::mark::worklist::SetAside;
 use crate::stats::CycleStats;
 use crate::sync::Mutex;
@@ -167,18 +167,13 @@ impl Core {
     pub(super) fn scan_noted(&self, d: &mut Driver) -> bool {
         let noted = &mut d.generation.noted;
         let rest = noted.len().saturating_sub(BATCH);
-        // One that was never made has no pointers.
-        let is_old = |&object: &usize| {
-            // SAFETY: old objects, and slots that keep their spans as those do.
-            unsafe { mark_of(object) }.load(Ordering::Relaxed) == d.epoch
-        };
-        let objects: Vec<usize> = noted.drain(rest..).filter(is_old).collect();
-        if objects.is_empty() {
-            return !noted.is_empty();
+        let objects = noted.split_off(rest);
+        let any = !objects.is_empty();
+        if any {
+            let rests = Vec::new();
+            self.look_again(SetAside { objects, rests }, self.meet());
         }
-        let rests = Vec::new();
-        self.look_again(SetAside { objects, rests }, self.meet());
-        true
+        any
     }
 
     /// A span of mutable objects has been swept: notes the old ones.

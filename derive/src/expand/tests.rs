@@ -50,65 +50,63 @@ fn probe() -> TokenStream {
 #[test]
 fn generic_struct() {
     let input = quote! {
-        struct Node<'gc, T: Clone> {
-            value: T,
-            #[trace(skip)]
-            name: String,
-            call: fn(&T),
-        }
+        struct Node<'gc, T: Clone> { value: T, #[trace(skip)] name: String, call: fn(&T) }
     };
     let probe = probe();
-    let output = quote! {
-        #[automatically_derived]
-        #[allow(deprecated, unused_variables)]
-        unsafe impl<'gc, T: Clone> ::tricolor_gc::Trace<'gc> for Node<'gc, T>
-        where T: ::tricolor_gc::Trace<'gc> {
-            const NEEDS_TRACE: ::core::primitive::bool =
-                false || <T as ::tricolor_gc::Trace<'gc>>::NEEDS_TRACE;
-            const UNTIED: ::core::primitive::bool = false;
-            const DROP_IS_SEND: ::core::primitive::bool = {
-                #probe
-                let _ = |__this: &Self| {
-                    let Self { value: __field0, name: __field1, call: __field2, } = __this;
-                    let __probe0 = __probe_of(__field0);
-                    let _: __SendProbe<T> = __probe0;
-                    let __probe1 = __probe_of(__field1);
-                    let _: __SendProbe<String> = __probe1;
-                    let __probe2 = __probe_of(__field2);
-                    let _: __SendProbe<fn(&T)> = __probe2;
+    check(
+        input,
+        quote! {
+            #[automatically_derived]
+            #[allow(deprecated, unused_variables)]
+            unsafe impl<'gc, T: Clone> ::tricolor_gc::Trace<'gc> for Node<'gc, T>
+            where T: ::tricolor_gc::Trace<'gc> {
+                const NEEDS_TRACE: ::core::primitive::bool =
+                    false || <T as ::tricolor_gc::Trace<'gc>>::NEEDS_TRACE;
+                const UNTIED: ::core::primitive::bool = false;
+                const IMMUTABLE: ::core::primitive::bool = true && <T as ::tricolor_gc::Trace<'gc>>::IMMUTABLE;
+                const DROP_IS_SEND: ::core::primitive::bool = {
+                    #probe
+                    let _ = |__this: &Self| {
+                        let Self { value: __field0, name: __field1, call: __field2, } = __this;
+                        let __probe0 = __probe_of(__field0);
+                        let _: __SendProbe<T> = __probe0;
+                        let __probe1 = __probe_of(__field1);
+                        let _: __SendProbe<String> = __probe1;
+                        let __probe2 = __probe_of(__field2);
+                        let _: __SendProbe<fn(&T)> = __probe2;
+                    };
+                    __assert_static::<String>();
+                    !__core::mem::needs_drop::<Self>() || true
+                        && (<T as ::tricolor_gc::Trace<'gc>>::DROP_IS_SEND
+                            || __SendProbe::<T>::IS_SEND)
+                        && (!__core::mem::needs_drop::<String>()
+                            || __SendProbe::<String>::IS_SEND)
                 };
-                __assert_static::<String>();
-                !__core::mem::needs_drop::<Self>() || true
-                    && (<T as ::tricolor_gc::Trace<'gc>>::DROP_IS_SEND
-                        || __SendProbe::<T>::IS_SEND)
-                    && (!__core::mem::needs_drop::<String>()
-                        || __SendProbe::<String>::IS_SEND)
+                #[inline]
+                fn trace(&self, __tracer: &mut ::tricolor_gc::Tracer<'gc>) {
+                    let Self { value: __field0, name: _, call: _, } = self;
+                    <T as ::tricolor_gc::Trace<'gc>>::trace(__field0, __tracer);
+                }
+            }
+            const _: () = {
+                #[allow(dead_code)]
+                fn __assert_static<__T: ?::core::marker::Sized + 'static>() {}
+                #[allow(dead_code, deprecated, clippy::multiple_bound_locations)]
+                fn skipped_data_is_static<'gc, T: Clone>() where T: ::tricolor_gc::Trace<'gc> {
+                    __assert_static::<String>();
+                }
             };
-            #[inline]
-            fn trace(&self, __tracer: &mut ::tricolor_gc::Tracer<'gc>) {
-                let Self { value: __field0, name: _, call: _, } = self;
-                <T as ::tricolor_gc::Trace<'gc>>::trace(__field0, __tracer);
-            }
-        }
-        const _: () = {
-            #[allow(dead_code)]
-            fn __assert_static<__T: ?::core::marker::Sized + 'static>() {}
-            #[allow(dead_code, deprecated, clippy::multiple_bound_locations)]
-            fn skipped_data_is_static<'gc, T: Clone>() where T: ::tricolor_gc::Trace<'gc> {
-                __assert_static::<String>();
-            }
-        };
-        const _: () = {
-            extern crate core as __core;
-            #[allow(dead_code)]
-            trait TypeDerivingTraceMayNotImplementDrop {}
-            #[allow(drop_bounds)]
-            impl<__T: ?__core::marker::Sized + __core::ops::Drop> TypeDerivingTraceMayNotImplementDrop for __T {}
-            #[allow(deprecated)]
-            impl<'gc, T: Clone> TypeDerivingTraceMayNotImplementDrop for Node<'gc, T> {}
-        };
-    };
-    check(input, output);
+            const _: () = {
+                extern crate core as __core;
+                #[allow(dead_code)]
+                trait TypeDerivingTraceMayNotImplementDrop {}
+                #[allow(drop_bounds)]
+                impl<__T: ?__core::marker::Sized + __core::ops::Drop> TypeDerivingTraceMayNotImplementDrop for __T {}
+                #[allow(deprecated)]
+                impl<'gc, T: Clone> TypeDerivingTraceMayNotImplementDrop for Node<'gc, T> {}
+            };
+        },
+    );
 }
 
 #[test]
@@ -126,6 +124,7 @@ fn recursive_enum() {
         unsafe impl<'gc> ::tricolor_gc::Trace<'gc> for Expr {
             const NEEDS_TRACE: ::core::primitive::bool = false;
             const UNTIED: ::core::primitive::bool = false;
+            const IMMUTABLE: ::core::primitive::bool = true;
             const DROP_IS_SEND: ::core::primitive::bool = {
                 #probe
                 let _ = |__this: &Self| {
@@ -173,6 +172,7 @@ fn skipped_type() {
         unsafe impl<'gc, T> ::tricolor_gc::Trace<'gc> for Leaf<T> where T: 'static {
             const NEEDS_TRACE: ::core::primitive::bool = false;
             const UNTIED: ::core::primitive::bool = false;
+            const IMMUTABLE: ::core::primitive::bool = true;
             const DROP_IS_SEND: ::core::primitive::bool = {
                 #probe
                 let _ = |__this: &Self| {};
