@@ -63,6 +63,7 @@ mod stats;
 mod sweep;
 mod sync;
 mod trace;
+mod user_code;
 mod verify;
 mod weak;
 

@@ -10,9 +10,6 @@
 //! In the last and the first epoch the sweep also zeroes every byte that is not of its epoch, so that no byte
 //! written before the last round of epochs is left when its number comes again.
 
-use core::cell::RefCell;
-use core::mem::ManuallyDrop;
-
 use crate::cycle::core::Core;
 use crate::cycle::mail::Letter;
 use crate::cycle::mutator::{MAIL, MutatorState};
@@ -22,70 +19,8 @@ use crate::panic::contain;
 use crate::sync::atomic::Ordering;
 use crate::sync::planted::{Planted, seen};
 use crate::sync::twin::{self, Twin};
-use crate::sync::{Arc, hooks, thread_local};
-
-thread_local! {
-    /// The heaps whose destructors, or `trace` functions, this thread runs now, the innermost last.
-    static IN_USER_CODE: RefCell<HeapStack> = const { RefCell::new(HeapStack::new()) };
-}
-
-/// Numbers of heaps. Without a destructor: a thread-local without one can be used as long as the thread runs, in the
-/// destructors of all others, too.
-struct HeapStack {
-    first: [u64; 4],
-    len: usize,
-    /// What `first` has no room for. Has no memory while it is empty.
-    more: ManuallyDrop<Vec<u64>>,
-}
-
-const _: () = assert!(!core::mem::needs_drop::<HeapStack>());
-
-impl HeapStack {
-    const fn new() -> Self {
-        HeapStack {
-            first: [0; 4],
-            len: 0,
-            more: ManuallyDrop::new(Vec::new()),
-        }
-    }
-
-    fn push(&mut self, heap: u64) {
-        match self.first.get_mut(self.len) {
-            Some(place) => *place = heap,
-            None => self.more.push(heap),
-        }
-        self.len += 1;
-    }
-
-    fn pop(&mut self) {
-        self.len -= 1;
-        self.more.pop();
-        if self.more.is_empty() {
-            drop(core::mem::take(&mut *self.more));
-        }
-    }
-
-    fn contains(&self, heap: u64) -> bool {
-        let first = &self.first[..self.len.min(self.first.len())];
-        first.contains(&heap) || self.more.contains(&heap)
-    }
-}
-
-/// Marks the thread as running destructors or `trace` functions of a heap while it lives. Scopes nest.
-pub(crate) struct UserCodeScope(());
-
-impl UserCodeScope {
-    pub(crate) fn new(heap: u64) -> Self {
-        IN_USER_CODE.with(|heaps| heaps.borrow_mut().push(heap));
-        UserCodeScope(())
-    }
-}
-
-impl Drop for UserCodeScope {
-    fn drop(&mut self) {
-        IN_USER_CODE.with(|heaps| heaps.borrow_mut().pop());
-    }
-}
+use crate::sync::{Arc, hooks};
+use crate::user_code::UserCodeScope;
 
 /// What to do with a span in which nothing lives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,19 +41,6 @@ struct Found {
 }
 
 impl Core {
-    /// Whether the current thread runs a destructor or, as a marker, a `trace` of this heap.
-    pub(crate) fn in_user_code(&self) -> bool {
-        IN_USER_CODE.with(|heaps| heaps.borrow().contains(self.id))
-    }
-
-    /// Panics if the current thread runs a destructor or, as a marker, a `trace` of this heap.
-    pub(crate) fn check_not_in_user_code(&self, what: &str) {
-        assert!(
-            !self.in_user_code(),
-            "{what} called from the destructor or the trace of an object of the same heap: they may use other heaps only"
-        );
-    }
-
     /// Sweeps a span that the caller took off its list. `None` if nothing in it lives and its pages have been freed.
     pub(crate) fn sweep_span(&self, span: Span, empty: Empty) -> Option<Span> {
         let epoch = self.sweeping_epoch.load(Ordering::Relaxed);
@@ -137,7 +59,8 @@ impl Core {
         } else {
             sweep_plain(span, epoch)
         };
-        if span.info().mutable && found.live > 0 {
+        let mutable = span.info().mutable;
+        if mutable && found.live > 0 {
             self.note_old(span, epoch);
         }
         if epoch == LAST_EPOCH || epoch == 1 {
@@ -161,7 +84,17 @@ impl Core {
             self.space.free_span(span);
             None
         } else {
-            span.set_swept(span.slots() - found.taken);
+            let old =
+                !mutable && found.live == span.slots() && !self.abandon.load(Ordering::Relaxed);
+            span.set_swept(span.slots() - found.taken, old);
+            if old && !span.is_large() {
+                swept
+                    .old_objects
+                    .fetch_add(found.live as u64, Ordering::Relaxed);
+                swept
+                    .old_bytes
+                    .fetch_add(found.live * size, Ordering::Relaxed);
+            }
             Some(span)
         };
         // Release: pairs with the driver's Acquire: the cycle is over when every span has been dealt with. A span that is
@@ -283,12 +216,12 @@ impl Core {
     }
 
     /// Marking is over and all barriers are off: puts all spans on the unswept lists.
-    pub(crate) fn start_sweep(&self, epoch: Epoch, cycle: u8) {
+    pub(crate) fn start_sweep(&self, epoch: Epoch, cycle: u8, minor: bool) {
         debug_assert!(
             self.worklist.is_done(),
             "somebody still marks for this cycle"
         );
-        self.counters.swept.reset();
+        self.counters.swept.reset(minor);
         let classes: Vec<_> = self.space.classes.lock().all().to_vec();
         // One more than there are, so that the count cannot reach zero before all are on their lists.
         let pending = &self.counters.swept.pending;
@@ -303,7 +236,7 @@ impl Core {
         pending.fetch_add(large.swept.len(), Ordering::Relaxed);
         large.unswept.append(&mut large.swept);
         for class in classes {
-            class.start_sweep(pending);
+            class.start_sweep(pending, minor);
         }
         // Relaxed: see the field.
         self.sweeping_cycle.store(cycle, Ordering::Relaxed);
@@ -369,6 +302,7 @@ impl Core {
                 .partial
                 .into_iter()
                 .chain(lists.full)
+                .chain(lists.old)
                 .chain(lists.unswept)
             {
                 self.drop_span(span, thread);
@@ -439,9 +373,17 @@ fn zero_old_marks(span: Span, epoch: Epoch) {
 }
 
 impl crate::cycle::core::SweepCounters {
-    fn reset(&self) {
-        self.objects_live.store(0, Ordering::Relaxed);
-        self.bytes_live.store(0, Ordering::Relaxed);
+    /// A sweep begins. That of a minor cycle passes old spans over.
+    fn reset(&self, minor: bool) {
+        if !minor {
+            self.old_objects.store(0, Ordering::Relaxed);
+            self.old_bytes.store(0, Ordering::Relaxed);
+        }
+        let (objects, bytes) = (&self.old_objects, &self.old_bytes);
+        self.objects_live
+            .store(objects.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.bytes_live
+            .store(bytes.load(Ordering::Relaxed), Ordering::Relaxed);
         self.objects_freed.store(0, Ordering::Relaxed);
         self.bytes_freed.store(0, Ordering::Relaxed);
     }
@@ -461,23 +403,11 @@ mod tests {
             heap.attach().enter(|mc| Root::new(mc, Gc::new(mc, [7; 4])));
         let pending = &core.counters.swept.pending;
         let classes: Vec<_> = core.space.classes.lock().all().to_vec();
-        classes.iter().for_each(|class| class.start_sweep(pending));
+        classes
+            .iter()
+            .for_each(|class| class.start_sweep(pending, false));
         let waiting = pending.load(Ordering::Relaxed);
         assert!(waiting > 0 && !core.sweep_all());
         assert_eq!(pending.load(Ordering::Relaxed), waiting);
-    }
-
-    #[test]
-    fn a_stack_of_heaps_holds_any_number() {
-        let mut stack = HeapStack::new();
-        for heap in 1..=9 {
-            stack.push(heap);
-            assert!((1..=heap).all(|heap| stack.contains(heap)) && !stack.contains(heap + 1));
-        }
-        for heap in (1..=9).rev() {
-            stack.pop();
-            assert!((1..heap).all(|heap| stack.contains(heap)) && !stack.contains(heap));
-        }
-        assert_eq!(stack.more.capacity(), 0, "no memory is kept");
     }
 }

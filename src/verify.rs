@@ -14,8 +14,8 @@ use crate::heap::span::{Epoch, info_at, mark_of, scan_info};
 use crate::mark::tracer::{Meet, Tracer};
 use crate::panic::contain;
 use crate::report;
-use crate::sweep::UserCodeScope;
 use crate::sync::atomic::Ordering;
+use crate::user_code::UserCodeScope;
 
 impl Core {
     /// See the module header. All mutators are held.

@@ -29,11 +29,11 @@ use crate::cycle::mutator::{BUFFER, MutatorState};
 use crate::heap::span::mark_of;
 use crate::mark::tracer::Tracer;
 use crate::panic::contain;
-use crate::sweep::UserCodeScope;
 use crate::sync::atomic::Ordering;
 use crate::sync::hooks;
 use crate::sync::planted::{Planted, strikes};
 use crate::sync::twin::{self, Twin};
+use crate::user_code::UserCodeScope;
 
 #[cfg(test)]
 mod tests;

@@ -72,6 +72,9 @@ pub(crate) struct SweepCounters {
     pub(crate) bytes_live: plain::AtomicUsize,
     pub(crate) objects_freed: plain::AtomicU64,
     pub(crate) bytes_freed: plain::AtomicU64,
+    /// In old spans: since the last full cycle.
+    pub(crate) old_objects: plain::AtomicU64,
+    pub(crate) old_bytes: plain::AtomicUsize,
 }
 
 /// See the module header.

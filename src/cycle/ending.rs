@@ -166,7 +166,7 @@ impl Core {
         if early {
             self.set_phase(Phase::Sweeping);
         }
-        self.start_sweep(d.epoch, d.number());
+        self.start_sweep(d.epoch, d.number(), d.cycle.minor);
         if !early {
             self.set_phase(Phase::Sweeping);
         }
@@ -220,9 +220,10 @@ impl Core {
                 d.pacer.cycle_ended(work, live, external)
             }
         };
-        d.generation.cycle_ended(&d.cycle, plan.goal);
+        self.generation_ended(d, plan.goal);
         self.goal.store(plan.goal, Ordering::Relaxed);
-        let trigger = below_limit(plan.trigger, d.cycle.heap_live, self.config.max_heap);
+        let trigger = self.early_trigger(d, plan.trigger);
+        let trigger = below_limit(trigger, d.cycle.heap_live, self.config.max_heap);
         self.trigger.store(trigger, Ordering::Relaxed);
         d.stage = Stage::Idle;
         self.set_phase(Phase::Idle);

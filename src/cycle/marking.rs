@@ -7,9 +7,9 @@ use crate::mark::marker::{Drained, Marker};
 use crate::mark::tracer::Meet;
 use crate::mark::worklist::{SetAside, Take};
 use crate::panic::contain;
-use crate::sweep::UserCodeScope;
 use crate::sync::atomic::Ordering;
 use crate::sync::twin::{self, Twin};
+use crate::user_code::UserCodeScope;
 
 /// Bytes that one assist marks: enough to pay for taking a block, some microseconds of work.
 const ASSIST: i64 = 16 << 10;

@@ -28,19 +28,26 @@
 //!
 //! *When it is worth it.* Old garbage stays until a full cycle. One is due when what the minor ones have kept since the last has used up
 //! a third of the room that the last one left, when somebody asks for it (`collect`, an idle heap), when half of the hard limit is
-//! in use, and after [`MOST`] minor ones.
+//! in use, and when that room has been allocated [`MOST`] times.
+//!
+//! A minor cycle costs what is new, and a look at the marks of spans that are not full of old objects. So it need not wait until the room
+//! is used up: it comes when [`NURSERY`] bytes have been allocated, which are then still in the processor's caches when they are
+//! allocated again, or a part of what lives.
 
 use super::core::Core;
 use super::driver::Driver;
 use crate::heap::span::{Epoch, Span};
 use crate::mark::worklist::SetAside;
-use crate::stats::CycleStats;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::twin::{self, Twin};
 
-/// Minor cycles in a row.
-const MOST: u32 = 16;
+/// How many times the room may be allocated between two full cycles.
+const MOST: u64 = 16;
+
+/// Bytes allocated between minor cycles, at least; and the part of the live heap that this may be.
+const NURSERY: usize = 4 << 20;
+const NURSERY_PART: usize = 8;
 
 /// Noted objects that are scanned between two looks at the world.
 const BATCH: usize = 256;
@@ -112,39 +119,53 @@ pub(super) struct Generation {
     noted: Vec<usize>,
     /// The cycle before marked all that it should.
     marked: bool,
-    /// Minor cycles since the last full one.
-    minors: u32,
-    /// The heap after that one, and what its pacer aimed at.
+    /// Bytes allocated when the last full one ended.
+    allocated: u64,
+    /// The heap then, and what its pacer aimed at.
     live: usize,
     pub(super) goal: usize,
     /// Bytes of old objects when a minor cycle began; 0 in a full one.
     pub(super) old: usize,
 }
 
-impl Generation {
+impl Core {
     /// A cycle has ended; the next is to keep the heap below `goal`.
-    pub(super) fn cycle_ended(&mut self, cycle: &CycleStats, goal: usize) {
-        self.marked = !cycle.abandoned;
-        if cycle.minor {
-            self.minors += 1;
-        } else {
-            (self.minors, self.live, self.goal) = (0, cycle.heap_live, goal);
+    pub(super) fn generation_ended(&self, d: &mut Driver, goal: usize) {
+        let g = &mut d.generation;
+        g.marked = !d.cycle.abandoned;
+        if !d.cycle.minor {
+            (g.live, g.goal) = (d.cycle.heap_live, goal);
+            g.allocated = self.allocated_ever();
         }
     }
-}
 
-impl Core {
+    /// Where the pacer would start a cycle at `trigger`: where it starts, if it can be minor.
+    pub(super) fn early_trigger(&self, d: &Driver, trigger: usize) -> usize {
+        if !self.is_minor(d, d.cycle.cycle + 1) {
+            return trigger;
+        }
+        let live = d.cycle.heap_live;
+        trigger.min(live.saturating_add(NURSERY.max(live / NURSERY_PART)))
+    }
+
+    fn allocated_ever(&self) -> u64 {
+        let c = &self.counters;
+        c.allocated_before.load(Ordering::Relaxed) + c.allocated.load(Ordering::Relaxed) as u64
+    }
+
     /// Whether cycle `number`, which begins, is minor.
     pub(super) fn is_minor(&self, d: &Driver, number: u64) -> bool {
         let g = &d.generation;
         let live = self.counters.live.load(Ordering::Relaxed);
         let kept = live.saturating_add(self.external()).saturating_sub(g.live);
+        let room = g.goal.saturating_sub(g.live);
+        let allocated = self.allocated_ever() - g.allocated;
         self.config.minor_cycles
             && (g.marked || twin::is(Twin::MinorAfterAbandoned))
-            && g.minors < MOST
+            && allocated / MOST <= room as u64
             && !self.noted.is_lost()
             && self.full.load(Ordering::Relaxed) < number
-            && kept <= g.goal.saturating_sub(g.live) / 3
+            && kept <= room / 3
             && !self.is_half_full()
     }
 

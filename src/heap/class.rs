@@ -1,11 +1,12 @@
 //! Span classes: all spans of one type and slot size, and the lists they wait on (Go's mcentral).
 //!
-//! A class is a key (type, slot size, owner thread for types whose destructors must run at home) and three lists:
+//! A class is a key (type, slot size, owner thread for types whose destructors must run at home) and four lists:
 //!
 //! | list | holds | taken by |
 //! |---|---|---|
 //! | `partial` | swept spans that may have free slots | caches |
 //! | `full` | swept spans without free slots | nobody, until the next sweep |
+//! | `old` | swept spans in which all slots hold old objects of an immutable type | nobody, until the sweep of a full cycle |
 //! | `unswept` | spans that the cycle just ended has not swept yet | caches and the background sweeper |
 //!
 //! A span that a cache or a sweeper has taken is on no list (I7). `partial` is a stack: the span freed last is the one
@@ -38,6 +39,7 @@ impl ClassKey {
 pub(crate) struct ClassLists {
     pub(crate) partial: Vec<Span>,
     pub(crate) full: Vec<Span>,
+    pub(crate) old: Vec<Span>,
     pub(crate) unswept: Vec<Span>,
 }
 
@@ -45,6 +47,8 @@ impl ClassLists {
     fn put(&mut self, span: Span) {
         if span.free() > 0 {
             self.partial.push(span);
+        } else if span.is_old() {
+            self.old.push(span);
         } else {
             self.full.push(span);
         }
@@ -88,14 +92,17 @@ impl Class {
         self.lists.lock().unswept.pop()
     }
 
-    /// The cycle has ended: everything on the lists is to be swept. Adds to `pending` how many spans that are, before
-    /// anybody can take one.
-    pub(crate) fn start_sweep(&self, pending: &AtomicUsize) {
+    /// The cycle has ended: everything on the lists is to be swept, but for what is old if the cycle was `minor`. Adds to `pending`
+    /// how many spans that are, before anybody can take one.
+    pub(crate) fn start_sweep(&self, pending: &AtomicUsize, minor: bool) {
         let mut lists = self.lists.lock();
         let lists = &mut *lists;
         debug_assert!(lists.unswept.is_empty());
         lists.unswept.append(&mut lists.full);
         lists.unswept.append(&mut lists.partial);
+        if !minor {
+            lists.unswept.append(&mut lists.old);
+        }
         pending.fetch_add(lists.unswept.len(), Ordering::Relaxed);
     }
 }
@@ -136,7 +143,7 @@ impl Classes {
                 return true;
             };
             let lists = class.lists.lock();
-            let empty = [&lists.partial, &lists.full, &lists.unswept];
+            let empty = [&lists.partial, &lists.full, &lists.old, &lists.unswept];
             !empty.iter().all(|list| list.is_empty())
         });
         self.used = self.all.len();

@@ -77,6 +77,8 @@ pub(crate) struct Descriptor {
     free: Cell<u32>,
     /// Whether the span has its own mapping in the page heap.
     large: Cell<bool>,
+    /// At the last sweep all slots held old objects of an immutable type.
+    old: Cell<bool>,
     /// For types whose destructors run at home: the thread's token.
     owner: Cell<u64>,
     _unused: u64,
@@ -126,6 +128,7 @@ impl Span {
         d.pages.set(init.pages as u32);
         d.slots.set(init.slots as u32);
         d.large.set(init.large);
+        d.old.set(false);
         d.owner.set(init.owner);
         first.free_all();
         first
@@ -168,6 +171,11 @@ impl Span {
     /// Whether it has a mapping of its own.
     pub(crate) fn is_large(self) -> bool {
         self.get().large.get()
+    }
+
+    /// Whether no slot of it can become free before a full cycle, and no object can change.
+    pub(crate) fn is_old(self) -> bool {
+        self.get().old.get()
     }
 
     /// The type of its objects.
@@ -242,9 +250,10 @@ impl Span {
     }
 
     /// After a sweep: `free` slots are free in all, and runs are looked for from the start.
-    pub(crate) fn set_swept(self, free: usize) {
+    pub(crate) fn set_swept(self, free: usize, old: bool) {
         owned(self.0.addr().get());
         self.get().free.set(free as u32);
+        self.get().old.set(old);
         self.get().cursor.set(0);
     }
 
@@ -253,7 +262,7 @@ impl Span {
         for word in 0..self.words() {
             self.set_taken_bits(word, 0);
         }
-        self.set_swept(self.slots());
+        self.set_swept(self.slots(), false);
     }
 
     /// The address of a slot.
