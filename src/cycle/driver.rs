@@ -135,7 +135,7 @@ pub(crate) struct Driver {
     /// Pointers shaded by all mutators when the cycle began.
     pub(super) shaded_before: u64,
     /// Bytes allocated since the last sweep when the cycle began.
-    allocated_before: usize,
+    pub(super) allocated_before: usize,
     /// The root table has not been scanned in this cycle.
     roots_unseen: bool,
     pub(super) failed_stops: u32,

@@ -166,6 +166,7 @@ impl Core {
         if early {
             self.set_phase(Phase::Sweeping);
         }
+        self.young_survived(d, marked);
         self.start_sweep(d.epoch, d.number(), d.cycle.minor);
         if !early {
             self.set_phase(Phase::Sweeping);

@@ -27,7 +27,7 @@
 //! passed a boundary since the cycle began, so no noted object is still being built.
 //!
 //! *When it is worth it.* Old garbage stays until a full cycle. One is due when what the minor ones have kept since the last has used up
-//! a third of the room that the last one left, when somebody asks for it (`collect`, an idle heap), when half of the hard limit is
+//! half of the room that the last one left, when somebody asks for it (`collect`, an idle heap), when half of the hard limit is
 //! in use, and when that room has been allocated [`MOST`] times.
 //!
 //! A minor cycle costs what is new, and a look at the marks of spans that are not full of old objects. So it need not wait until the room
@@ -48,6 +48,16 @@ const MOST: u64 = 16;
 /// Bytes allocated between minor cycles, at least; and the part of the live heap that this may be.
 const NURSERY: usize = 4 << 20;
 const NURSERY_PART: usize = 8;
+
+/// Full cycles in a row, at most, because minor ones were found to be of no use.
+const MOST_PATIENT: u32 = 64;
+
+/// Bytes that live in a heap in which a minor cycle saves something. Tests have small heaps.
+const WORTH_IT: usize = if cfg!(any(debug_assertions, tricolor_loom, feature = "verify")) {
+    1
+} else {
+    1 << 20
+};
 
 /// Noted objects that are scanned between two looks at the world.
 const BATCH: usize = 256;
@@ -119,6 +129,9 @@ pub(super) struct Generation {
     noted: Vec<usize>,
     /// The cycle before marked all that it should.
     marked: bool,
+    /// Full cycles before the next minor one, and how many there were the last time.
+    patience: u32,
+    backoff: u32,
     /// Bytes allocated when the last full one ended.
     allocated: u64,
     /// The heap then, and what its pacer aimed at.
@@ -136,6 +149,23 @@ impl Core {
         if !d.cycle.minor {
             (g.live, g.goal) = (d.cycle.heap_live, goal);
             g.allocated = self.allocated_ever();
+        }
+    }
+
+    /// Marking is over, of `marked` bytes. Where more than half of what is new survives a minor cycle, it saves little and keeps
+    /// much: then comes a full one, and each time this happens again twice as many.
+    pub(super) fn young_survived(&self, d: &mut Driver, marked: usize) {
+        let g = &mut d.generation;
+        if !d.cycle.minor {
+            g.patience = g.patience.saturating_sub(1);
+        } else if marked > d.allocated_before / 2 {
+            g.backoff = (2 * g.backoff).clamp(1, MOST_PATIENT);
+            g.patience = g.backoff;
+        } else {
+            g.backoff /= 2;
+        }
+        if g.patience > 0 {
+            self.noted.lose();
         }
     }
 
@@ -165,7 +195,8 @@ impl Core {
             && allocated / MOST <= room as u64
             && !self.noted.is_lost()
             && self.full.load(Ordering::Relaxed) < number
-            && kept <= room / 3
+            && kept <= room / 2
+            && live >= WORTH_IT
             && !self.is_half_full()
     }
 
