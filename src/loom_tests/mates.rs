@@ -339,6 +339,7 @@ pub(super) fn models() -> Vec<Model> {
 }
 
 pub(super) const TWINS: &[Caught] = &[
+    ("mates, final stop", Twin::TakesUnsweptSpans),
     ("mates, entered inside, hybrid", Twin::InnerStaysBehind),
     ("mates, attached inside, hybrid", Twin::AttachedIsAhead),
     ("mates, attached inside, hybrid", Twin::MateTurnsAlone),

@@ -212,7 +212,6 @@ pub(super) fn models() -> Vec<Model> {
 }
 
 pub(super) const TWINS: &[Caught] = &[
-    ("span, hybrid", Twin::TakesUnsweptSpans),
     ("span, hybrid", Twin::WhiteBeforeSweep),
     ("span, hybrid", Twin::DoneBeforeSwept),
     ("span, hybrid", Twin::CacheKeptAtOff),
