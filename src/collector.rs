@@ -220,8 +220,8 @@ impl HeapBuilder {
     /// ([`Trace::IMMUTABLE`](crate::Trace::IMMUTABLE) says which cannot) are few, up to a thirty-second of the heap and a megabyte; of trees,
     /// strings, or code that is built once and then read. No store pays for it.
     ///
-    /// What was old and has become garbage is freed by the next full cycle: when minor ones have kept much, after sixteen
-    /// of them, when the heap has been idle, when a hard limit is near, or when [`Mutator::collect`] asks for it.
+    /// What was old and has become garbage is freed by the next full cycle: when minor ones have kept much, when sixteen times
+    /// the room to grow has been allocated, when the heap has been idle, when a hard limit is near, or when [`Mutator::collect`] asks for it.
     pub fn minor_cycles(mut self, minor: bool) -> Self {
         self.config.minor_cycles = minor;
         self

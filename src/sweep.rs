@@ -1,6 +1,7 @@
 //! Sweeping: from mark bytes to free slots, destructors and free pages.
 //!
-//! Begins when marking is over and every mutator's barrier is off (I6). Each span is swept once per cycle, by whoever takes
+//! Begins when marking is over and every mutator's barrier is off (I6). Each span is swept once per cycle (those that are full of old
+//! objects once per full cycle, see `cycle::minor`), by whoever takes
 //! it off its class's `unswept` list first: a mutator that wants a span or whose next cycle is due, or the background
 //! sweeper. Sweeping a span of a type without drop glue reads its mark bytes and writes its free bits; it never touches the objects.
 //!

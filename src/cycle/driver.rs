@@ -40,6 +40,8 @@
 //! open guards shows at the boundary, and the cycle arms again by a stop, with a new scan id so that claims set
 //! meanwhile mean nothing.
 //!
+//! *A minor cycle* begins with the marks of the one before; see `minor` for why nothing is lost by that.
+//!
 //! *Termination.* See `worklist`. Under Deletion and Hybrid, weak upgrades can bring back unmarked objects while marking; the
 //! step to Terminating is taken under the weak list's lock with the worklist still dry, and an upgrade of an unmarked
 //! object takes the same lock (see `weak`).

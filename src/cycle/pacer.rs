@@ -6,6 +6,7 @@
 //!   and least heap, and keeps small heaps from collecting all the time; it is `min_heap`, and up to as much again as the
 //!   heap grows. The sixteenth is for mark bytes, so that all memory, theirs too, grows by what was asked for. What was allocated while the cycle ran is kept unseen. It counts as live in the proportion in which
 //!   what was allocated before the cycle survived it: all of it while a program builds its data, next to nothing later;
+//!   After a minor cycle the goal of the full one before it stands;
 //! - *trigger* = goal − runway, where runway is what would have been allocated during the last cycles had the background
 //!   markers done all the marking (the largest of the last four, plus a tenth), clamped so that the trigger lies between
 //!   80 % and 95 % of the way from live to goal: earlier cycles would find more of what they allocate floating, and be more;

@@ -15,7 +15,7 @@
 //!
 //! | byte | meaning |
 //! |---|---|
-//! | `e` | marked in this cycle, or allocated black |
+//! | `e` | marked in this cycle or one before it with this epoch, or allocated black |
 //! | [`ZOMBIE`] | dead, waiting for its destructor on its own thread |
 //! | [`NEVER_MADE`] | of a type with drop glue, the slot of an object whose construction panicked: dead, without anything to drop |
 //! | anything else | white |
