@@ -231,13 +231,18 @@ impl Core {
         let allocated = c.allocated.swap(0, Ordering::Relaxed);
         c.allocated_before
             .fetch_add(allocated as u64, Ordering::Relaxed);
-        self.sweeping_epoch.store(epoch, Ordering::Relaxed);
+        if !twin::is(Twin::SweepingTooEarly) {
+            self.sweeping_epoch.store(epoch, Ordering::Relaxed);
+        }
         let mut large = self.space.large.lock();
         let large = &mut *large;
         pending.fetch_add(large.swept.len(), Ordering::Relaxed);
         large.unswept.append(&mut large.swept);
         for class in classes {
             class.start_sweep(pending, minor);
+        }
+        if twin::is(Twin::SweepingTooEarly) {
+            self.sweeping_epoch.store(epoch, Ordering::Relaxed);
         }
         // Relaxed: see the field.
         self.sweeping_cycle.store(cycle, Ordering::Relaxed);
