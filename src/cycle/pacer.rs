@@ -226,6 +226,25 @@ mod tests {
     }
 
     #[test]
+    fn a_minor_cycle_leaves_the_goal_where_it_is() {
+        let mut pacer = Pacer::new(100, usize::MAX, 0);
+        let work = |allocated, marked| Work {
+            start: 150 * MB,
+            allocated: allocated * MB,
+            marked: (marked << 20) as u64,
+            assisted: 0,
+        };
+        let goal = pacer.cycle_ended(work(4, 96), 100 * MB, 0).goal;
+        let minor = pacer.minor_cycle_ended(work(1, 2), 103 * MB, 0, goal);
+        assert_eq!(minor.goal, goal);
+        assert!(minor.trigger > 103 * MB && minor.trigger < goal);
+        let full_up = pacer.minor_cycle_ended(work(1, 2), goal, 0, goal);
+        assert!(full_up.goal > goal && full_up.trigger > goal);
+        // What is alive after the minor cycles is what the next full one is measured by.
+        assert_eq!(pacer.marked, goal - MB);
+    }
+
+    #[test]
     fn extreme_sizes_do_not_overflow() {
         let plan = Pacer::new(100_000, usize::MAX, 4 * MB).plan(usize::MAX / 2);
         assert!(plan.trigger <= plan.goal);
