@@ -229,8 +229,9 @@ impl Core {
         pending.store(1, Ordering::Relaxed);
         let c = &self.counters;
         let allocated = c.allocated.swap(0, Ordering::Relaxed);
+        // Release: pairs with the Acquire in `allocated_ever`: who sees the sum sees that the bytes are gone from the other counter.
         c.allocated_before
-            .fetch_add(allocated as u64, Ordering::Relaxed);
+            .fetch_add(allocated as u64, Ordering::Release);
         if !twin::is(Twin::SweepingTooEarly) {
             self.sweeping_epoch.store(epoch, Ordering::Relaxed);
         }

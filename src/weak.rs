@@ -25,7 +25,7 @@ use core::ptr::NonNull;
 
 use crate::cycle::core::Phase;
 use crate::gc::Gc;
-use crate::heap::span::{Epoch, mark_of};
+use crate::heap::span::{Epoch, mark_of, scan_info};
 use crate::mutator::{Brand, Mutation};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::twin::{self, Twin};
@@ -202,7 +202,15 @@ impl Mutation<'_> {
         if twin::is(Twin::UpgradeUnlocked) {
             transition = None;
         }
-        core.worklist.push(&mut vec![address]);
+        // SAFETY: as in `is_found`.
+        if unsafe { scan_info(address) }.0.is_none() {
+            // There is nothing to scan. A block for each such upgrade would keep the cycle from its end.
+            // SAFETY: as in `is_found`.
+            let mark = unsafe { mark_of(address) };
+            mark.store(self.state().command.get().epoch, Ordering::Relaxed);
+        } else {
+            core.worklist.push(&mut vec![address]);
+        }
         drop(transition);
         true
     }
@@ -220,12 +228,16 @@ impl Mutation<'_> {
     }
 }
 
+/// Weak boxes that are copied rather than kept as a list of their own.
+const SHORT: usize = 256;
+
 /// All weak boxes of a heap.
 #[derive(Default)]
 pub(crate) struct WeakList {
     /// Held for the step from Marking to Terminating and for upgrades of unmarked objects.
     transition: Mutex<()>,
-    boxes: Mutex<Vec<usize>>,
+    /// As mutators handed them over: a long list is not to be copied by somebody who is waited for.
+    boxes: Mutex<Vec<Vec<usize>>>,
 }
 
 impl WeakList {
@@ -236,13 +248,19 @@ impl WeakList {
 
     /// New boxes.
     pub(crate) fn add(&self, boxes: &mut Vec<usize>) {
-        self.boxes.lock().append(boxes);
+        let new = core::mem::take(boxes);
+        let mut all = self.boxes.lock();
+        match all.last_mut() {
+            Some(last) if new.len() <= SHORT => last.extend(new),
+            _ => all.push(new),
+        }
     }
 
     /// Marking is over: clears the boxes of dead targets and forgets dead boxes. How many were cleared. Linear in the
     /// number of weak boxes, and no mutator waits for it.
     pub(crate) fn clear(&self, epoch: Epoch) -> u64 {
-        let mut boxes = core::mem::take(&mut *self.boxes.lock());
+        let lists = core::mem::take(&mut *self.boxes.lock());
+        let mut boxes = lists.concat();
         // SAFETY: boxes and targets of boxes that are not cleared are objects that no sweep has freed yet.
         let marked = |address| unsafe { mark_of(address) }.load(Ordering::Relaxed) == epoch;
         let mut cleared = 0;
@@ -265,7 +283,7 @@ impl WeakList {
         if twin::is(Twin::NewWeakDropped) {
             all.clear();
         }
-        all.append(&mut boxes);
+        all.insert(0, boxes);
         cleared
     }
 }

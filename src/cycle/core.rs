@@ -48,6 +48,8 @@ pub(crate) struct Counters {
     pub(crate) allocated: plain::AtomicUsize,
     /// Bytes allocated before that.
     pub(crate) allocated_before: plain::AtomicU64,
+    /// The sum of the two that has been reported: a sweep that begins moves bytes from one to the other, and the sum must not go back.
+    pub(crate) reported: plain::AtomicU64,
     /// Bytes alive at the end of the last marking; exact after the sweep.
     pub(crate) live: plain::AtomicUsize,
     /// Bytes reported by `account`.
@@ -382,7 +384,7 @@ impl Core {
         stats.bytes_in_use = self.space.in_use();
         stats.bytes_committed = self.space.committed();
         stats.bytes_external = c.external.load(Ordering::Relaxed);
-        stats.bytes_allocated = c.allocated_before.load(Ordering::Relaxed) + allocated as u64;
+        stats.bytes_allocated = self.allocated_ever();
         stats.mutators = self.registry.len();
         stats.drops_panicked = c.drops_panicked.load(Ordering::Relaxed);
         stats.drops_leaked = self.mail.undeliverable() as u64;

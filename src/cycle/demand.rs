@@ -63,8 +63,7 @@ impl Core {
             Phase::Marking => heap > goal,
             // Somebody stays inside, or the driver does not run; who waits for them leaves them the processor. (Without marker
             // threads there is nobody to wait for: mutators take steps.)
-            Phase::Idle | Phase::Arming => !stepped && heap > goal.saturating_mul(2),
-            _ => false,
+            _ => !stepped && heap > goal.saturating_mul(2),
         };
         if ahead || self.is_near_limit(state.largest_charge.get()) {
             flags |= PRESSURE;
@@ -124,38 +123,41 @@ impl Core {
         if self.is_near_limit(next) {
             // A cycle that is under way keeps what was allocated since it began: only one that begins now sees it all.
             let running = self.phase() != Phase::Idle;
-            if running {
-                self.wait_for_end_of_cycle(patience, 100);
+            if running && !self.wait_for_end_of_cycle(patience, 100) {
+                // Somebody keeps it from its end, for longer than it is worth waiting.
+                return;
             }
             let new = self.counters.allocated.load(Ordering::Relaxed);
             if self.is_near_limit(next) && (running || new >= self.config.max_heap / 64) {
                 self.request_cycle();
-                self.wait_for_end_of_cycle(patience, 100);
+                let _ = self.wait_for_end_of_cycle(patience, 100);
             }
         } else if self.heap_now() > self.goal.load(Ordering::Relaxed).saturating_mul(2) {
-            self.wait_for_end_of_cycle(Duration::from_micros(500), 1);
+            let _ = self.wait_for_end_of_cycle(Duration::from_micros(500), 1);
         } else if self.assist_at_boundary() == 0 {
-            self.wait_for_end_of_cycle(Duration::from_micros(100), 1);
+            let _ = self.wait_for_end_of_cycle(Duration::from_micros(100), 1);
         }
     }
 
-    /// Waits for the end of the cycle that runs or is wanted, at most `turns` times `turn`.
-    fn wait_for_end_of_cycle(&self, turn: Duration, turns: u32) {
+    /// Waits for the end of the cycle that runs or is wanted, at most `turns` times `turn`. Whether it has ended.
+    fn wait_for_end_of_cycle(&self, turn: Duration, turns: u32) -> bool {
         if self.is_stepped() {
-            return self.drive_under_pressure();
+            self.drive_under_pressure();
+            return true;
         }
         let mut status = self.status.lock();
         let before = status.completed;
         for _ in 0..turns {
             let busy = self.phase() != Phase::Idle || self.is_cycle_wanted();
             if status.completed != before || !busy {
-                return;
+                return true;
             }
             self.changed.wait_for(&mut status, turn);
             drop(status);
             self.nudge();
             status = self.status.lock();
         }
+        false
     }
 
     /// Whether the heap is within about a ninth of its hard limit, or would be after an allocation of `next` bytes.
@@ -167,6 +169,15 @@ impl Core {
     /// Whether more than half of the hard limit is in use.
     pub(crate) fn is_half_full(&self) -> bool {
         self.space.in_use().saturating_add(self.external()) > self.config.max_heap / 2
+    }
+
+    /// Bytes allocated since the heap was made.
+    pub(crate) fn allocated_ever(&self) -> u64 {
+        let c = &self.counters;
+        // In this order: what is moved meanwhile counts late, not twice.
+        let before = c.allocated_before.load(Ordering::Acquire);
+        let sum = before + c.allocated.load(Ordering::Relaxed) as u64;
+        c.reported.fetch_max(sum, Ordering::Relaxed).max(sum)
     }
 
     /// Bytes of external memory reported.

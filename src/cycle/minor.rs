@@ -178,11 +178,6 @@ impl Core {
         trigger.min(live.saturating_add(NURSERY.max(live / NURSERY_PART)))
     }
 
-    fn allocated_ever(&self) -> u64 {
-        let c = &self.counters;
-        c.allocated_before.load(Ordering::Relaxed) + c.allocated.load(Ordering::Relaxed) as u64
-    }
-
     /// Whether cycle `number`, which begins, is minor.
     pub(super) fn is_minor(&self, d: &Driver, number: u64) -> bool {
         let g = &d.generation;

@@ -193,7 +193,11 @@ impl MutatorState {
             core.counters
                 .shaded
                 .fetch_add(edges.len() as u64, Ordering::Relaxed);
-            core.worklist.push(edges);
+            core.worklist.push_shaded(edges);
+            if core.is_stepped() {
+                // Nobody else takes them, and stores alone call for no step.
+                self.flags.fetch_or(STEP, Ordering::Relaxed);
+            }
         }
     }
 

@@ -32,6 +32,9 @@ pub(crate) type Block = Vec<usize>;
 /// Edges in a full block.
 pub(crate) const BLOCK: usize = 512;
 
+/// Edges in the list, one megabyte, that mutators may add to without anybody looking whether they are the same.
+const CROWDED: usize = 128 << 10;
+
 /// What has been scanned but for a cell that a mutator was writing (Insertion).
 #[derive(Default)]
 pub(crate) struct SetAside {
@@ -61,6 +64,9 @@ struct State {
     open: bool,
     /// Markers, assisting mutators included, that may hold edges of their own.
     active: usize,
+    /// Edges in the blocks, and how many there may be before they are looked through.
+    edges: usize,
+    crowded: usize,
     /// Blocks and rests ever pushed.
     pushes: u64,
     /// Neither work nor done until somebody looks again.
@@ -70,6 +76,30 @@ struct State {
 }
 
 impl State {
+    fn take_block(&mut self) -> Option<Block> {
+        let block = self.blocks.pop()?;
+        self.edges -= block.len();
+        Some(block)
+    }
+
+    /// Leaves each edge once. While a cycle arms, nothing that is shaded is marked, and a mutator that stores in one slot over and over
+    /// again shades the same objects each time: without this, for as long as the slowest mutator stays inside.
+    #[cold]
+    fn thin_out(&mut self) {
+        let mut edges = self.blocks.concat();
+        edges.sort_unstable();
+        edges.dedup();
+        self.blocks = edges.chunks(BLOCK).map(<[usize]>::to_vec).collect();
+        self.edges = edges.len();
+    }
+
+    fn forget_work(&mut self) {
+        // With their memory: there may have been many.
+        self.blocks = Vec::new();
+        self.rests = Vec::new();
+        (self.edges, self.crowded) = (0, CROWDED);
+    }
+
     fn is_dry(&self) -> bool {
         self.blocks.is_empty() && self.rests.is_empty() && self.active == 0
     }
@@ -101,7 +131,10 @@ pub(crate) enum Take {
 impl Worklist {
     pub(crate) fn new() -> Self {
         Worklist {
-            state: Mutex::new(State::default()),
+            state: Mutex::new(State {
+                crowded: CROWDED,
+                ..State::default()
+            }),
             available: AtomicUsize::new(0),
             hungry: AtomicUsize::new(0),
         }
@@ -114,14 +147,33 @@ impl Worklist {
 
     /// Hands over the edges of `block` and leaves it empty.
     pub(crate) fn push(&self, block: &mut Block) {
+        self.push_and(block, |state| {
+            state.crowded = state.crowded.max(2 * state.edges);
+        });
+    }
+
+    /// As [`push`](Self::push), of what a mutator has shaded, which may be the same again and again. Edges that others have pushed are
+    /// not looked through for it before there are as many of these.
+    pub(crate) fn push_shaded(&self, block: &mut Block) {
+        self.push_and(block, |state| {
+            if state.edges > state.crowded {
+                state.thin_out();
+                state.crowded = state.crowded.max(2 * state.edges);
+            }
+        });
+    }
+
+    fn push_and(&self, block: &mut Block, then: impl FnOnce(&mut State)) {
         if block.is_empty() {
             return;
         }
         let mut state = self.state.lock();
+        state.edges += block.len();
         let new = || Vec::with_capacity(block.len());
         let spare = state.spare.pop().unwrap_or_else(new);
         state.blocks.push(core::mem::replace(block, spare));
         state.pushes += 1;
+        then(&mut state);
         self.note_available(&state);
     }
 
@@ -146,7 +198,8 @@ impl Worklist {
         let mut state = self.state.lock();
         let open = state.open || twin::is(Twin::WorklistStaysOpen);
         // Blocks first: a rest becomes many edges.
-        let taken = match state.blocks.pop_if(|_| open) {
+        let block = if open { state.take_block() } else { None };
+        let taken = match block {
             Some(block) => Take::Block(block),
             None => match state.rests.pop_if(|_| open) {
                 Some(rest) => Take::Rest(rest),
@@ -226,8 +279,7 @@ impl Worklist {
     #[must_use]
     pub(crate) fn give_up(&self) -> bool {
         let mut state = self.state.lock();
-        state.blocks.clear();
-        state.rests.clear();
+        state.forget_work();
         state.open &= twin::is(Twin::OpenWhenAbandoned);
         self.available.store(0, Ordering::Relaxed);
         state.active == 0
@@ -237,8 +289,7 @@ impl Worklist {
     pub(crate) fn clear(&self) {
         let mut state = self.state.lock();
         debug_assert!(state.active == 0, "a marker is at work in a closed list");
-        state.blocks.clear();
-        state.rests.clear();
+        state.forget_work();
         state.deferred = SetAside::default();
         state.open = false;
         self.available.store(0, Ordering::Relaxed);
@@ -248,6 +299,35 @@ impl Worklist {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_shaded_again_and_again_takes_no_more_room() {
+        let list = Worklist::new();
+        let edges = |state: &Mutex<State>| {
+            let state = state.lock();
+            let edges = state.blocks.iter().map(Vec::len).sum::<usize>();
+            assert_eq!(edges, state.edges);
+            edges
+        };
+        let objects: Vec<usize> = (1..=1000).map(|number| number * 16).collect();
+        for _ in 0..1000 {
+            list.push_shaded(&mut objects.clone());
+            assert!(edges(&list.state) <= CROWDED + objects.len());
+        }
+        // Roots are as many as they are, and nobody waits while they are sorted.
+        let roots = 1 << 20;
+        for _ in 0..roots / BLOCK {
+            list.push(&mut vec![16; BLOCK]);
+        }
+        list.push_shaded(&mut objects.clone());
+        assert!(edges(&list.state) > roots);
+        list.open();
+        let mut found = std::collections::HashSet::new();
+        while let Take::Block(block) = list.take(true) {
+            found.extend(block);
+        }
+        assert_eq!((found.len(), edges(&list.state)), (objects.len(), 0));
+    }
 
     #[test]
     fn what_was_handed_over_and_done_meanwhile_can_be_told() {

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crossbeam_epoch::{self as epoch, Atomic, Owned};
+use std::sync::LazyLock;
+
+use crossbeam_epoch::{Atomic, Collector, Guard, LocalHandle, Owned};
 
 pub(crate) use core::sync::atomic;
 pub(crate) use parking_lot::{
@@ -37,6 +39,22 @@ pub(crate) fn wait<T>(signal: &Condvar, guard: &mut MutexGuard<'_, T>, limit: Op
     }
 }
 
+/// Not the one of the process: functions that the program defers there must not run here, under locks of the library, and a guard that
+/// the program keeps must not keep what is replaced here.
+static EPOCHS: LazyLock<Collector> = LazyLock::new(Collector::new);
+
+thread_local! {
+    static EPOCH: LocalHandle = EPOCHS.register();
+}
+
+/// What is read until the guard goes is not freed.
+fn pin() -> Guard {
+    EPOCH
+        .try_with(LocalHandle::pin)
+        // The thread is ending.
+        .unwrap_or_else(|_| EPOCHS.register().pin())
+}
+
 /// A value that is read without a lock while others replace it as a whole; a replaced one is freed when no reader can
 /// have it any more (crossbeam-epoch).
 pub(crate) struct Snapshot<T>(Atomic<T>);
@@ -48,7 +66,7 @@ impl<T> Snapshot<T> {
 
     /// Calls `f` with the value of now.
     pub(crate) fn read<R>(&self, f: impl FnOnce(&T) -> R) -> R {
-        let guard = epoch::pin();
+        let guard = pin();
         // Acquire: pairs with `replace`.
         let value = self.0.load(atomic::Ordering::Acquire, &guard);
         // SAFETY: the pointer is never null, and its value is not freed while the guard lives.
@@ -58,7 +76,7 @@ impl<T> Snapshot<T> {
     /// Replaces the value by what `change` makes of it. Callers hold a lock, or changes are lost.
     pub(crate) fn replace(&self, change: impl FnOnce(&T) -> T) {
         let new = Owned::new(self.read(change));
-        let guard = epoch::pin();
+        let guard = pin();
         // Release: what is in the new value is seen by its readers. Acquire: what is in the old one, by its destructor.
         let old = self.0.swap(new, atomic::Ordering::AcqRel, &guard);
         // SAFETY: the exchange gave the old value to this call alone, and nobody can find it any more.
