@@ -287,3 +287,42 @@ impl WeakList {
         cleared
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cycle::core::Phase;
+    use crate::sync::atomic::Ordering;
+    use crate::{Gc, GcRefCell, GcWeak, Heap, Root, Rootable};
+
+    /// Each block that an upgrade hands over makes the cycle look again whether it is over.
+    #[test]
+    fn upgrades_of_what_has_no_pointers_keep_no_cycle_from_its_end() {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let (core, mut mutator) = (heap.core(), heap.attach());
+        let table: Root<Rootable![GcRefCell<Vec<GcWeak<'_, String>>>]> = mutator.enter(|mc| {
+            let weak = |number: u32| Gc::downgrade(Gc::new(mc, number.to_string()), mc);
+            Root::new(
+                mc,
+                Gc::new(mc, GcRefCell::new((0..100).map(weak).collect())),
+            )
+        });
+        let _ = core.request_new_cycle();
+        let mut driver = core.driver.lock();
+        while core.phase() != Phase::Marking {
+            mutator.enter(|_| ());
+            let _ = core.advance(&mut driver, &mut None, 64);
+        }
+        mutator.enter(|mc| {
+            let before = core.worklist.dry();
+            for (number, weak) in table.get(mc).borrow().iter().enumerate() {
+                assert_eq!(*weak.upgrade(mc).unwrap(), number.to_string());
+            }
+            assert_eq!(core.worklist.dry(), before);
+        });
+        drop(driver);
+        while core.phase() != Phase::Idle {
+            let _ = mutator.step(1 << 20);
+        }
+        assert_eq!(core.counters.swept.objects_freed.load(Ordering::Relaxed), 0);
+    }
+}

@@ -4,10 +4,10 @@ mod common;
 
 use std::time::Duration;
 
-use common::{BARRIERS, Drops, Random, begin_cycle, heap, long_list, quiet_heap};
+use common::{BARRIERS, Drops, Link, Random, begin_cycle, heap, long_list, quiet_heap};
 use tricolor_gc::{
-    Barrier, CycleStats, Gc, GcRefCell, Heap, Mutator, Root, Rootable, StepStatus, StressConfig,
-    Trace,
+    Barrier, CycleStats, Gc, GcRefCell, GcSlot, Heap, Mutator, Root, Rootable, StepStatus,
+    StressConfig, Trace,
 };
 
 #[derive(Trace)]
@@ -226,5 +226,37 @@ fn a_long_slice_takes_many_steps() {
                     .all(|number| **number.as_ref().unwrap() == 7)
             )
         });
+    }
+}
+
+/// A store that shades takes room in the worklist, which nobody empties but the mutators.
+#[test]
+fn stores_alone_call_for_a_step_too() {
+    for barrier in [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid] {
+        let heap = quiet_heap(barrier);
+        let mut mutator = heap.attach();
+        type Slot<'gc> = GcSlot<Gc<'gc, u64>>;
+        let (_list, slot) = mutator.enter(|mc| {
+            let list: Root<Rootable![Link<'_, u64>]> = Root::new(mc, long_list(mc, 0));
+            let slot: Root<Rootable![Slot<'_>]> =
+                Root::new(mc, Gc::new(mc, GcSlot::new(Gc::new(mc, 1))));
+            (list, slot)
+        });
+        begin_cycle(&mut mutator);
+        let mut stores = 0;
+        // The cycle gets no further than the program takes it, which allocates nothing.
+        let mut called = false;
+        while !called && stores < 100_000 {
+            mutator.enter(|mc| {
+                let slot = slot.get(mc);
+                let values = [slot.get(), Gc::new(mc, stores)];
+                for turn in 0..10_000 {
+                    slot.set(mc, values[turn % 2]);
+                    called |= mc.should_yield();
+                }
+            });
+            stores += 10_000;
+        }
+        assert!(called, "{barrier}");
     }
 }

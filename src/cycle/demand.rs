@@ -194,3 +194,26 @@ impl Core {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Heap;
+    use crate::sync::atomic::Ordering;
+
+    /// A sweep that begins moves bytes from one counter to the other, in two steps.
+    #[test]
+    fn what_has_been_allocated_does_not_go_back() {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let c = &heap.core().counters;
+        let ever = || heap.stats().bytes_allocated;
+        c.allocated.store(100, Ordering::Relaxed);
+        assert_eq!(ever(), 100);
+        c.allocated.store(0, Ordering::Relaxed);
+        assert_eq!(ever(), 100);
+        c.allocated_before.store(100, Ordering::Relaxed);
+        assert_eq!(ever(), 100);
+        c.allocated.store(50, Ordering::Relaxed);
+        assert_eq!(ever(), 150);
+        c.allocated.store(0, Ordering::Relaxed);
+    }
+}

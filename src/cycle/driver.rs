@@ -208,6 +208,7 @@ impl Core {
             Stage::Arm { seq } => self.when_answered(d, seq, Self::armed),
             Stage::ArmBlack { seq } => self.when_answered(d, seq, Self::armed_black),
             Stage::ArmStop { since } => self.when_stopped(d, |core, d, held| {
+                core.take_noted(d);
                 let command = core.publish(d, core.plan.mode, core.plan.colour, false);
                 held.iter()
                     .for_each(|state| state.adopt(core, command, true));
@@ -311,6 +312,7 @@ impl Core {
     fn armed(&self, d: &mut Driver) -> Advance {
         let at_t1 = twin::is(Twin::OneHandshake) || twin::is(Twin::DeletionWithoutStop);
         if self.plan.arming == Arming::Handshake || at_t1 {
+            self.take_noted(d);
             return self.start_marking(d);
         }
         if twin::is(Twin::MarksAtT1) {
@@ -337,6 +339,7 @@ impl Core {
             }
             return Advance::Progress;
         }
+        self.take_noted(d);
         // Not waited for: until a mutator adopts it, it allocates grey, which is as safe.
         self.publish(d, self.plan.mode, self.plan.colour, false);
         self.start_marking(d)
@@ -348,14 +351,7 @@ impl Core {
         if twin::is(Twin::RootsArmedLate) {
             self.roots.arm();
         }
-        self.take_noted(d);
-        let (live, now) = (self.counters.live.load(Ordering::Relaxed), self.heap_now());
-        d.generation.old = if d.cycle.minor { live } else { 0 };
-        let to_mark = if d.cycle.minor {
-            now - live.min(now)
-        } else {
-            live
-        };
+        let (to_mark, now) = (self.bytes_to_mark(d), self.heap_now());
         let ratio = pacer::assist_ratio(to_mark, now, d.cycle.goal);
         self.assist_ratio.store(ratio, Ordering::Relaxed);
         self.counters.credit.store(0, Ordering::Relaxed);
@@ -388,8 +384,8 @@ impl Core {
         if self.scan_noted(d) {
             return Advance::Progress;
         }
-        let (outcome, marked) = self.mark_counted(marker, budget);
-        d.work += marked;
+        let (outcome, done) = self.mark_counted(marker, budget);
+        d.work += done.work;
         match outcome {
             Marking::Progress => return Advance::Progress,
             Marking::Wait => return Advance::Waiting,

@@ -68,8 +68,8 @@ impl Core {
         loop {
             let mut marker = None;
             while left > 0 && !self.abandon.load(Ordering::Relaxed) {
-                let (outcome, marked) = self.mark_counted(&mut marker, left);
-                left = left.saturating_sub(marked);
+                let (outcome, done) = self.mark_counted(&mut marker, left);
+                left = left.saturating_sub(done.work);
                 if outcome != Marking::Progress {
                     break;
                 }

@@ -3,7 +3,7 @@
 use super::command::Mode;
 use super::core::{Core, Phase};
 use super::mutator::MutatorState;
-use crate::mark::marker::{Drained, Marker};
+use crate::mark::marker::{Done, Drained, Marker};
 use crate::mark::tracer::Meet;
 use crate::mark::worklist::{SetAside, Take};
 use crate::panic::contain;
@@ -59,7 +59,7 @@ impl Core {
         self.mark_counted(slot, budget).0
     }
 
-    fn mark_and_count(&self, slot: &mut Option<Marker>, budget: u64, marked: &mut u64) -> Marking {
+    fn mark_and_count(&self, slot: &mut Option<Marker>, budget: u64, done: &mut Done) -> Marking {
         let mut marker = match slot.take() {
             Some(marker) => {
                 debug_assert!(marker.active && marker.epoch == self.epoch_of_cycle());
@@ -109,7 +109,7 @@ impl Core {
             self.retire_marker(marker);
             return Marking::Progress;
         }
-        *marked = marker.bytes;
+        *done = marker.done();
         self.report(&mut marker);
         if ended == Drained::Budget {
             *slot = Some(marker);
@@ -147,7 +147,7 @@ impl Core {
             .fetch_add(marker.objects, Ordering::Relaxed);
         c.bytes_marked.fetch_add(marker.bytes, Ordering::Relaxed);
         c.credit.fetch_add(marker.bytes as i64, Ordering::Relaxed);
-        (marker.objects, marker.bytes) = (0, 0);
+        (marker.objects, marker.bytes, marker.edge_bytes) = (0, 0, 0);
     }
 
     fn defer(&self, marker: &mut Marker) {
@@ -195,11 +195,12 @@ impl Core {
             state.debt.set(debt);
             return;
         }
-        let done = self.mark_for(ASSIST as u64) as i64;
-        self.counters.credit.fetch_sub(done, Ordering::Relaxed);
+        let done = self.mark_for(ASSIST as u64);
         self.counters
             .bytes_assisted
-            .fetch_add(done as u64, Ordering::Relaxed);
+            .fetch_add(done.bytes, Ordering::Relaxed);
+        let done = done.work as i64;
+        self.counters.credit.fetch_sub(done, Ordering::Relaxed);
         // What could not be done now is owed, up to a bound: there may be nothing to do for a long time.
         state.debt.set((debt - done).clamp(0, 64 * ASSIST));
     }
@@ -209,8 +210,8 @@ impl Core {
         let done = self.mark_for(4 * ASSIST as u64);
         self.counters
             .bytes_assisted
-            .fetch_add(done, Ordering::Relaxed);
-        done
+            .fetch_add(done.bytes, Ordering::Relaxed);
+        done.work
     }
 
     /// Whether marking helps: in a cycle that is abandoned it would not, and keep the driver waiting.
@@ -219,14 +220,15 @@ impl Core {
     }
 
     /// Marks about `budget` bytes on a mutator; what was marked. Waits a moment for markers to share.
-    fn mark_for(&self, budget: u64) -> u64 {
+    fn mark_for(&self, budget: u64) -> Done {
         let mut marker = None;
-        let mut done = 0;
+        let mut done = Done::default();
         let mut looks = 0;
         self.worklist.set_hungry(true);
-        while done < budget && looks < ASSIST_LOOKS && self.is_marking() {
-            let (outcome, marked) = self.mark_counted(&mut marker, budget - done);
-            done += marked;
+        while done.work < budget && looks < ASSIST_LOOKS && self.is_marking() {
+            let (outcome, now) = self.mark_counted(&mut marker, budget - done.work);
+            done.work += now.work;
+            done.bytes += now.bytes;
             match outcome {
                 Marking::Progress => {}
                 Marking::Dry => break,
@@ -244,10 +246,10 @@ impl Core {
     }
 
     /// As [`mark_some`](Self::mark_some), with what it marked.
-    pub(crate) fn mark_counted(&self, slot: &mut Option<Marker>, budget: u64) -> (Marking, u64) {
-        let mut marked = 0;
-        let outcome = self.mark_and_count(slot, budget, &mut marked);
-        (outcome, marked)
+    pub(crate) fn mark_counted(&self, slot: &mut Option<Marker>, budget: u64) -> (Marking, Done) {
+        let mut done = Done::default();
+        let outcome = self.mark_and_count(slot, budget, &mut done);
+        (outcome, done)
     }
 
     /// At the start of a cycle.

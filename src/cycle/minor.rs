@@ -23,8 +23,9 @@
 //! one variable. What is allocated white is therefore never part of what was allocated marked.
 //!
 //! *When it is right.* The cycle before was not abandoned, whose marks say nothing; what was noted is not *lost*: more than
-//! is worth scanning, or not to be trusted since the making of an object panicked. The note is taken when marking starts: every mutator has
-//! passed a boundary since the cycle began, so no noted object is still being built.
+//! is worth scanning, or not to be trusted since the making of an object panicked. The note is taken when every mutator has
+//! passed a boundary since the cycle began, so that no noted object is still being built, and before anybody may allocate black: from then
+//! on a slot may be called old whose object is never made.
 //!
 //! *When it is worth it.* Old garbage stays until a full cycle. One is due when what the minor ones have kept since the last has used up
 //! half of the room that the last one left, when somebody asks for it (`collect`, an idle heap), when half of the hard limit is
@@ -184,7 +185,7 @@ impl Core {
         let live = self.counters.live.load(Ordering::Relaxed);
         let kept = live.saturating_add(self.external()).saturating_sub(g.live);
         let room = g.goal.saturating_sub(g.live);
-        let allocated = self.allocated_ever() - g.allocated;
+        let allocated = self.allocated_ever().saturating_sub(g.allocated);
         self.config.minor_cycles
             && (g.marked || twin::is(Twin::MinorAfterAbandoned))
             && allocated / MOST <= room as u64
@@ -195,7 +196,7 @@ impl Core {
             && !self.is_half_full()
     }
 
-    /// Marking starts; every mutator has passed a boundary since the cycle began.
+    /// Marking is about to start: every mutator has passed a boundary since the cycle began, and none allocates black.
     pub(super) fn take_noted(&self, d: &mut Driver) {
         d.generation.noted.clear();
         if !self.config.minor_cycles {
@@ -207,6 +208,17 @@ impl Core {
             Some(_) => {}
             // Since the cycle began.
             None => self.abandon_cycle(None),
+        }
+    }
+
+    /// What there may be to mark: what lived after the last cycle or, in a minor one, what has been allocated since.
+    pub(super) fn bytes_to_mark(&self, d: &mut Driver) -> usize {
+        let live = self.counters.live.load(Ordering::Relaxed);
+        d.generation.old = if d.cycle.minor { live } else { 0 };
+        if d.cycle.minor {
+            self.heap_now().saturating_sub(live)
+        } else {
+            live
         }
     }
 

@@ -102,6 +102,8 @@ pub(crate) struct Marker {
     pub(crate) objects: u64,
     /// Bytes of their slots.
     pub(crate) bytes: u64,
+    /// Bytes of the edges of those that had many, in containers that they own: work, too, where there is a budget.
+    pub(crate) edge_bytes: u64,
 }
 
 /// How [`Marker::drain`] ended.
@@ -112,6 +114,15 @@ pub(crate) enum Drained {
     Empty,
     /// The budget is used up.
     Budget,
+}
+
+/// What a marker did.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Done {
+    /// Bytes of the slots of what it marked.
+    pub(crate) bytes: u64,
+    /// The same, and the edges of objects that own many: what counts against a budget.
+    pub(crate) work: u64,
 }
 
 impl Marker {
@@ -130,6 +141,7 @@ impl Marker {
             active: false,
             objects: 0,
             bytes: 0,
+            edge_bytes: 0,
         }
     }
 
@@ -179,7 +191,7 @@ impl Marker {
     /// Every edge given to this marker, and the slice of every rest, is the address of a live object of a heap whose cycle has
     /// this marker's epoch and is marking (I3); a rest's function is that of its slice, and its range within the length.
     pub(crate) unsafe fn drain(&mut self, budget: u64, worklist: Option<&Worklist>) -> Drained {
-        let stop_at = self.bytes.saturating_add(budget);
+        let stop_at = self.work().saturating_add(budget);
         // Marked, and not yet scanned; 0 if there is none.
         let mut object = 0;
         loop {
@@ -193,10 +205,15 @@ impl Marker {
                 }
             }
             if object != 0 {
+                let before = self.tracer.edges.len();
                 // SAFETY: as above.
                 object = unsafe { self.scan(object, RUN) };
+                let edges = self.tracer.edges.len().saturating_sub(before);
+                if edges > BLOCK {
+                    self.edge_bytes += (edges * size_of::<usize>()) as u64;
+                }
             }
-            if self.bytes >= stop_at {
+            if self.work() >= stop_at {
                 if object != 0 {
                     // SAFETY: as above. One object only: nothing is left over.
                     unsafe { self.scan(object, 1) };
@@ -208,6 +225,18 @@ impl Marker {
             {
                 self.share(worklist);
             }
+        }
+    }
+
+    fn work(&self) -> u64 {
+        self.bytes + self.edge_bytes
+    }
+
+    /// What it has done since that was reported.
+    pub(crate) fn done(&self) -> Done {
+        Done {
+            bytes: self.bytes,
+            work: self.work(),
         }
     }
 

@@ -126,6 +126,33 @@ mod tests {
         }
     }
 
+    /// A function that the program defers would run under our locks, and what it keeps pinned would keep what we replace.
+    #[test]
+    fn the_epochs_of_the_program_are_not_ours() {
+        let deferred = Arc::new(AtomicBool::new(false));
+        let old = Arc::new(AtomicBool::new(false));
+        let guard = crossbeam_epoch::pin();
+        let snapshot = Snapshot::new(Some(Value(old.clone())));
+        let noted = deferred.clone();
+        std::thread::spawn(move || {
+            let guard = crossbeam_epoch::pin();
+            guard.defer(move || noted.store(true, Ordering::SeqCst));
+            guard.flush();
+        });
+        for _ in 0..100_000 {
+            snapshot.replace(|_| None);
+            if old.load(Ordering::SeqCst) {
+                break;
+            }
+        }
+        assert!(old.load(Ordering::SeqCst), "kept by the program's guard");
+        drop(guard);
+        for _ in 0..1000 {
+            snapshot.replace(|_| None);
+        }
+        assert!(!deferred.load(Ordering::SeqCst));
+    }
+
     #[test]
     fn a_snapshot_that_is_read_outlives_its_replacement() {
         let [old, new] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));

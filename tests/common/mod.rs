@@ -53,6 +53,7 @@ pub fn heaps() -> impl Iterator<Item = Heap> {
 pub fn quiet_heap(barrier: Barrier) -> Heap {
     Heap::builder()
         .barrier(barrier)
+        .minor_cycles(false)
         .marker_threads(0)
         .min_heap(1 << 32)
         .build()
