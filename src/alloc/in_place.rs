@@ -34,6 +34,7 @@ impl<'gc> Mutation<'gc> {
             slot,
             slot_size: InfoOf::<T>::SLOT,
             drops: needs_drop::<T>(),
+            noted: InfoOf::<T>::MUTABLE,
             state: self.state(),
         });
         let begun = self.state().begun();
@@ -60,6 +61,8 @@ pub(super) struct FreeSlot<'a> {
     pub(super) slot: usize,
     pub(super) slot_size: usize,
     pub(super) drops: bool,
+    /// It may be noted as an old object.
+    pub(super) noted: bool,
     pub(super) state: &'a MutatorState,
 }
 
@@ -68,8 +71,7 @@ impl Drop for FreeSlot<'_> {
         if cfg!(feature = "verify") {
             poison(self.slot, self.slot_size);
         }
-        if !twin::is(Twin::UnmadeIsScanned) {
-            // It may have been noted as an old object.
+        if self.noted && !twin::is(Twin::UnmadeIsScanned) {
             self.state.core().noted.lose();
         }
         if self.drops {

@@ -32,6 +32,7 @@ impl<'gc> Mutation<'gc> {
             len: 0,
             slot,
             slot_size,
+            noted: InfoOf::<T>::MUTABLE,
             state: self.state(),
         };
         for index in 0..len {
@@ -111,6 +112,7 @@ struct Filled<'a, T> {
     len: usize,
     slot: usize,
     slot_size: usize,
+    noted: bool,
     state: &'a MutatorState,
 }
 
@@ -120,6 +122,7 @@ impl<T> Drop for Filled<'_, T> {
             slot: self.slot,
             slot_size: self.slot_size,
             drops: needs_drop::<T>(),
+            noted: self.noted,
             state: self.state,
         };
         let made = NonNull::slice_from_raw_parts(self.first, self.len);

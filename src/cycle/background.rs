@@ -303,7 +303,10 @@ impl Core {
         let allocated = self.counters.allocated.load(Ordering::Relaxed);
         let live = self.counters.live.load(Ordering::Relaxed);
         // Nothing tells when garbage was made; that much has been allocated, or been dropped, can be seen.
-        let changed = allocated > (live / 16).max(KEEP_FREE) || self.roots.dropped_since_cycle();
+        // A minor cycle has seen neither what was dropped nor what was allocated before it.
+        let minor = self.status.lock().last.minor;
+        let changed =
+            minor || allocated > (live / 16).max(KEEP_FREE) || self.roots.dropped_since_cycle();
         if changed && since.elapsed() >= IDLE_CYCLE {
             self.request_cycle();
         }

@@ -75,9 +75,16 @@ impl Core {
 
     /// Asks for a full cycle, unless one has been asked for already.
     pub(crate) fn request_cycle(&self) {
-        let started = self.started.load(Ordering::Relaxed);
-        self.full.fetch_max(started + 1, Ordering::Relaxed);
-        self.request_cycle_after(started);
+        let mut started = self.started.load(Ordering::Relaxed);
+        loop {
+            self.full.fetch_max(started + 1, Ordering::Relaxed);
+            self.request_cycle_after(started);
+            // One that begins meanwhile may have begun as a minor one.
+            match self.started.load(Ordering::Relaxed) {
+                now if now == started => return,
+                now => started = now,
+            }
+        }
     }
 
     /// Asks for a cycle, which may be minor, unless one has been asked for already.
@@ -168,7 +175,13 @@ impl Core {
 
     /// Whether more than half of the hard limit is in use.
     pub(crate) fn is_half_full(&self) -> bool {
-        self.space.in_use().saturating_add(self.external()) > self.config.max_heap / 2
+        self.is_half_full_after(0)
+    }
+
+    /// Whether it will be when another `ahead` bytes have been allocated.
+    pub(crate) fn is_half_full_after(&self, ahead: usize) -> bool {
+        let used = self.space.in_use().saturating_add(self.external());
+        used.saturating_add(ahead) > self.config.max_heap / 2
     }
 
     /// Bytes allocated since the heap was made.

@@ -243,7 +243,7 @@ impl Core {
             heap_start: self.heap_now(),
             goal: self.goal.load(Ordering::Relaxed),
             markers: self.config.marker_threads,
-            minor: self.is_minor(d, number),
+            minor: self.is_minor(d, number, 0),
             ..CycleStats::default()
         };
         d.phase_began = Instant::now();
@@ -385,7 +385,7 @@ impl Core {
             return Advance::Progress;
         }
         let (outcome, done) = self.mark_counted(marker, budget);
-        d.work += done.work;
+        d.work += done.bytes;
         match outcome {
             Marking::Progress => return Advance::Progress,
             Marking::Wait => return Advance::Waiting,

@@ -166,8 +166,8 @@ impl Core {
         any
     }
 
-    /// Scans marked objects; what they reach goes to the worklist.
-    pub(super) fn look_again(&self, objects: SetAside, meet: Meet) {
+    /// Scans marked objects; what they reach goes to the worklist. How many edges that were.
+    pub(super) fn look_again(&self, objects: SetAside, meet: Meet) -> usize {
         let mut marker = self.new_marker(meet);
         let _scope = UserCodeScope::new(self.id);
         // SAFETY: marked, live objects of this cycle, or of an older one that has been kept; with `Force`, nobody is inside.
@@ -176,7 +176,9 @@ impl Core {
             self.abandon_cycle(Some(panic));
             marker.forget();
         }
+        let edges = marker.tracer.edges.len();
         self.retire_marker(marker);
+        edges
     }
 
     /// A mutator has allocated `bytes` while the cycle marks: it uses up what the markers have done beyond the allocations so

@@ -100,19 +100,17 @@ impl Noted {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Notes `objects` of `size` bytes; `bound` bytes are too many.
-    fn add(&self, objects: impl Iterator<Item = usize>, size: usize, bound: usize) {
-        if self.is_lost() {
+    /// Notes `objects` of `size` bytes; more than `bound` bytes are too many.
+    fn add(&self, objects: &[usize], size: usize, bound: usize) {
+        if objects.is_empty() || self.is_lost() {
             return;
         }
         let mut state = self.state.lock();
-        for object in objects {
-            state.objects.push(object);
-            state.bytes += size;
-            if state.bytes > bound {
-                *state = State::default();
-                return self.lose();
-            }
+        state.objects.extend_from_slice(objects);
+        state.bytes += objects.len() * size;
+        if state.bytes > bound {
+            *state = State::default();
+            self.lose();
         }
     }
 
@@ -140,6 +138,8 @@ pub(super) struct Generation {
     pub(super) goal: usize,
     /// Bytes of old objects when a minor cycle began; 0 in a full one.
     pub(super) old: usize,
+    /// What the objects noted for the last one led to.
+    edges: usize,
 }
 
 impl Core {
@@ -170,22 +170,27 @@ impl Core {
         }
     }
 
-    /// Where the pacer would start a cycle at `trigger`: where it starts, if it can be minor.
+    /// Where the pacer would start a cycle at `trigger`: where it starts, if it will be minor there.
     pub(super) fn early_trigger(&self, d: &Driver, trigger: usize) -> usize {
-        if !self.is_minor(d, d.cycle.cycle + 1) {
-            return trigger;
-        }
         let live = d.cycle.heap_live;
-        trigger.min(live.saturating_add(NURSERY.max(live / NURSERY_PART)))
+        // What is noted may own much: its scan should not come to more than a part of what is allocated.
+        let edges = d.generation.edges.saturating_mul(4 * size_of::<usize>());
+        let nursery = NURSERY.max(live / NURSERY_PART).max(edges);
+        let early = live.saturating_add(nursery);
+        if early < trigger && self.is_minor(d, d.cycle.cycle + 1, nursery) {
+            early
+        } else {
+            trigger
+        }
     }
 
-    /// Whether cycle `number`, which begins, is minor.
-    pub(super) fn is_minor(&self, d: &Driver, number: u64) -> bool {
+    /// Whether cycle `number` is minor if it begins when another `ahead` bytes have been allocated.
+    pub(super) fn is_minor(&self, d: &Driver, number: u64, ahead: usize) -> bool {
         let g = &d.generation;
         let live = self.counters.live.load(Ordering::Relaxed);
         let kept = live.saturating_add(self.external()).saturating_sub(g.live);
         let room = g.goal.saturating_sub(g.live);
-        let allocated = self.allocated_ever().saturating_sub(g.allocated);
+        let allocated = self.allocated_ever().saturating_sub(g.allocated) + ahead as u64;
         self.config.minor_cycles
             && (g.marked || twin::is(Twin::MinorAfterAbandoned))
             && allocated / MOST <= room as u64
@@ -193,7 +198,7 @@ impl Core {
             && self.full.load(Ordering::Relaxed) < number
             && kept <= room / 2
             && live >= WORTH_IT
-            && !self.is_half_full()
+            && !self.is_half_full_after(ahead)
     }
 
     /// Marking is about to start: every mutator has passed a boundary since the cycle began, and none allocates black.
@@ -213,12 +218,15 @@ impl Core {
 
     /// What there may be to mark: what lived after the last cycle or, in a minor one, what has been allocated since.
     pub(super) fn bytes_to_mark(&self, d: &mut Driver) -> usize {
-        let live = self.counters.live.load(Ordering::Relaxed);
-        d.generation.old = if d.cycle.minor { live } else { 0 };
-        if d.cycle.minor {
-            self.heap_now().saturating_sub(live)
-        } else {
-            live
+        let c = &self.counters;
+        let live = c.live.load(Ordering::Relaxed);
+        (d.generation.old, d.generation.edges) = match d.cycle.minor {
+            true => (live, 0),
+            false => (0, d.generation.edges),
+        };
+        match d.cycle.minor {
+            true => c.allocated.load(Ordering::Relaxed),
+            false => live,
         }
     }
 
@@ -227,12 +235,14 @@ impl Core {
         let noted = &mut d.generation.noted;
         let rest = noted.len().saturating_sub(BATCH);
         let objects = noted.split_off(rest);
-        let any = !objects.is_empty();
-        if any {
-            let rests = Vec::new();
-            self.look_again(SetAside { objects, rests }, self.meet());
+        if objects.is_empty() {
+            return false;
         }
-        any
+        let rests = Vec::new();
+        let edges = self.look_again(SetAside { objects, rests }, self.meet());
+        d.generation.edges += edges;
+        d.work += (edges * size_of::<usize>()) as u64;
+        true
     }
 
     /// A span of mutable objects has been swept: notes the old ones.
@@ -240,21 +250,21 @@ impl Core {
         if self.noted.is_lost() || twin::is(Twin::OldNotNoted) {
             return;
         }
+        let mut objects = Vec::new();
         for word in 0..span.slots().div_ceil(64) {
             let mut old = span.marked_bits(word, epoch) & span.taken_bits(word);
-            let objects = core::iter::from_fn(|| {
-                let bit = old.trailing_zeros() as usize;
-                old &= old.wrapping_sub(1);
-                (bit < 64).then(|| span.slot(word * 64 + bit))
-            });
-            self.noted.add(objects, span.slot_size(), self.bound());
+            while old != 0 {
+                objects.push(span.slot(word * 64 + old.trailing_zeros() as usize));
+                old &= old - 1;
+            }
         }
+        self.noted.add(&objects, span.slot_size(), self.bound());
     }
 
     /// Notes an old object in a slot of `size` bytes.
     #[cold]
     pub(crate) fn note(&self, object: usize, size: usize) {
-        self.noted.add(core::iter::once(object), size, self.bound());
+        self.noted.add(&[object], size, self.bound());
     }
 
     fn bound(&self) -> usize {

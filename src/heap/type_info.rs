@@ -82,6 +82,8 @@ pub(crate) struct InfoOf<T: ?Sized>(PhantomData<T>);
 impl<'gc, T: Trace<'gc>> InfoOf<T> {
     /// Neither traced nor dropped: allocated by size class alone.
     pub(crate) const PLAIN: bool = !T::NEEDS_TRACE && !needs_drop::<T>();
+    /// The pointers in an object may change.
+    pub(crate) const MUTABLE: bool = T::NEEDS_TRACE && !T::IMMUTABLE;
     /// Traced, and immutable.
     pub(crate) const KEEPS_POINTERS: bool = T::NEEDS_TRACE && T::IMMUTABLE;
     /// Bytes of a slot of `T`.
@@ -119,7 +121,7 @@ impl<'gc, T: Trace<'gc>> InfoOf<T> {
         slot_size: Self::SLOT,
         align: align_of::<T>(),
         local_drop: needs_drop::<T>() && !T::DROP_IS_SEND,
-        mutable: T::NEEDS_TRACE && !T::IMMUTABLE,
+        mutable: InfoOf::<T>::MUTABLE,
         name: core::any::type_name::<T>,
     };
 
@@ -150,7 +152,7 @@ impl<'gc, T: Trace<'gc>> InfoOf<[T]> {
         slot_size: 0,
         align: align_of::<T>(),
         local_drop: needs_drop::<T>() && !T::DROP_IS_SEND,
-        mutable: T::NEEDS_TRACE && !T::IMMUTABLE,
+        mutable: InfoOf::<T>::MUTABLE,
         name: core::any::type_name::<[T]>,
     };
 

@@ -32,8 +32,8 @@ pub(crate) type Block = Vec<usize>;
 /// Edges in a full block.
 pub(crate) const BLOCK: usize = 512;
 
-/// Edges in the list, one megabyte, that mutators may add to without anybody looking whether they are the same.
-const CROWDED: usize = 128 << 10;
+/// Edges in the list, eight megabytes, that mutators may add to without anybody looking whether they are the same.
+const CROWDED: usize = 1 << 20;
 
 /// What has been scanned but for a cell that a mutator was writing (Insertion).
 #[derive(Default)]
@@ -310,12 +310,12 @@ mod tests {
             edges
         };
         let objects: Vec<usize> = (1..=1000).map(|number| number * 16).collect();
-        for _ in 0..1000 {
+        for _ in 0..3000 {
             list.push_shaded(&mut objects.clone());
             assert!(edges(&list.state) <= CROWDED + objects.len());
         }
         // Roots are as many as they are, and nobody waits while they are sorted.
-        let roots = 1 << 20;
+        let roots = 2 * CROWDED;
         for _ in 0..roots / BLOCK {
             list.push(&mut vec![16; BLOCK]);
         }
