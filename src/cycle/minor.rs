@@ -43,6 +43,9 @@ use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::twin::{self, Twin};
 
+#[cfg(test)]
+mod tests;
+
 /// How many times the room may be allocated between two full cycles.
 const MOST: u64 = 16;
 
@@ -190,6 +193,7 @@ impl Core {
         let live = self.counters.live.load(Ordering::Relaxed);
         let kept = live.saturating_add(self.external()).saturating_sub(g.live);
         let room = g.goal.saturating_sub(g.live);
+        // Less than then, where a mutator has given back the rest of a run.
         let allocated = self.allocated_ever().saturating_sub(g.allocated) + ahead as u64;
         self.config.minor_cycles
             && (g.marked || twin::is(Twin::MinorAfterAbandoned))
