@@ -311,6 +311,10 @@ impl MutatorState {
 
     /// Whether the mutator's barrier has gone off, as `command` says, and the sweep of the cycle has not begun.
     pub(crate) fn is_before_sweep(&self, command: Command) -> bool {
+        if twin::is(Twin::SweepToldByEpoch) {
+            let sweeping = self.core().sweeping_epoch.load(Ordering::Relaxed);
+            return command.mode == Mode::Off && sweeping != command.epoch;
+        }
         // Relaxed: see the field.
         command.mode == Mode::Off
             && self.core().sweeping_cycle.load(Ordering::Relaxed) != command.cycle

@@ -271,6 +271,9 @@ impl Core {
             d.epoch = next_epoch(d.epoch);
         }
         self.cycle_epoch.store(d.epoch, Ordering::Relaxed);
+        if twin::is(Twin::NotedEarly) {
+            self.take_noted(d);
+        }
         d.stage = self.arm(d);
         if matches!(d.stage, Stage::ArmStop { .. } | Stage::MarkStop { .. }) {
             self.ask_stop(d);

@@ -36,7 +36,7 @@
 //! allocated again, or a part of what lives.
 
 use super::core::Core;
-use super::driver::Driver;
+use super::driver::{Driver, Stage};
 use crate::heap::span::{Epoch, Span};
 use crate::mark::worklist::SetAside;
 use crate::sync::Mutex;
@@ -207,6 +207,9 @@ impl Core {
 
     /// Marking is about to start: every mutator has passed a boundary since the cycle began, and none allocates black.
     pub(super) fn take_noted(&self, d: &mut Driver) {
+        if twin::is(Twin::NotedEarly) && !matches!(d.stage, Stage::Idle) {
+            return;
+        }
         d.generation.noted.clear();
         if !self.config.minor_cycles {
             return;

@@ -158,8 +158,12 @@ impl MutatorState {
         if at_boundary {
             core.note_leaked_guards(self);
         }
-        let cycle_over = command.mode == Mode::Off
-            && (before.mode != Mode::Off || before.cycle != command.cycle);
+        let another = if twin::is(Twin::OffToldByEpoch) {
+            before.epoch != command.epoch
+        } else {
+            before.cycle != command.cycle
+        };
+        let cycle_over = command.mode == Mode::Off && (before.mode != Mode::Off || another);
         if cycle_over && !twin::is(Twin::CacheKeptAtOff) {
             self.release_cache(core);
             self.debt.set(0);

@@ -22,6 +22,7 @@ mod helper;
 mod locks;
 mod mail;
 mod mates;
+mod minor;
 mod panic;
 mod pool;
 mod publish;

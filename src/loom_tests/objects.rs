@@ -16,7 +16,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    fn new(number: usize) -> Self {
+    pub(super) fn new(number: usize) -> Self {
         Stamp {
             number,
             object: Witness::default(),
@@ -94,6 +94,33 @@ impl<'gc> Node<'gc> {
         Node {
             stamp: Stamp::new(number),
             next: GcSlot::new(next),
+        }
+    }
+}
+
+/// An object whose pointer stays as it is.
+pub(super) struct Fixed<'gc> {
+    pub(super) stamp: Stamp,
+    pub(super) next: Link<'gc>,
+}
+
+// SAFETY: the link is the only pointer, and is never written; the stamp may be dropped anywhere.
+unsafe impl<'gc> Trace<'gc> for Fixed<'gc> {
+    const IMMUTABLE: bool = true;
+    const DROP_IS_SEND: bool = true;
+
+    fn trace(&self, tracer: &mut Tracer<'gc>) {
+        harness::switch_point();
+        self.stamp.lives();
+        self.next.trace(tracer);
+    }
+}
+
+impl<'gc> Fixed<'gc> {
+    pub(super) fn new(number: usize, next: Link<'gc>) -> Self {
+        Fixed {
+            stamp: Stamp::new(number),
+            next,
         }
     }
 }

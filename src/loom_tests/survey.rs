@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use super::harness::{Caught, Model};
 use super::{
-    cell, helper, locks, mail, mates, panic, pool, publish, root, slot, span, stop, table, weak,
+    cell, helper, locks, mail, mates, minor, panic, pool, publish, root, slot, span, stop, table,
+    weak,
 };
 use crate::sync::relax;
 use crate::sync::twin::Twin;
@@ -19,6 +20,7 @@ fn models() -> Vec<Model> {
         locks::models(),
         mail::models(),
         mates::models(),
+        minor::models(),
         panic::models(),
         pool::models(),
         weak::models(),
@@ -44,6 +46,7 @@ const TWINS: &[&[Caught]] = &[
     locks::TWINS,
     mail::TWINS,
     mates::TWINS,
+    minor::TWINS,
     panic::TWINS,
     pool::TWINS,
     table::TWINS,

@@ -227,6 +227,12 @@ twins! {
     BuiltNotNoted,
     /// The slot of an object that was never made may be scanned as noted.
     UnmadeIsScanned,
+    /// The note is taken when the cycle begins, not when marking starts.
+    NotedEarly,
+    /// A mutator tells by the epoch, which minor cycles share, whether the sweep has begun.
+    SweepToldByEpoch,
+    /// A mutator tells by the epoch that a cycle is over whose marking it did not take part in (StopTheWorld).
+    OffToldByEpoch,
 }
 
 /// Whether the code runs as this twin: the one that `TRICOLOR_TWIN` names, see [`planted`](super::planted).

@@ -313,3 +313,28 @@ fn mutable_and_immutable_types_share_no_span() {
     assert!(InfoOf::<[GcSlot<Option<Gc<'_, u64>>>]>::slice_info().mutable);
     assert!(!InfoOf::<[Gc<'_, u64>]>::slice_info().mutable);
 }
+
+/// The same when the cycle has begun, and has not taken the note yet: it has been called minor, and must free nothing.
+#[test]
+fn a_cycle_with_a_panic_in_the_making_of_an_object_before_it_marks_is_given_up() {
+    let heap = heap(Heap::builder());
+    let (core, mut mutator) = (heap.core(), heap.attach());
+    let _list = list(&mut mutator, 100, None);
+    let _ = any_cycle(&heap);
+    core.request_any_cycle();
+    let begins = || {
+        let _ = core.step(1);
+    };
+    let made = crate::panic::contain(|| {
+        mutator.enter(|mc| {
+            let _ = std::thread::scope(|scope| scope.spawn(begins).join());
+            assert_eq!(core.phase(), Phase::Arming);
+            Gc::slice_from_fn(mc, 2, |_| -> Gc<'_, u64> { panic!("told to") });
+        });
+    });
+    assert!(made.is_err());
+    let given_up = run(&heap);
+    assert!(given_up.minor && given_up.abandoned);
+    let full = any_cycle(&heap);
+    assert!(!full.minor && full.objects_live == 100);
+}
