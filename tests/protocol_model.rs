@@ -1,6 +1,6 @@
 //! The whole cycle as a state machine, explored exhaustively within stated budgets: two mutators, one marker, four objects
 //! of one field, two roots for good and one that somebody drops, allocation, a weak reference, leaked guards, a second
-//! cycle, and mutators that share a thread.
+//! cycle, which may be minor (`minor`), and mutators that share a thread.
 //!
 //! It is the cycle as shipped, barrier by barrier (`src/cycle/driver.rs`, `src/barrier`, `src/weak.rs`), written a second
 //! time in words small enough to read in one sitting. Steps interleave sequentially: of weak memory, and of the code itself,
@@ -14,8 +14,12 @@
 //! Without optimisation only one shape of the heap is tried at the start, for time's sake.
 //! `TRICOLOR_MODEL=deep cargo test --release --test protocol_model` raises the budgets (some gigabytes, many minutes).
 
+#[path = "protocol_model/allocation.rs"]
+mod allocation;
 #[path = "protocol_model/collector.rs"]
 mod collector;
+#[path = "protocol_model/minor.rs"]
+mod minor;
 #[path = "protocol_model/mutator.rs"]
 mod mutator;
 #[path = "protocol_model/search.rs"]
@@ -24,7 +28,7 @@ mod search;
 mod state;
 
 use search::{explore, report};
-use state::{Barrier, Config, Twin};
+use state::{Barrier, Config, FRESH, Twin};
 
 /// States of one search at most, in a twin: its counterexample is found long before.
 const LIMIT: usize = 20_000_000;
@@ -45,8 +49,14 @@ fn base(barrier: Barrier, cells: bool) -> Config {
         allocs: [0, 0],
         upgrades: [0, 0],
         leaks: [0, 0],
+        builds: [0, 0],
         drops: false,
         cycles: 1,
+        minor: 0,
+        objects: FRESH,
+        fresh: FRESH,
+        coarse: false,
+        panics: false,
         one_start: cfg!(debug_assertions) && !is_deep(),
     }
 }

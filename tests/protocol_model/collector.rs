@@ -2,7 +2,7 @@
 
 use crate::search::Next;
 use crate::state::{
-    Barrier, Colour, Command, Config, Mode, OBJECTS, Root, Scan, Stage, State, TARGET, Twin, bit,
+    Barrier, Colour, Command, Config, Mode, Root, Scan, Stage, State, TARGET, Twin, bit,
 };
 
 /// The collector, in a counterexample.
@@ -15,18 +15,25 @@ pub(crate) fn steps(config: &Config, s: &State, next: &mut Vec<Next>) {
         Stage::ArmBlack => handshake(config, s, next, armed_black),
         Stage::ArmStop => stop(s, next, |n| {
             n.leaked = false;
+            take_in_time(config, n);
             ask(n, Mode::Black, Colour::Black, false);
             (0..2).for_each(|i| n.adopt(config, i));
-            n.stage = Stage::Roots(1);
+            start(config, n);
         }),
+        Stage::Take => {
+            let mut n = *s;
+            take_noted(config, &mut n);
+            n.stage = first_root(config, &mut n);
+            push(n, "takes what is noted", 0, next);
+        }
         Stage::Roots(index) => read_root(s, index, next),
         Stage::Mark => mark(config, s, next),
-        Stage::At(object) => scan(s, object, next),
+        Stage::At(object) => scan(config, s, object, next),
         Stage::Round => round(config, s, next),
         Stage::FinalStop => stop(s, next, |n| final_stop(config, n)),
         Stage::Clear => clear(config, s, next),
         Stage::Off => handshake(config, s, next, |_, n| n.stage = Stage::Sweep(1)),
-        Stage::Sweep(object) => sweep(s, object, next),
+        Stage::Sweep(object) => sweep(config, s, object, next),
     }
     if s.root == Root::Held && config.drops {
         let mut n = *s;
@@ -97,7 +104,13 @@ fn begin(config: &Config, s: &State, next: &mut Vec<Next>) {
     n.cycles += 1;
     n.armed = !config.is(Twin::RootsNotArmed);
     n.garbage = s.live & !s.reachable();
-    n.marks = 0;
+    n.minor = config.minor & bit(n.cycles) != 0
+        && !s.lost
+        && (s.whole || config.is(Twin::MinorAfterAbandoned));
+    if !n.minor {
+        n.marks = 0;
+    }
+    n.safe = 0;
     n.scan = Default::default();
     (n.leaked, n.abandoned, n.retried, n.pushed) = (false, false, false, false);
     match config.barrier {
@@ -119,21 +132,26 @@ fn begin(config: &Config, s: &State, next: &mut Vec<Next>) {
         }
         Barrier::Deletion => ask_stop(&mut n, Stage::ArmStop),
     }
-    push(n, "begins a cycle", 0, next);
+    let what = if n.minor {
+        "begins a minor cycle"
+    } else {
+        "begins a cycle"
+    };
+    push(n, what, 0, next);
 }
 
 fn armed(config: &Config, n: &mut State) {
     let at_once = config.is(Twin::OneHandshake) || config.is(Twin::DeletionWithoutStop);
     if config.barrier == Barrier::Insertion || at_once {
-        n.stage = Stage::Roots(1);
+        take_in_time(config, n);
+        start(config, n);
         return;
     }
     ask(n, Mode::Black, Colour::Grey, true);
-    n.stage = if config.is(Twin::MarksAtT1) {
-        Stage::Roots(1)
-    } else {
-        Stage::ArmBlack
-    };
+    n.stage = Stage::ArmBlack;
+    if config.is(Twin::MarksAtT1) {
+        start(config, n);
+    }
 }
 
 fn armed_black(config: &Config, n: &mut State) {
@@ -141,9 +159,42 @@ fn armed_black(config: &Config, n: &mut State) {
         n.scan = Default::default();
         return ask_stop(n, Stage::ArmStop);
     }
+    take_in_time(config, n);
     // Not waited for.
     ask(n, Mode::Black, Colour::Black, false);
-    n.stage = Stage::Roots(1);
+    start(config, n);
+}
+
+fn start(config: &Config, n: &mut State) {
+    n.stage = if config.is(Twin::TakenLate) {
+        Stage::Take
+    } else {
+        first_root(config, n)
+    };
+}
+
+/// The first stage of marking.
+fn first_root(config: &Config, n: &mut State) -> Stage {
+    if !config.coarse {
+        return Stage::Roots(1);
+    }
+    n.work |= bit(1) | bit(2) | bit(n.root_object);
+    Stage::Mark
+}
+
+/// Before a mutator can be told to allocate marked objects, whose making may fail.
+fn take_in_time(config: &Config, n: &mut State) {
+    if !config.is(Twin::TakenLate) {
+        take_noted(config, n);
+    }
+}
+
+fn take_noted(config: &Config, n: &mut State) {
+    n.abandoned |= n.minor && n.lost;
+    if n.minor && !n.lost && !config.is(Twin::NotedForgotten) {
+        n.again = n.noted;
+    }
+    (n.noted, n.lost) = (0, false);
 }
 
 /// Roots 1 and 2 are for good, the third is held, a zombie, or free.
@@ -164,7 +215,28 @@ fn read_root(s: &State, index: u8, next: &mut Vec<Next>) {
 }
 
 fn mark(config: &Config, s: &State, next: &mut Vec<Next>) {
-    for object in (1..=OBJECTS).filter(|&o| s.work & bit(o) != 0) {
+    if s.abandoned && config.minor != 0 {
+        let mut n = *s;
+        (n.work, n.deferred, n.again) = (0, 0, 0);
+        over(&mut n);
+        return push(n, "gives the marking up", 0, next);
+    }
+    let mut s = *s;
+    if config.coarse {
+        s.work &= !s.marks;
+    }
+    mark_some(config, &s, next);
+}
+
+fn mark_some(config: &Config, s: &State, next: &mut Vec<Next>) {
+    if s.again != 0 {
+        let mut n = *s;
+        let object = s.again.trailing_zeros() as u8 + 1;
+        n.again = s.again & !bit(object);
+        reach(config, &mut n, object);
+        push(n, "comes to the noted", object, next);
+    }
+    for object in (1..=config.objects).filter(|&o| s.work & bit(o) != 0) {
         let mut n = *s;
         n.work &= !bit(object);
         let mut what = "has marked before";
@@ -175,7 +247,7 @@ fn mark(config: &Config, s: &State, next: &mut Vec<Next>) {
         }
         push(n, what, object, next);
     }
-    if s.work != 0 {
+    if s.work != 0 || s.again != 0 {
         return;
     }
     let mut n = *s;
@@ -218,8 +290,16 @@ fn reach(config: &Config, n: &mut State, object: u8) {
     }
 }
 
-fn scan(s: &State, object: u8, next: &mut Vec<Next>) {
+fn scan(config: &Config, s: &State, object: u8, next: &mut Vec<Next>) {
     let mut n = *s;
+    if config.panics && s.cycles == 1 && !s.abandoned {
+        (n.abandoned, n.stage) = (true, Stage::Mark);
+        push(n, "panics at", object, next);
+        n = *s;
+    }
+    if !s.is_made(object) {
+        n.wrong = Some("a slot without an object is scanned");
+    }
     n.work |= bit(s.field(object));
     if s.scan(object) == Scan::Marker {
         n.set_scan(object, Scan::Scanned);
@@ -251,7 +331,7 @@ fn final_stop(config: &Config, n: &mut State) {
     }
     // Nobody writes: a busy cell was left behind by a leaked guard.
     let deferred = n.deferred;
-    for object in (1..=OBJECTS).filter(|&o| deferred & bit(o) != 0) {
+    for object in (1..=config.objects).filter(|&o| deferred & bit(o) != 0) {
         n.work |= bit(n.field(object));
         n.set_scan(object, Scan::Scanned);
     }
@@ -287,7 +367,7 @@ fn clear(config: &Config, s: &State, next: &mut Vec<Next>) {
     push(n, "clears weak references", 0, next);
 }
 
-fn sweep(s: &State, object: u8, next: &mut Vec<Next>) {
+fn sweep(config: &Config, s: &State, object: u8, next: &mut Vec<Next>) {
     let mut n = *s;
     if object == 1 {
         (n.work, n.armed) = (0, false);
@@ -295,20 +375,46 @@ fn sweep(s: &State, object: u8, next: &mut Vec<Next>) {
             n.root = Root::Free;
         }
     }
-    if object > OBJECTS {
-        if s.garbage & n.live != 0 && !s.abandoned {
+    if object > config.objects {
+        if s.garbage & n.live != 0 && !s.abandoned && !s.minor {
             n.wrong = Some("what was garbage before the cycle is still there after it");
         }
-        n.stage = Stage::Idle;
+        (n.stage, n.whole) = (Stage::Idle, !s.abandoned);
         return push(n, "ends the cycle", 0, next);
     }
-    n.stage = Stage::Sweep(object + 1);
-    if s.live & bit(object) != 0 && !s.is_marked(object) && !s.abandoned {
-        n.live &= !bit(object);
-        if s.reachable() & bit(object) != 0 {
-            n.wrong = Some("a reachable object is freed");
+    let last = if config.coarse {
+        config.objects
+    } else {
+        object
+    };
+    n.stage = Stage::Sweep(last + 1);
+    for object in object..=last {
+        if s.live & bit(object) & !s.safe != 0 {
+            sweep_object(config, &mut n, object);
         }
-        n.set_field(object, 0);
     }
     push(n, "sweeps", object, next);
+}
+
+fn sweep_object(config: &Config, n: &mut State, object: u8) {
+    if n.is_marked(object) {
+        if n.immutable & bit(object) == 0 && !config.is(Twin::OldNotNoted) {
+            n.note(config, object);
+        }
+        return;
+    }
+    if n.abandoned {
+        return;
+    }
+    if n.reachable() & bit(object) != 0 {
+        n.wrong = Some("a reachable object is freed");
+    } else if config.minor != 0 && n.is_kept_by_others(object) {
+        n.wrong = Some("an object is freed and one that points at it is not");
+    }
+    n.live &= !bit(object);
+    // The slot may have another object soon.
+    n.garbage &= !bit(object);
+    n.immutable &= !bit(object);
+    n.unmade &= !bit(object);
+    n.set_field(object, 0);
 }

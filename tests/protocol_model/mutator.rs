@@ -1,8 +1,9 @@
 //! What a mutator can do next. `Mutation`, the cells and the barriers, one atomic step at a time.
 
+use crate::allocation::{allocate, begin_build, build};
 use crate::search::Next;
 use crate::state::{
-    AtEnd, Colour, Command, Config, FRESH, Mode, Op, Root, Scan, Stage, State, TARGET, Twin, bit,
+    AtEnd, Colour, Command, Config, Mode, Op, Root, Scan, Stage, State, TARGET, Twin, bit,
 };
 
 pub(crate) fn steps(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
@@ -18,6 +19,9 @@ pub(crate) fn steps(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) 
         return enter(config, s, i, next);
     }
     poll(config, s, i, next);
+    if m.op == Op::Build {
+        return build(config, s, i, next);
+    }
     if m.op != Op::None {
         return store(config, s, i, next);
     }
@@ -26,8 +30,11 @@ pub(crate) fn steps(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) 
     }
     loads(s, i, next);
     begin_store(config, s, i, next);
-    if m.allocs > 0 && s.live & bit(FRESH) == 0 {
-        allocate(config, s, i, next);
+    if m.allocs > 0
+        && let Some(slot) = s.free_slot(config)
+    {
+        allocate(config, s, i, slot, next);
+        begin_build(config, s, i, slot, next);
     }
     if m.upgrades > 0 {
         read_weak(s, i, next);
@@ -76,7 +83,7 @@ fn enter(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
 /// The allocation slow path: adopts what needs no boundary; never between a barrier and its store.
 fn poll(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     let m = s.m[i];
-    let in_guard = matches!(m.op, Op::Write | Op::End);
+    let in_guard = matches!(m.op, Op::Write | Op::End) || (m.op == Op::Build && !m.holds_grey);
     let boundary = s.command.boundary && !config.is(Twin::PollCountsAsBoundary);
     if !m.acked && !boundary && !s.command.stop && (m.op == Op::None || in_guard) {
         let mut n = *s;
@@ -94,7 +101,7 @@ fn leave(s: &State, i: usize, next: &mut Vec<Next>) {
     next.push((n, i, "leaves", 0, 0));
 }
 
-fn loads(s: &State, i: usize, next: &mut Vec<Next>) {
+pub(crate) fn loads(s: &State, i: usize, next: &mut Vec<Next>) {
     let m = s.m[i];
     for from in [1, 2, m.reg] {
         if from != 0 && s.field(from) != 0 && s.field(from) != m.reg && !is_held(s, from) {
@@ -123,12 +130,19 @@ fn begin_store(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     if m.stores == 0 {
         return;
     }
-    for x in [1, 2, m.reg] {
+    // Where objects change after their first cycle, that of a root's pointer, too.
+    let [one, two] = [1, 2].map(|root| if config.minor == 0 { 0 } else { s.field(root) });
+    for x in [1, 2, m.reg, one, two] {
         for v in [0, m.reg] {
             // A cell is claimed whatever is written; a slot may change between a load and a store.
             let pointless =
                 s.field(x.max(1)) == v && !config.cells && !loads_first(config, m.command);
-            if x == 0 || pointless || (x == m.reg && x <= 2) || (config.cells && is_held(s, x)) {
+            if x == 0
+                || s.immutable & bit(x) != 0
+                || pointless
+                || (x == m.reg && x <= 2)
+                || (config.cells && is_held(s, x))
+            {
                 continue;
             }
             let mut n = *s;
@@ -154,7 +168,7 @@ fn loads_first(config: &Config, command: Command) -> bool {
     after_t2 || always || command.mode == Mode::Insertion
 }
 
-fn done(s: &mut State, i: usize) {
+pub(crate) fn done(s: &mut State, i: usize) {
     let m = &mut s.m[i];
     (m.op, m.x, m.v, m.old, m.at_end) = (Op::None, 0, 0, 0, AtEnd::Nothing);
 }
@@ -209,7 +223,7 @@ fn store(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
         }
         Op::End => end_access(config, s, i, next),
         Op::Upgrade => upgrade(config, s, i, next),
-        Op::None => unreachable!("no store"),
+        Op::None | Op::Build => unreachable!("no store"),
     }
 }
 
@@ -268,45 +282,6 @@ fn end_access(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     }
 }
 
-fn allocate(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
-    let command = s.m[i].command;
-    let mut colour = if command.mode == Mode::Off {
-        Colour::White
-    } else {
-        command.colour
-    };
-    if config.is(Twin::WhiteWhenBlack) && colour == Colour::Black {
-        colour = Colour::White;
-    }
-    if config.is(Twin::BlackWhenGrey) && colour == Colour::Grey {
-        colour = Colour::Black;
-    }
-    let values = if s.m[i].reg == 0 {
-        vec![0]
-    } else {
-        vec![0, s.m[i].reg]
-    };
-    for value in values {
-        let mut n = *s;
-        n.m[i].allocs -= 1;
-        n.live |= bit(FRESH);
-        n.set_field(FRESH, value);
-        n.set_scan(FRESH, Scan::Unscanned);
-        // With the barrier off and the sweep to come, memory comes from spans that it does not visit.
-        let unswept = matches!(s.stage, Stage::Clear | Stage::Off | Stage::Sweep(_));
-        let kept = command.mode == Mode::Off && unswept;
-        n.marks &= !bit(FRESH);
-        if colour == Colour::Black || kept {
-            n.marks |= bit(FRESH);
-        }
-        if colour == Colour::Grey {
-            n.shade(i, FRESH);
-        }
-        n.m[i].reg = FRESH;
-        next.push((n, i, "allocates, pointing at", value, 0));
-    }
-}
-
 /// `GcWeak::upgrade`, see `src/weak.rs`: reads the box …
 fn read_weak(s: &State, i: usize, next: &mut Vec<Next>) {
     if !s.weak_cleared && s.m[i].reg != TARGET {
@@ -337,7 +312,7 @@ fn upgrade(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     if lives {
         n.m[i].reg = TARGET;
         n.garbage &= !bit(TARGET);
-        if s.live & bit(TARGET) == 0 {
+        if n.reachable() & !s.live != 0 {
             n.wrong = Some("a weak reference gives a freed object");
         }
     }

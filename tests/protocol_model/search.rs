@@ -50,13 +50,14 @@ fn starts(config: &Config) -> Vec<State> {
         (true, true) => 4..5,
         (false, _) => 0..8,
     };
+    let shapes = if config.fresh <= 3 { 0..1 } else { shapes };
     for shape in shapes {
         let target = |n: u8| if shape >> n & 1 == 1 { 3 } else { 0 };
         let mut s = State {
-            live: bit(1) | bit(2) | bit(3),
+            live: bit(config.fresh) - 1,
             ..State::default()
         };
-        s.field = [target(0), target(1), 0, 0];
+        s.field[..2].copy_from_slice(&[target(0), target(1)]);
         if target(2) != 0 {
             (s.root, s.root_object) = (Root::Held, 3);
         }
@@ -65,6 +66,7 @@ fn starts(config: &Config) -> Vec<State> {
             let m = &mut s.m[i];
             (m.enters, m.stores, m.allocs) = (config.enters[i], config.stores[i], config.allocs[i]);
             m.attached = !(config.mates && i == 1);
+            m.builds = config.builds[i];
             (m.upgrades, m.leaks, m.acked) = (config.upgrades[i], config.leaks[i], true);
         }
         states.push(s);

@@ -1,4 +1,4 @@
-//! The state of the machine: four objects with one field each, two mutators, the collector.
+//! The state of the machine: four or five objects with one field each, two mutators, the collector.
 
 /// Which barrier the heap was built with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,6 +51,24 @@ pub(crate) enum Twin {
     InnerStaysBehind,
     /// One that is attached inside the other takes the newest command.
     AttachedIsAhead,
+    /// A minor cycle does not scan what was noted.
+    NotedForgotten,
+    /// The sweep does not note old mutable objects.
+    OldNotNoted,
+    /// Mutable objects made between their mutator's off and the sweep are not noted.
+    NewNotNoted,
+    /// Objects made between off and the sweep are white, and the sweep comes to them.
+    WhiteBeforeSweep,
+    /// Objects are white from their mutator's own off on, and safe from the sweep.
+    WhiteAtOff,
+    /// A minor cycle follows an abandoned one.
+    MinorAfterAbandoned,
+    /// An immutable object that is completed after black allocation is not noted.
+    BuiltNotNoted,
+    /// The making of an object panics, and what is noted is trusted.
+    UnmadeIsScanned,
+    /// What is noted is taken when mutators may be black.
+    TakenLate,
 }
 
 /// A model: the protocol, what is left out of it, and how much the mutators may do.
@@ -68,9 +86,21 @@ pub(crate) struct Config {
     pub(crate) allocs: [u8; 2],
     pub(crate) upgrades: [u8; 2],
     pub(crate) leaks: [u8; 2],
+    /// Of the allocations: in their slots.
+    pub(crate) builds: [u8; 2],
     /// Somebody, somewhere, may drop the root.
     pub(crate) drops: bool,
     pub(crate) cycles: u8,
+    /// Those that are minor if they may be: cycle n is `bit(n)`.
+    pub(crate) minor: u8,
+    /// Objects are 1 to this; those from `fresh` on do not exist at the start.
+    pub(crate) objects: u8,
+    pub(crate) fresh: u8,
+    /// Without steps between which it makes no difference what others do: the roots are read at once, what has been marked before is
+    /// passed over at once, and objects are swept at once.
+    pub(crate) coarse: bool,
+    /// In the first cycle a `trace` may panic, which abandons it.
+    pub(crate) panics: bool,
     /// Only object 1, or the root if it is dropped, points at 3 at the start; else every combination is tried.
     pub(crate) one_start: bool,
 }
@@ -81,8 +111,9 @@ impl Config {
     }
 }
 
-/// Objects are 1 to this; 0 is null. 1 and 2 are roots for good, 3 is what everybody fights over, 4 is allocated.
-pub(crate) const OBJECTS: u8 = 4;
+/// Objects are 1 to this at most; 0 is null. 1 and 2 are roots for good, 3 is what everybody fights over, 4 is allocated. (In models
+/// of minor cycles what exists at the start is said by `Config::fresh`.)
+pub(crate) const OBJECTS: u8 = 5;
 pub(crate) const TARGET: u8 = 3;
 pub(crate) const FRESH: u8 = 4;
 
@@ -136,6 +167,8 @@ pub(crate) enum Op {
     Write,
     /// Cell: has written.
     End,
+    /// Makes an object in its slot.
+    Build,
     /// Has read the target's address in a weak box.
     Upgrade,
 }
@@ -174,6 +207,9 @@ pub(crate) struct Mutator {
     pub(crate) allocs: u8,
     pub(crate) upgrades: u8,
     pub(crate) leaks: u8,
+    pub(crate) builds: u8,
+    /// What it builds is grey: it does not poll.
+    pub(crate) holds_grey: bool,
 }
 
 /// Scan word of a cell.
@@ -202,6 +238,8 @@ pub(crate) enum Stage {
     Arm,
     ArmBlack,
     ArmStop,
+    /// Takes what has been noted.
+    Take,
     /// Reads the roots, one by one.
     Roots(u8),
     Mark,
@@ -219,6 +257,20 @@ pub(crate) enum Stage {
 pub(crate) struct State {
     pub(crate) live: u8,
     pub(crate) marks: u8,
+    /// Objects whose pointer was fixed when they were allocated.
+    pub(crate) immutable: u8,
+    /// In spans to which the sweep of this cycle does not come.
+    pub(crate) safe: u8,
+    /// Old objects that a minor cycle has to scan: for the next one, and for this one.
+    pub(crate) noted: u8,
+    pub(crate) again: u8,
+    /// Not all is noted.
+    pub(crate) lost: bool,
+    /// Slots whose objects were never made.
+    pub(crate) unmade: u8,
+    /// This cycle is minor; the last one was not abandoned.
+    pub(crate) minor: bool,
+    pub(crate) whole: bool,
     pub(crate) field: [u8; OBJECTS as usize],
     pub(crate) scan: [Scan; OBJECTS as usize],
     /// Cells whose guard was leaked: locked for good.
@@ -284,6 +336,30 @@ impl State {
             }
         }
         seen
+    }
+
+    /// Whether an object that the sweep leaves points at this one: reachable or not, it may be scanned or upgraded to later.
+    pub(crate) fn is_kept_by_others(&self, object: u8) -> bool {
+        let kept = self.live & (self.marks | self.safe);
+        (1..=OBJECTS).any(|o| kept & bit(o) != 0 && self.field(o) == object)
+    }
+
+    /// Notes an old object.
+    pub(crate) fn note(&mut self, config: &Config, object: u8) {
+        if config.minor != 0 && !self.lost {
+            self.noted |= bit(object);
+        }
+    }
+
+    /// Whether there is an object in this slot that can be scanned.
+    pub(crate) fn is_made(&self, object: u8) -> bool {
+        let mut building = self.m.iter().filter(|m| m.op == Op::Build);
+        self.unmade & bit(object) == 0 && building.all(|m| m.x != object)
+    }
+
+    /// A slot for a new object.
+    pub(crate) fn free_slot(&self, config: &Config) -> Option<u8> {
+        (config.fresh..=config.objects).find(|&o| self.live & bit(o) == 0)
     }
 
     /// The barrier of mutator `i` shades an object.

@@ -1,0 +1,142 @@
+//! Allocation: of objects that get their pointer with their slot, and of such that are built in their slots (`src/alloc/in_place.rs`).
+
+use crate::mutator::{done, loads};
+use crate::search::Next;
+use crate::state::{Colour, Config, Mode, Op, Scan, Stage, State, Twin, bit};
+
+pub(crate) fn allocate(config: &Config, s: &State, i: usize, slot: u8, next: &mut Vec<Next>) {
+    let reg = s.m[i].reg;
+    let kinds = if reg == 0 {
+        vec![(0, false)]
+    } else if config.minor == 0 {
+        vec![(0, false), (reg, false)]
+    } else {
+        // Where there is no pointer, nobody could tell an immutable object.
+        vec![(0, false), (reg, false), (reg, true)]
+    };
+    for (value, immutable) in kinds {
+        let what = if immutable {
+            "allocates an immutable"
+        } else {
+            "allocates a mutable"
+        };
+        for mut n in take_slot(config, s, i, slot, immutable) {
+            n.set_field(slot, value);
+            if n.m[i].command.colour == Colour::Grey && !is_black(config, &n, i) {
+                n.shade(i, slot);
+            }
+            n.m[i].reg = slot;
+            next.push((n, i, what, slot, value));
+        }
+    }
+}
+
+/// The states in which mutator `i` has taken a slot: the sweep may come to its span, or not.
+fn take_slot(config: &Config, s: &State, i: usize, slot: u8, immutable: bool) -> Vec<State> {
+    let mut n = *s;
+    n.m[i].allocs -= 1;
+    n.set_field(slot, 0);
+    if immutable {
+        n.immutable |= bit(slot);
+    }
+    let safe_too = place(config, &mut n, i, slot);
+    let mut safe = n;
+    safe.safe |= bit(slot);
+    match safe_too {
+        true if config.is(Twin::WhiteAtOff) => vec![safe],
+        true => vec![n, safe],
+        false => vec![n],
+    }
+}
+
+fn is_black(config: &Config, s: &State, i: usize) -> bool {
+    match s.m[i].command.colour {
+        Colour::Black => !config.is(Twin::WhiteWhenBlack),
+        Colour::Grey => config.is(Twin::BlackWhenGrey),
+        Colour::White => false,
+    }
+}
+
+/// The mutator's barrier has gone off, and the sweep has not begun.
+fn is_before_sweep(s: &State, i: usize) -> bool {
+    s.m[i].command.mode == Mode::Off && matches!(s.stage, Stage::Clear | Stage::Off)
+}
+
+/// Mutator `i` takes a slot: its colour, and who is told. Whether its span may also be one to which the sweep does not come.
+fn place(config: &Config, n: &mut State, i: usize, slot: u8) -> bool {
+    n.live |= bit(slot);
+    n.set_scan(slot, Scan::Unscanned);
+    n.marks &= !bit(slot);
+    if is_before_sweep(n, i) {
+        // From new spans, which are the mutator's, or given back when they are full.
+        let white = config.is(Twin::WhiteBeforeSweep) || config.is(Twin::WhiteAtOff);
+        if !white {
+            n.marks |= bit(slot);
+        }
+        let noted = n.immutable & bit(slot) == 0 && !config.is(Twin::NewNotNoted);
+        if noted && !white {
+            n.note(config, slot);
+        }
+        return config.minor != 0 && !config.is(Twin::WhiteBeforeSweep);
+    }
+    if is_black(config, n, i) {
+        n.marks |= bit(slot);
+    }
+    if n.m[i].command.mode == Mode::Off && matches!(n.stage, Stage::Sweep(_)) {
+        // From spans that have been swept.
+        n.safe |= bit(slot);
+    }
+    false
+}
+
+/// `Mutation::alloc_in_place`: takes a slot …
+pub(crate) fn begin_build(config: &Config, s: &State, i: usize, slot: u8, next: &mut Vec<Next>) {
+    if s.m[i].builds == 0 {
+        return;
+    }
+    for immutable in [false, true] {
+        for mut n in take_slot(config, s, i, slot, immutable) {
+            let m = &mut n.m[i];
+            m.builds -= 1;
+            (m.op, m.x) = (Op::Build, slot);
+            m.holds_grey = m.command.colour == Colour::Grey;
+            let what = if immutable {
+                "begins to build an immutable"
+            } else {
+                "begins to build a mutable"
+            };
+            next.push((n, i, what, slot, 0));
+        }
+    }
+}
+
+/// … while the value is made does what the program wants, and ends with the value, or without one.
+pub(crate) fn build(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
+    let m = s.m[i];
+    if m.allocs > 0
+        && let Some(slot) = s.free_slot(config)
+    {
+        allocate(config, s, i, slot, next);
+    }
+    loads(s, i, next);
+    let mut n = *s;
+    done(&mut n, i);
+    n.m[i].holds_grey = false;
+    n.set_field(m.x, m.reg);
+    n.m[i].reg = m.x;
+    if m.holds_grey {
+        n.shade(i, m.x);
+    }
+    let marks = m.command.colour == Colour::Black || is_before_sweep(s, i);
+    let old = s.immutable & s.marks & bit(m.x) != 0;
+    if old && !marks && !config.is(Twin::BuiltNotNoted) {
+        n.note(config, m.x);
+    }
+    next.push((n, i, "has built", m.x, m.reg));
+    let mut n = *s;
+    done(&mut n, i);
+    n.m[i].holds_grey = false;
+    n.unmade |= bit(m.x);
+    n.lost |= !config.is(Twin::UnmadeIsScanned);
+    next.push((n, i, "panics and does not build", m.x, 0));
+}
