@@ -296,7 +296,7 @@ impl Core {
 
     /// An idle heap: starts a cycle if there has been none for a while although something has changed; gives memory
     /// back. Whether there may be more to do later.
-    fn idle_work(&self, since: Instant) -> bool {
+    pub(super) fn idle_work(&self, since: Instant) -> bool {
         let (free, given) = self.give_memory_back(64 << 20);
         let may_grow_old = free && since.elapsed() < IDLE_CYCLE * 2;
         let surplus = given > 0 || may_grow_old;

@@ -58,7 +58,7 @@ const MOST_PATIENT: u32 = 64;
 
 /// Bytes that live in a heap in which a minor cycle saves something. Tests have small heaps.
 const WORTH_IT: usize = if cfg!(any(debug_assertions, tricolor_loom, feature = "verify")) {
-    1
+    0
 } else {
     1 << 20
 };
@@ -201,7 +201,7 @@ impl Core {
             && !self.noted.is_lost()
             && self.full.load(Ordering::Relaxed) < number
             && kept <= room / 2
-            && live >= WORTH_IT
+            && live.checked_sub(WORTH_IT).is_some()
             && !self.is_half_full_after(ahead)
     }
 
@@ -210,7 +210,12 @@ impl Core {
         if twin::is(Twin::NotedEarly) && !matches!(d.stage, Stage::Idle) {
             return;
         }
+        let live = self.counters.live.load(Ordering::Relaxed);
         d.generation.noted.clear();
+        (d.generation.old, d.generation.edges) = match d.cycle.minor {
+            true => (live, 0),
+            false => (0, d.generation.edges),
+        };
         if !self.config.minor_cycles {
             return;
         }
@@ -224,17 +229,10 @@ impl Core {
     }
 
     /// What there may be to mark: what lived after the last cycle or, in a minor one, what has been allocated since.
-    pub(super) fn bytes_to_mark(&self, d: &mut Driver) -> usize {
+    pub(super) fn bytes_to_mark(&self, d: &Driver) -> usize {
         let c = &self.counters;
-        let live = c.live.load(Ordering::Relaxed);
-        (d.generation.old, d.generation.edges) = match d.cycle.minor {
-            true => (live, 0),
-            false => (0, d.generation.edges),
-        };
-        match d.cycle.minor {
-            true => c.allocated.load(Ordering::Relaxed),
-            false => live,
-        }
+        let bytes = if d.cycle.minor { &c.allocated } else { &c.live };
+        bytes.load(Ordering::Relaxed)
     }
 
     /// In a minor cycle: scans some of the noted objects. Whether there were any.
