@@ -155,6 +155,9 @@ impl Heap {
     /// anywhere: a destructor, a thread without a mutator.
     pub fn account(&self, delta: isize) {
         self.core().account(delta);
+        if delta > 0 {
+            self.core().request_cycle_if_due();
+        }
     }
 
     /// A number that identifies the heap among all of the process.
@@ -200,7 +203,8 @@ impl HeapBuilder {
     ///
     /// Cycles begin so early that garbage alone does not reach the limit, if threads are at a boundary between allocations and no object is
     /// larger than those before it by a ninth of the limit. While a thread stays inside `enter` no memory becomes free, and others may be
-    /// refused what is free only after that.
+    /// refused what is free only after that. The limit is looked at when an allocation takes pages: external memory reported before
+    /// that may pass it.
     pub fn max_heap(mut self, bytes: usize) -> Self {
         self.config.max_heap = bytes;
         self

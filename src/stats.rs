@@ -51,7 +51,8 @@ pub struct CycleStats {
     pub objects_shaded: u64,
     /// Bytes allocated between the start of the cycle and the end of marking.
     pub bytes_allocated: usize,
-    /// Objects that the sweep found dead.
+    /// Objects that the sweep found dead. Objects of less than 16 bytes without pointers share slots of 16, which count once; the same
+    /// holds for those marked and alive.
     pub objects_freed: u64,
     /// Bytes of their slots.
     pub bytes_freed: u64,

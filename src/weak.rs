@@ -35,7 +35,8 @@ use crate::trace::{Trace, Tracer};
 /// A weak pointer to an object: does not keep it alive.
 ///
 /// `Copy`, two words (three for unsized targets). Made by [`Gc::downgrade`], or by [`Gc::new_cyclic`] for an object that points weakly at
-/// itself. Each `downgrade` makes a small object of its own (16 bytes); copies share it.
+/// itself. Each `downgrade` makes a small object of its own (16 bytes); copies share it. Objects of less than 16 bytes without pointers share
+/// a slot of 16: each is there, for weak pointers too, until all of them are dead.
 ///
 /// ```
 /// use tricolor_gc::{Gc, GcWeak, Heap, Root, Rootable};

@@ -194,6 +194,7 @@ fn a_memory_limit_makes_cycles_come_more_often() {
     fn cycles(limit: usize) -> u64 {
         let heap = Heap::builder()
             .marker_threads(0)
+            .minor_cycles(false)
             .memory_limit(limit)
             .build()
             .unwrap();
@@ -451,4 +452,17 @@ fn external_memory_beyond_all_numbers_is_the_largest_number() {
     }
     let refused = mutator.enter(|mc| Gc::try_new(mc, 1_u64).err());
     assert!(refused.is_some_and(|error| error.used == usize::MAX));
+}
+
+/// A destructor, or a thread without a mutator, may be who knows of the memory.
+#[test]
+fn external_memory_that_a_heap_is_told_of_calls_for_a_cycle() {
+    let heap = Heap::builder().marker_threads(1).build().unwrap();
+    let began = std::time::Instant::now();
+    heap.account(1 << 30);
+    while heap.stats().cycles == 0 {
+        assert!(began.elapsed() < common::PATIENCE);
+        std::thread::yield_now();
+    }
+    heap.account(-(1 << 30));
 }

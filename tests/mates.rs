@@ -351,3 +351,23 @@ fn a_mutator_attached_before_a_second_arming_claims_for_the_first() {
     main.collect();
     assert_eq!(drops.count(), 1);
 }
+
+/// What an inner mutator has allocated is paid for where its thread is outside: at the boundary of the outer one.
+#[test]
+fn an_inner_mutator_has_its_steps_taken() {
+    for barrier in BARRIERS {
+        let heap = Heap::builder().barrier(barrier).marker_threads(0);
+        let heap = heap.min_heap(1 << 16).max_heap(1 << 22).build().unwrap();
+        let (mut outer, mut inner) = (heap.attach(), heap.attach());
+        for _ in 0..1000 {
+            outer.enter(|_| {
+                inner.enter(|mc| {
+                    for _ in 0..100 {
+                        Gc::new(mc, [0_u64; 16]);
+                    }
+                });
+            });
+        }
+        assert!(heap.stats().cycles > 0, "{barrier}");
+    }
+}

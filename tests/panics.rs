@@ -443,3 +443,25 @@ fn locks_are_not_poisoned() {
     mutator.collect();
     mutator.enter(|mc| assert_eq!(*root.get(mc).try_lock(mc).unwrap(), [1]));
 }
+
+/// A program that catches the panic of a full heap, and tries again, finds room.
+#[test]
+fn what_is_left_by_panics_is_collected() {
+    for barrier in BARRIERS {
+        let heap = Heap::builder().barrier(barrier).marker_threads(0);
+        let heap = heap.min_heap(1 << 16).max_heap(1 << 22).build().unwrap();
+        let mut mutator = heap.attach();
+        for _ in 0..1000 {
+            let left = catch_unwind(AssertUnwindSafe(|| {
+                mutator.enter(|mc| {
+                    for _ in 0..100 {
+                        Gc::try_new(mc, [0_u64; 16]).expect("room");
+                    }
+                    resume_unwind(Box::new("enough"));
+                });
+            }));
+            assert!(left.unwrap_err().is::<&str>(), "{barrier}: no room");
+        }
+        assert!(heap.stats().cycles > 0, "{barrier}");
+    }
+}

@@ -300,6 +300,16 @@ impl Core {
         })
     }
 
+    /// Asks the mutators through which the thread of `me` is still inside for what `me` was asked for.
+    pub(crate) fn hand_on(&self, me: &MutatorState, flags: u8) {
+        self.registry.all(|state| {
+            if !core::ptr::eq(state, me) && state.thread == me.thread && state.gate.is_inside() {
+                state.flags.fetch_or(flags, Ordering::Relaxed);
+            }
+            true
+        });
+    }
+
     /// Panics if the current thread cannot wait for a cycle.
     pub(crate) fn check_can_wait(&self, what: &str) {
         self.check_not_in_user_code(what);

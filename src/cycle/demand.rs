@@ -38,6 +38,16 @@ impl Core {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, sub);
     }
 
+    /// Asks for a cycle if the heap has grown enough.
+    pub(crate) fn request_cycle_if_due(&self) {
+        // In this order, as in `check_trigger`.
+        let started = self.started.load(Ordering::Acquire);
+        let idle = self.phase() == Phase::Idle;
+        if idle && self.heap_now() >= self.trigger.load(Ordering::Relaxed) {
+            self.request_cycle_after(started);
+        }
+    }
+
     /// Asks for a cycle if the heap has grown enough, and tells the mutator what its boundary is wanted for.
     pub(crate) fn check_trigger(&self, state: &MutatorState) {
         // In this order, each after the one before: a heap found idle has its size and trigger of after its last cycle, and

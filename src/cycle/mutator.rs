@@ -226,8 +226,8 @@ impl MutatorState {
     /// Goes inside.
     #[inline(always)]
     pub(crate) fn enter(&self) {
-        if self.flags.load(Ordering::Relaxed) & MAIL != 0 {
-            self.core().run_mail(self);
+        if self.flags.load(Ordering::Relaxed) & (MAIL | STEP) != 0 {
+            self.enter_asked();
         }
         if !self.gate.enter() {
             self.enter_slow();
@@ -236,6 +236,19 @@ impl MutatorState {
         // The command is read after the gate was taken, see `gate`.
         if self.core().command_seq() != self.command.get().seq {
             self.boundary_slow();
+        }
+    }
+
+    /// Outside: what the last boundary, which was left by a panic, has not done.
+    #[cold]
+    #[inline(never)]
+    fn enter_asked(&self) {
+        let core = self.core();
+        if self.flags.load(Ordering::Relaxed) & MAIL != 0 {
+            core.run_mail(self);
+        }
+        if self.flags.fetch_and(!STEP, Ordering::Relaxed) & STEP != 0 {
+            core.step_at_boundary(self);
         }
     }
 
@@ -340,8 +353,13 @@ impl MutatorState {
         if flags & YIELD != 0 {
             core.wake();
         }
+        let due = flags & (STEP | PRESSURE);
         if std::thread::panicking() {
+            self.flags.fetch_or(due, Ordering::Relaxed);
             return;
+        }
+        if due != 0 {
+            core.hand_on(self, due);
         }
         if flags & MAIL != 0 {
             core.run_mail(self);
