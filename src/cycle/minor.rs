@@ -29,11 +29,13 @@
 //!
 //! *When it is worth it.* Old garbage stays until a full cycle. One is due when what the minor ones have kept since the last has used up
 //! half of the room that the last one left, when somebody asks for it (`collect`, an idle heap), when half of the hard limit is
-//! in use, and when that room has been allocated [`MOST`] times.
+//! in use, and when that room has been allocated [`MOST`] times. Where the young survive, minor cycles save little and keep much: they
+//! are given up for a while (`young_survived`).
 //!
 //! A minor cycle costs what is new, and a look at the marks of spans that are not full of old objects. So it need not wait until the room
 //! is used up: it comes when [`NURSERY`] bytes have been allocated, which are then still in the processor's caches when they are
-//! allocated again, or a part of what lives.
+//! allocated again, or a part of what lives, or four times the edges of what was noted for the last one: a table that is one object may
+//! own a million.
 
 use super::core::Core;
 use super::driver::{Driver, Stage};
