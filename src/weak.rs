@@ -210,7 +210,7 @@ impl Mutation<'_> {
             let mark = unsafe { mark_of(address) };
             mark.store(self.state().command.get().epoch, Ordering::Relaxed);
         } else {
-            core.worklist.push(&mut vec![address]);
+            core.worklist.push_revived(address);
         }
         drop(transition);
         true

@@ -93,6 +93,13 @@ impl State {
         self.edges = edges.len();
     }
 
+    fn thin_out_if_crowded(&mut self) {
+        if self.edges > self.crowded {
+            self.thin_out();
+            self.crowded = self.crowded.max(2 * self.edges);
+        }
+    }
+
     fn forget_work(&mut self) {
         // With their memory: there may have been many.
         self.blocks = Vec::new();
@@ -155,12 +162,20 @@ impl Worklist {
     /// As [`push`](Self::push), of what a mutator has shaded, which may be the same again and again. Edges that others have pushed are
     /// not looked through for it before there are as many of these.
     pub(crate) fn push_shaded(&self, block: &mut Block) {
-        self.push_and(block, |state| {
-            if state.edges > state.crowded {
-                state.thin_out();
-                state.crowded = state.crowded.max(2 * state.edges);
-            }
-        });
+        self.push_and(block, State::thin_out_if_crowded);
+    }
+
+    /// Hands over one object that a weak reference has brought back, perhaps again and again: in the last block, if that has room.
+    pub(crate) fn push_revived(&self, object: usize) {
+        let mut state = self.state.lock();
+        match state.blocks.last_mut() {
+            Some(last) if last.len() < BLOCK => last.push(object),
+            _ => state.blocks.push(vec![object]),
+        }
+        state.edges += 1;
+        state.pushes += 1;
+        state.thin_out_if_crowded();
+        self.note_available(&state);
     }
 
     fn push_and(&self, block: &mut Block, then: impl FnOnce(&mut State)) {
@@ -327,6 +342,20 @@ mod tests {
             found.extend(block);
         }
         assert_eq!((found.len(), edges(&list.state)), (objects.len(), 0));
+    }
+
+    #[test]
+    fn what_is_revived_one_by_one_fills_blocks() {
+        let list = Worklist::new();
+        for number in 1..=BLOCK * 3 {
+            list.push_revived(number * 16);
+        }
+        assert_eq!(list.state.lock().blocks.len(), 3);
+        assert_eq!(list.dry(), None);
+        for _ in 0..2 * CROWDED {
+            list.push_revived(16);
+        }
+        assert!(list.state.lock().edges <= CROWDED + 1);
     }
 
     #[test]
