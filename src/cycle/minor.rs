@@ -164,7 +164,8 @@ impl Core {
         let g = &mut d.generation;
         if !d.cycle.minor {
             g.patience = g.patience.saturating_sub(1);
-        } else if marked > d.allocated_before / 2 {
+        } else if marked > d.allocated_before / 2 && !cfg!(tricolor_loom) {
+            // (All that a model has made lives.)
             g.backoff = (2 * g.backoff).clamp(1, MOST_PATIENT);
             g.patience = g.backoff;
         } else {
