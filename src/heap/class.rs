@@ -178,7 +178,14 @@ mod tests {
         let span = spans[0];
         filled.put(span);
         drop(filled);
-        for owner in 3..10_000 {
+        let aged = of(3);
+        spans.clear();
+        space.new_spans(&aged, 0, 1, &mut spans).unwrap();
+        let old = spans[0];
+        old.set_swept(0, true);
+        aged.put(old);
+        drop(aged);
+        for owner in 4..10_000 {
             drop(of(owner));
         }
         assert!(space.classes.lock().all().len() <= 2 * FEW);
@@ -186,5 +193,10 @@ mod tests {
         spans.clear();
         assert!(of(2).take(1, &mut spans).is_none());
         assert_eq!(spans, [span], "it has a span");
+        assert_eq!(
+            of(3).lists.lock().old,
+            [old],
+            "it has a span of old objects"
+        );
     }
 }
