@@ -4,12 +4,12 @@
 mod common;
 
 use common::{
-    BARRIERS, CONCURRENT, Drops, Token, begin_cycle, finish_cycle, heap, long_list, quiet_heap,
-    tail_of,
+    BARRIERS, CONCURRENT, Drops, Link, Token, begin_cycle, finish_cycle, heap, long_list,
+    quiet_heap, tail_of,
 };
 use tricolor_gc::{
-    Barrier, CycleStats, Gc, GcCell, GcMutex, GcOnceCell, GcRefCell, GcRwLock, GcSlot, Heap,
-    Mutation, Root, Rootable, Trace,
+    Barrier, CycleStats, Gc, GcCell, GcMutex, GcOnceCell, GcRefCell, GcRwLock, GcSlot, GcWeak,
+    Heap, Mutation, Root, Rootable, StepStatus, Trace,
 };
 
 type Leaf<'gc> = Gc<'gc, Token>;
@@ -315,5 +315,35 @@ fn a_root_made_while_marking_keeps_its_object() {
         drop(kept);
         program.mutator.collect();
         assert_eq!(program.drops.count(), 1, "{barrier}");
+    }
+}
+
+/// Nothing but the object itself, which is reachable weakly only, refers to the leaf.
+#[test]
+fn an_upgrade_while_marking_keeps_what_the_object_refers_to() {
+    type Object = Rootable!['gc => GcCell<Leaf<'gc>>];
+    type Weak = Rootable!['gc => GcWeak<'gc, GcCell<Leaf<'gc>>>];
+    for barrier in CONCURRENT {
+        let mut mutator = quiet_heap(barrier).attach();
+        let drops = Drops::new();
+        let _list: Root<Rootable![Link<'_, ()>]> =
+            mutator.enter(|mc| Root::new(mc, long_list(mc, ())));
+        let (strong, weak): (Root<Object>, Root<Weak>) = mutator.enter(|mc| {
+            let object = Gc::new(mc, GcCell::new(Gc::new(mc, drops.token())));
+            let weak = Gc::new(mc, Gc::downgrade(object, mc));
+            (Root::new(mc, object), Root::new(mc, weak))
+        });
+        mutator.collect();
+        drop(strong);
+        mutator.enter(|mc| {
+            mc.account(1 << 40);
+            mc.account(-(1 << 40));
+        });
+        assert_eq!(mutator.step(1), StepStatus::InProgress);
+        mutator.enter(|mc| assert!(weak.get(mc).upgrade(mc).is_some()));
+        finish_cycle(&mut mutator);
+        assert_eq!(drops.count(), 0, "{barrier}");
+        mutator.collect();
+        assert_eq!(drops.count(), 1, "{barrier}");
     }
 }
