@@ -88,6 +88,24 @@ fn a_minor_cycle_marks_what_is_new() {
     }
 }
 
+/// Spans that are full of immutable old objects stay out of minor cycles, and are in their figures.
+#[test]
+fn what_is_in_old_spans_is_counted_once() {
+    for barrier in BARRIERS {
+        let heap = heap(Heap::builder().barrier(barrier));
+        let mut mutator = heap.attach();
+        let _old = list(&mut mutator, 10_000, None);
+        let full = mutator.collect();
+        for _ in 0..3 {
+            let minor = any_cycle(&heap);
+            assert!(minor.minor, "{barrier}");
+            assert_eq!(minor.objects_live, 10_000, "{barrier}");
+            assert_eq!(minor.heap_live, full.heap_live, "{barrier}");
+        }
+        assert_eq!(mutator.collect().objects_live, 10_000, "{barrier}");
+    }
+}
+
 #[test]
 fn old_garbage_is_freed_by_the_next_full_cycle() {
     for barrier in BARRIERS {
