@@ -71,6 +71,7 @@ fn destructors_that_wait_run_when_their_thread_is_a_mutator_again() {
         make_at_home(&mut heap.attach(), &count);
         collect_elsewhere(&heap);
         assert_eq!(count.get(), 0, "{}", heap.barrier());
+        assert_eq!(heap.stats().drops_leaked, 0, "their thread lives");
         let mut mutator = heap.attach();
         mutator.enter(|_| ());
         assert_eq!(count.get(), 10, "{}", heap.barrier());
