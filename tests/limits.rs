@@ -466,3 +466,24 @@ fn external_memory_that_a_heap_is_told_of_calls_for_a_cycle() {
     }
     heap.account(-(1 << 30));
 }
+
+/// Whatever the heap would like to grow to: what is allocated while a cycle runs must fit below the limit as well.
+#[test]
+fn cycles_begin_well_before_the_limit_of_the_heap() {
+    for barrier in BARRIERS {
+        let heap = Heap::builder()
+            .barrier(barrier)
+            .minor_cycles(false)
+            .marker_threads(0)
+            .min_heap(64 * MIB)
+            .max_heap(16 * MIB)
+            .build()
+            .unwrap();
+        let mut mutator = heap.attach();
+        for _ in 0..3 {
+            let trigger = heap.stats().trigger;
+            assert!(trigger <= 8 * MIB, "{barrier}: {trigger}");
+            mutator.collect();
+        }
+    }
+}
