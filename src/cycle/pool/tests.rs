@@ -346,3 +346,40 @@ fn a_thread_that_is_one_too_many_wakes_another_when_it_ends() {
     pool.leave(2);
     wait_until("the threads have ended", || threads(pool) == 0);
 }
+
+/// While it works, who has more to do needs another.
+#[test]
+fn a_thread_that_has_slept_is_not_taken_for_one_that_sleeps() {
+    let pool = pool();
+    let (turns, stay) = (
+        Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]),
+        Arc::new(AtomicBool::new(true)),
+    );
+    let (counted, stays) = (turns.clone(), stay.clone());
+    let _first = join(pool, 1, 1, move |_| {
+        if counted[0].fetch_add(1, Ordering::SeqCst) > 0 {
+            while stays.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        Next::Never
+    });
+    let counted = turns.clone();
+    let _other = join(pool, 2, 2, move |_| {
+        counted[1].fetch_add(1, Ordering::SeqCst);
+        Next::Never
+    });
+    let had = |heap: usize, count| turns[heap].load(Ordering::SeqCst) == count;
+    pool.wake(1);
+    wait_until("the first heap has a turn", || had(0, 1));
+    // Let it fall asleep.
+    std::thread::sleep(Duration::from_millis(20));
+    pool.wake(1);
+    wait_until("the thread is busy", || had(0, 2));
+    pool.wake(2);
+    wait_until("the other heap has a turn", || !had(1, 0));
+    stay.store(false, Ordering::SeqCst);
+    pool.leave(1);
+    pool.leave(2);
+    wait_until("the threads have ended", || threads(pool) == 0);
+}
