@@ -112,3 +112,21 @@ impl Drop for Owned<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It is for the object that both are in that the busy one is remembered.
+    #[test]
+    fn a_cell_beside_a_busy_one_does_not_hide_it() {
+        let id = ScanId::of_cycle(1);
+        let (busy, other) = (ScanWord::new(), ScanWord::new());
+        assert!(busy.claim(id));
+        let mut tracer = Tracer::new();
+        (tracer.scan_id, tracer.meet) = (id, Meet::ClaimOrDefer);
+        tracer.cell(&busy, |_| unreachable!("its writer has it"));
+        tracer.cell(&other, |_| ());
+        assert!(tracer.deferred && other.is_scanned(id));
+    }
+}
