@@ -8,8 +8,10 @@ use super::harness::{
 use super::objects::Node;
 use crate::cycle::command::Mode;
 use crate::cycle::core::Phase;
+use crate::heap::layout::MAX_SMALL;
 use crate::sync::thread;
 use crate::sync::twin::Twin;
+use crate::sync::watched::violation;
 use crate::{Barrier, Gc, GcWeak, Mutator, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
@@ -160,6 +162,23 @@ fn sweep_along() {
     main.enter(|mc| roots.iter().for_each(|root| root.get(mc).stamp.lives()));
 }
 
+/// A large object is made while marking is over, barriers go off and the sweep begins: it is left alone.
+fn large(barrier: Barrier) {
+    let heap = heap(barrier);
+    let _ = heap.core().request_new_cycle();
+    drive(&heap, |core| core.phase() == Phase::Terminating);
+    loom::explore();
+    let thread = mutator(&heap, |m| {
+        m.enter(|mc| Gc::slice_from_fn(mc, MAX_SMALL + 1, |_| 0_u8).len());
+    });
+    finish(&heap);
+    thread.join().unwrap();
+    let spans = heap.core().space.large.lock().swept.len();
+    if spans != 1 {
+        violation(format!("{spans} large spans, where one object was made"));
+    }
+}
+
 /// Hybrid, the second handshake has been asked for: a mutator builds an object in its slot, and comes by polls meanwhile.
 fn build() {
     let heap = heap(Barrier::Hybrid);
@@ -205,6 +224,8 @@ pub(super) fn models() -> Vec<Model> {
         models.push(model(name, BOUND, move || allocate(barrier)));
         let name = format!("half a run, {barrier}");
         models.push(model(name, BOUND, move || bump(barrier)));
+        let name = format!("large, {barrier}");
+        models.push(model(name, BOUND, move || large(barrier)));
         let name = format!("come and go, {barrier}");
         models.push(model(name, BOUND, move || come_and_go(barrier)));
     }
