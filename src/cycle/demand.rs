@@ -220,8 +220,38 @@ impl Core {
 
 #[cfg(test)]
 mod tests {
+    use super::{PRESSURE, Phase};
     use crate::Heap;
     use crate::sync::atomic::Ordering;
+
+    /// A heap must not run away from a cycle that cannot begin, or cannot end.
+    #[test]
+    fn mutators_are_slowed_down_in_every_phase() {
+        let heap = Heap::builder().marker_threads(1).build().unwrap();
+        let (core, mut mutator) = (heap.core(), heap.attach());
+        let far = 3 * core.goal.load(Ordering::Relaxed) as isize;
+        // Nobody drives meanwhile.
+        let driver = core.driver.lock();
+        let phases = [Phase::Idle, Phase::Arming, Phase::Marking];
+        for phase in phases
+            .into_iter()
+            .chain([Phase::Terminating, Phase::Sweeping])
+        {
+            core.set_phase(phase);
+            let slowed = |bytes| {
+                core.account(bytes);
+                let state = mutator.enter(|mc| {
+                    core.check_trigger(mc.state());
+                    mc.state().flags.fetch_and(!PRESSURE, Ordering::Relaxed)
+                });
+                core.account(-bytes);
+                state & PRESSURE != 0
+            };
+            assert_eq!([0, far].map(slowed), [false, true], "{phase:?}");
+        }
+        core.set_phase(Phase::Idle);
+        drop(driver);
+    }
 
     /// A sweep that begins moves bytes from one counter to the other, in two steps.
     #[test]
