@@ -333,7 +333,7 @@ impl MutatorState {
     /// are marked one by one, see `cycle::minor`.
     fn settle(&self, slot: usize, info: &'static TypeInfo, slot_size: usize) {
         let command = self.command.get();
-        if self.before_sweep() {
+        if self.is_before_sweep(command) {
             if twin::is(Twin::WhiteBeforeSweep) {
                 return;
             }

@@ -221,8 +221,9 @@ impl HeapBuilder {
     ///
     /// A minor cycle keeps all that older cycles have found, without looking at it again, and marks what was allocated since: the cost
     /// of a cycle is then that of what is new. There are such cycles while objects whose pointers can change
-    /// ([`Trace::IMMUTABLE`](crate::Trace::IMMUTABLE) says which cannot) are few, up to a thirty-second of the heap and a megabyte; of trees,
-    /// strings, or code that is built once and then read. No store pays for it.
+    /// ([`Trace::IMMUTABLE`](crate::Trace::IMMUTABLE) says which cannot) are few, up to a thirty-second of the heap and a megabyte: in heaps of
+    /// trees, strings, or code that is built once and then read. Where most of what is new survives, they are given up for a while. No store
+    /// pays for it.
     ///
     /// What was old and has become garbage is freed by the next full cycle: when minor ones have kept much, when sixteen times
     /// the room to grow has been allocated, when the heap has been idle, when a hard limit is near, or when [`Mutator::collect`] asks for it.

@@ -465,28 +465,3 @@ fn what_is_left_by_panics_is_collected() {
         assert!(heap.stats().cycles > 0, "{barrier}");
     }
 }
-
-/// The slot of an object that was never made says so until it is swept, and no longer.
-#[test]
-fn what_comes_after_an_object_that_was_never_made_is_dropped() {
-    for heap in heaps() {
-        let (mut mutator, drops) = (heap.attach(), Drops::new());
-        // In the same span, which therefore stays.
-        let _kept: Root<Rootable![Token]> =
-            mutator.enter(|mc| Root::new(mc, Gc::new(mc, Drops::new().token())));
-        let unmade = AssertUnwindSafe(|| {
-            mutator.enter(|mc| {
-                Gc::new_cyclic(mc, |_| -> Token { resume_unwind(Box::new("told to")) });
-            });
-        });
-        assert!(catch_unwind(unmade).is_err());
-        mutator.collect();
-        for made in 1..=3 {
-            mutator.enter(|mc| {
-                Gc::new(mc, drops.token());
-            });
-            mutator.collect();
-            assert_eq!(drops.count(), made, "{:?}", heap.barrier());
-        }
-    }
-}

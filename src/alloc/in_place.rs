@@ -55,8 +55,8 @@ impl<'gc> Mutation<'gc> {
 /// Gives up a slot whose object was never made: a sweep frees it, without dropping anything.
 ///
 /// That may be the sweep under way, on another thread: a slot that was taken while the cycle marked, and is given up after its
-/// barrier went off. Where there is nothing to drop, the slot keeps its mark and is garbage to the next cycle, which this mutator's
-/// boundary orders after everything here.
+/// barrier went off. Where there is nothing to drop, the slot keeps its mark and is garbage to the next full cycle, which this
+/// mutator's boundary orders after everything here.
 pub(super) struct FreeSlot<'a> {
     pub(super) slot: usize,
     pub(super) slot_size: usize,

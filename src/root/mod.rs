@@ -53,8 +53,8 @@ macro_rules! Rootable {
 /// any thread, without a mutator, at any time. A handle that outlives its heap is inert. `Send` and `Sync` when the object
 /// is `Sync`.
 ///
-/// The room of a root that is dropped while a cycle is under way is used again after it. A heap's table of roots does not shrink (16 bytes for
-/// each that there were at once), a cycle goes through all of it, and now and then making a root copies its directory, of 8 bytes for
+/// The room of a root that is dropped while a cycle is under way is used again after it. A heap's table of roots does not shrink (up to forty bytes
+/// for each that there were at once), a cycle goes through all of it, and now and then making a root copies its directory, of 8 bytes for
 /// 252 roots. For what comes and goes often, one root with a cell of pointers is better than many.
 ///
 /// ```

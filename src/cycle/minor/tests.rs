@@ -4,7 +4,7 @@ use super::*;
 use crate::cycle::core::Phase;
 use crate::heap::type_info::{InfoOf, TypeInfo};
 use crate::stats::CycleStats;
-use crate::{Barrier, Gc, GcSlot, Heap, HeapBuilder, Mutator, Root, Rootable, Trace};
+use crate::{Barrier, Gc, GcRefCell, GcSlot, Heap, HeapBuilder, Mutator, Root, Rootable, Trace};
 
 /// An immutable list.
 #[derive(Trace)]
@@ -339,6 +339,35 @@ fn a_heap_that_is_more_than_half_full_has_none() {
         assert_eq!(any_cycle(&heap).minor, minor);
         heap.account(-(33 << 20));
     }
+}
+
+/// A full cycle must not begin where a minor one would have.
+#[test]
+fn cycles_come_early_where_they_will_be_minor_by_then() {
+    for (external, early) in [(10 << 20, true), (30 << 20, false)] {
+        let heap = heap(Heap::builder().max_heap(64 << 20));
+        let mut mutator = heap.attach();
+        heap.account(external);
+        let _ = mutator.collect();
+        let ahead = heap.stats().trigger - external as usize;
+        assert_eq!(ahead <= NURSERY + (1 << 20), early, "{ahead} bytes ahead");
+        heap.account(-external);
+    }
+}
+
+/// A table that is one object, and noted, is scanned by each minor cycle.
+#[test]
+fn what_noted_objects_own_puts_minor_cycles_off() {
+    let heap = heap(Heap::builder());
+    let mut mutator = heap.attach();
+    let _table: Root<Rootable![GcRefCell<Vec<Gc<'_, u64>>>]> = mutator.enter(|mc| {
+        let entries = vec![Gc::new(mc, 1); 200_000];
+        Root::new(mc, Gc::new(mc, GcRefCell::new(entries)))
+    });
+    let _ = any_cycle(&heap);
+    assert!(heap.stats().trigger < 5 << 20);
+    assert!(any_cycle(&heap).minor);
+    assert!(heap.stats().trigger > 6 << 20, "{}", heap.stats());
 }
 
 /// A mutator may give back what it was charged for before the last full cycle ended.
