@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{BARRIERS, Drops, Link, Random, begin_cycle, heap, long_list, quiet_heap};
+use common::{BARRIERS, Drops, Link, Random, begin_cycle, heap, long_list, quiet_heap, tail_of};
 use tricolor_gc::{
     Barrier, CycleStats, Gc, GcRefCell, GcSlot, Heap, Mutator, Root, Rootable, StepStatus,
     StressConfig, Trace,
@@ -235,28 +235,23 @@ fn stores_alone_call_for_a_step_too() {
     for barrier in [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid] {
         let heap = quiet_heap(barrier);
         let mut mutator = heap.attach();
-        type Slot<'gc> = GcSlot<Gc<'gc, u64>>;
-        let (_list, slot) = mutator.enter(|mc| {
-            let list: Root<Rootable![Link<'_, u64>]> = Root::new(mc, long_list(mc, 0));
-            let slot: Root<Rootable![Slot<'_>]> =
-                Root::new(mc, Gc::new(mc, GcSlot::new(Gc::new(mc, 1))));
+        type Number<'gc> = Gc<'gc, [u64; 4]>;
+        let (list, slot) = mutator.enter(|mc| {
+            let far = Gc::new(mc, [2; 4]);
+            let list: Root<Rootable![Link<'_, Number<'_>>]> = Root::new(mc, long_list(mc, far));
+            let slot: Root<Rootable![GcSlot<Number<'_>>]> =
+                Root::new(mc, Gc::new(mc, GcSlot::new(Gc::new(mc, [1; 4]))));
             (list, slot)
         });
         begin_cycle(&mut mutator);
-        let mut stores = 0;
-        // The cycle gets no further than the program takes it, which allocates nothing.
-        let mut called = false;
-        while !called && stores < 100_000 {
-            mutator.enter(|mc| {
-                let slot = slot.get(mc);
-                let values = [slot.get(), Gc::new(mc, stores)];
-                for turn in 0..10_000 {
-                    slot.set(mc, values[turn % 2]);
-                    called |= mc.should_yield();
-                }
-            });
-            stores += 10_000;
-        }
+        // What is stored has not been marked, and the program allocates nothing.
+        let called = mutator.enter(|mc| {
+            let (slot, far) = (slot.get(mc), *tail_of(list.get(mc)));
+            (0..10_000).any(|_| {
+                slot.set(mc, far);
+                mc.should_yield()
+            })
+        });
         assert!(called, "{barrier}");
     }
 }
