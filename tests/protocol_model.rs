@@ -51,6 +51,7 @@ fn base(barrier: Barrier, cells: bool) -> Config {
         leaks: [0, 0],
         builds: [0, 0],
         drops: false,
+        makes: false,
         cycles: 1,
         minor: 0,
         objects: FRESH,
@@ -165,6 +166,26 @@ fn dropping_a_root_is_safe() {
                 ..base(barrier, false)
             },
         );
+    }
+}
+
+/// A root is dropped, made of something else, and dropped again, also in the next cycle.
+fn roots(barrier: Barrier, cycles: u8) -> Config {
+    Config {
+        drops: true,
+        makes: true,
+        cycles,
+        stores: [2 - cycles, 1],
+        enters: [cycles, 1],
+        ..base(barrier, false)
+    }
+}
+
+#[test]
+fn making_a_root_and_dropping_it_is_safe() {
+    for barrier in BARRIERS {
+        is_safe("made root", roots(barrier, 1));
+        is_safe("made root, two cycles", roots(barrier, 2));
     }
 }
 
@@ -312,7 +333,14 @@ fn twins_of_roots_and_weak_references_are_caught() {
             },
             Twin::RootsNotArmed,
         );
+        is_caught("made root", roots(barrier, 1), Twin::RootsTakenForShaded);
+        is_caught("made root", roots(barrier, 2), Twin::ShadedKept);
     }
+    is_caught(
+        "made root",
+        roots(Barrier::Insertion, 1),
+        Twin::RootNotShaded,
+    );
     let weak = Config {
         one_start: false,
         upgrades: [1, 0],

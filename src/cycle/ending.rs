@@ -112,6 +112,7 @@ impl Core {
         let closed = self.worklist.close_if(|dry| dry.is_some()) || self.worklist.give_up();
         debug_assert!(closed, "nobody else marks in this stop");
         self.marking_over(d);
+        self.roots.disarm();
         if !self.abandoned.load(Ordering::Relaxed) {
             d.cycle.weak_cleared = self.weak.clear(d.epoch);
         }
@@ -124,6 +125,8 @@ impl Core {
     }
 
     pub(super) fn clear_stage(&self, d: &mut Driver) -> Advance {
+        // Marking is over: whoever holds the object of a dropped root holds a marked one.
+        self.roots.disarm();
         if !self.abandoned.load(Ordering::Relaxed) {
             d.cycle.weak_cleared = self.weak.clear(d.epoch);
         }
@@ -153,7 +156,6 @@ impl Core {
     pub(super) fn barriers_off(&self, d: &mut Driver) -> Advance {
         self.worklist.clear();
         d.cycle.terminating = d.lap();
-        self.roots.disarm();
         let c = &self.counters;
         let marked = c.bytes_marked.load(Ordering::Relaxed) as usize;
         let live = if self.abandon.load(Ordering::Relaxed) {

@@ -35,7 +35,8 @@ fn drop_root(barrier: Barrier) {
     must_be_freed(1);
 }
 
-/// A mutator takes an object out of a slot and makes it a root.
+/// A mutator takes an object out of a slot and makes it a root, which it reads and drops: no zombie is left of it if it was made
+/// while a barrier was on.
 fn make_root(barrier: Barrier) {
     let heap = heap(barrier);
     let mut main = heap.attach();
@@ -54,11 +55,41 @@ fn make_root(barrier: Barrier) {
         });
         m.enter(|mc| {
             polls(mc);
-            made.get(mc).stamp.lives();
+            let object = made.get(mc);
+            drop(made);
+            polls(mc);
+            object.stamp.lives();
         });
     });
     cycle(&heap);
     maker.join().unwrap();
+}
+
+/// The same by a mutator that has been inside since before the cycle: nothing shades what becomes of the object.
+fn make_root_early(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let holder: NodeRoot = main.enter(|mc| {
+        let target = Gc::new(mc, Node::new(1, None));
+        Root::new(mc, Gc::new(mc, Node::new(0, Some(target))))
+    });
+    let driven = heap.clone();
+    let made: NodeRoot = main.enter(|mc| {
+        let holder = holder.get(mc);
+        let target = holder.next.get().unwrap();
+        loom::explore();
+        spawn(move || cycle(&driven));
+        switch_point();
+        let root = Root::new(mc, target);
+        holder.next.set(mc, None);
+        root
+    });
+    main.enter(|mc| {
+        let object = made.get(mc);
+        drop(made);
+        polls(mc);
+        object.stamp.lives();
+    });
 }
 
 /// A mutator reads a root by a shared handle; a thread without a mutator drops the handle.
@@ -90,6 +121,9 @@ pub(super) fn models() -> Vec<Model> {
         let named = |what| format!("root {what}, {barrier}");
         models.push(model(named("dropped"), BOUND, move || drop_root(barrier)));
         models.push(model(named("made"), BOUND, move || make_root(barrier)));
+        models.push(model(named("made early"), BOUND, move || {
+            make_root_early(barrier);
+        }));
         let name = named("dropped elsewhere");
         models.push(model(name, THREE_THREADS, move || drop_elsewhere(barrier)));
     }
@@ -102,6 +136,8 @@ pub(super) const TWINS: &[Caught] = &[
     ("root made, insertion", Twin::RootNotShaded),
     ("root dropped, deletion", Twin::RootsArmedLate),
     ("root dropped, deletion", Twin::ZombiesNotScanned),
+    ("root made early, deletion", Twin::RootsTakenForShaded),
+    ("root made early, hybrid", Twin::RootsTakenForShaded),
 ];
 
 #[test]

@@ -17,8 +17,8 @@ fn table() -> (RootTable, SlotRef, SlotRef) {
     let mut stock = Vec::new();
     table.take_free(&mut stock);
     let (a, b) = (stock.pop().unwrap(), stock.pop().unwrap());
-    a.fill(1000);
-    b.fill(1001);
+    a.fill(1000, false);
+    b.fill(1001, false);
     (table, a, b)
 }
 
@@ -74,7 +74,7 @@ fn reuse() {
     table.take_free(&mut taken);
     switch_point();
     for slot in &taken {
-        slot.fill(2000);
+        slot.fill(2000, false);
     }
     let early = taken.len();
     for dropper in droppers {
@@ -111,12 +111,12 @@ fn scan() {
     loom::explore();
     let maker = spawn(move || {
         owned(1000);
-        slot.fill(1000);
+        slot.fill(1000, false);
         release(slot);
         let mut stock = Vec::new();
         table.take_free(&mut stock);
         owned(2000);
-        stock[0].fill(2000);
+        stock[0].fill(2000, false);
         (table, stock)
     });
     if roots(&scanned)
@@ -133,9 +133,10 @@ fn scan() {
 }
 
 /// A Black mutator has read a root by one handle, which it drops; another thread drops the other handle. Whoever is last: the
-/// object stays a root.
-fn armed_drop() {
+/// object stays a root. `shaded`: in the cycle before.
+fn armed_drop(shaded: bool) {
     let (table, a, b) = table();
+    a.fill(1000, shaded);
     a.retain();
     let boundary = Arc::new(AtomicBool::new(false));
     let passed = boundary.clone();
@@ -174,7 +175,7 @@ fn zombie() {
     table.take_free(&mut stock);
     // Or the drop came later, and these are others.
     for slot in &stock {
-        slot.fill(2000);
+        slot.fill(2000, false);
         slot.release();
     }
     b.release();
@@ -197,7 +198,7 @@ fn give_back() {
     let mut taken = Vec::new();
     switch_point();
     table.take_free(&mut taken);
-    taken.iter().for_each(|slot| slot.fill(2000));
+    taken.iter().for_each(|slot| slot.fill(2000, false));
     let early = taken.len();
     giver.join().unwrap();
     take_all(&table, &mut taken);
@@ -222,7 +223,7 @@ fn two_takers() {
             let mut taken = Vec::new();
             table.take_free(&mut taken);
             for slot in &taken {
-                slot.fill(2000);
+                slot.fill(2000, false);
             }
             taken
         })
@@ -241,6 +242,40 @@ fn two_takers() {
         violation("a new root is none".to_owned());
     }
     taken.iter().for_each(|slot| slot.release());
+    closed(table);
+}
+
+/// A driver frees what is empty while the last root of a segment is dropped and a mutator takes slots.
+fn shrink(stocked: bool) {
+    let (table, a, b) = table();
+    let mut stock = Vec::new();
+    // Another segment.
+    table.take_free(&mut stock);
+    if !stocked {
+        table.give_back(&mut stock);
+    }
+    b.release();
+    let table = Arc::new(table);
+    let driver = table.clone();
+    loom::explore();
+    let dropper = spawn(move || release(a));
+    let driver = spawn(move || {
+        driver.shrink(0);
+        switch_point();
+    });
+    switch_point();
+    if stock.is_empty() {
+        table.take_free(&mut stock);
+    }
+    stock.iter().for_each(|slot| slot.fill(2000, false));
+    driver.join().unwrap();
+    dropper.join().unwrap();
+    if roots(&table) != vec![2000; stock.len()] {
+        violation("a root is lost, or one too many".to_owned());
+    }
+    stock.drain(..).for_each(SlotRef::release);
+    table.shrink(0);
+    take_all(&table, &mut stock);
     closed(table);
 }
 
@@ -276,11 +311,16 @@ pub(super) fn models() -> Vec<Model> {
         model("table, closed armed".into(), BOUND, || close(true)),
         model("table, reuse".into(), BOUND, reuse),
         model("table, scan".into(), BOUND, scan),
-        model("table, armed drop".into(), BOUND, armed_drop),
+        model("table, armed drop".into(), BOUND, || armed_drop(false)),
+        model("table, shaded before".into(), BOUND, || armed_drop(true)),
         model("table, zombie".into(), BOUND, zombie),
         model("table, give back".into(), BOUND, give_back),
         model("table, two takers".into(), BOUND, two_takers),
         model("table, released zombies".into(), BOUND, released_zombies),
+        model("table, shrinks".into(), BOUND, || shrink(false)),
+        model("table, shrinks beside a stock".into(), BOUND, || {
+            shrink(true)
+        }),
     ]
 }
 
@@ -288,6 +328,8 @@ pub(super) const TWINS: &[Caught] = &[
     ("table, two takers", Twin::SlotLeftFree),
     ("table, closed", Twin::DroppedByAStore),
     ("table, closed", Twin::TouchedAfterDrop),
+    ("table, shaded before", Twin::ShadedKept),
+    ("table, shrinks beside a stock", Twin::ShrinksTaken),
 ];
 
 #[test]

@@ -53,9 +53,10 @@ macro_rules! Rootable {
 /// any thread, without a mutator, at any time. A handle that outlives its heap is inert. `Send` and `Sync` when the object
 /// is `Sync`.
 ///
-/// The room of a root that is dropped while a cycle is under way is used again after it. A heap's table of roots does not shrink (up to forty bytes
-/// for each that there were at once), a cycle goes through all of it, and now and then making a root copies its directory, of 8 bytes for
-/// 252 roots. For what comes and goes often, one root with a cell of pointers is better than many.
+/// The room of a root that was there when a cycle began and is dropped beside it is used again after its marking. A cycle goes through the
+/// whole table of roots, sixteen bytes for each, which shrinks at the end of a cycle when most of it is empty; now and then making a
+/// root copies its directory, of 8 bytes for 252 roots. For what comes and goes often, one root with a cell of pointers is better than
+/// many.
 ///
 /// ```
 /// use tricolor_gc::{Gc, Heap, Root, Rootable};
@@ -90,7 +91,7 @@ impl<R: ?Sized + for<'a> Rootable<'a>> Root<R> {
     /// If the system has no memory for the table of roots.
     pub fn new<'gc>(mc: &Mutation<'gc>, object: Gc<'gc, <R as Rootable<'gc>>::Root>) -> Self {
         let slot = mc.take_root_slot();
-        slot.fill(object.address());
+        slot.fill(object.address(), mc.state().barrier_on());
         let forgotten = mc.state().barrier_on() && strikes(Planted::DropsRootShades);
         if !twin::is(Twin::RootNotShaded) && !forgotten {
             mc.state().shade_if_on(object.address());

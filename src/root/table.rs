@@ -10,10 +10,11 @@
 //! | *taken* | in the table's pool or a mutator's stock | a mutator whose it is: `fill` → 1, `give_back` → free |
 //! | count ≥ 1 | that many handles | a handle: count ± 1; the last → free, or zombie while the table is *armed* |
 //! | *zombie* | the last handle was dropped while armed: a root until the cycle sweeps | the driver → free |
+//! | + *shaded* bit | made while its maker's barrier was on: its object is shaded | the driver, when it arms or disarms |
 //! | + *dead* bit | the heap is gone; the last handle of the segment frees it | the last handle |
 //!
-//! Each state has one party that may leave it, but for counts: handles change those by exchanges. `close`, which runs when the heap has
-//! no mutator and no driver any more, meets handles only. So a slot becomes a root by a store, and ceases to be one by a single
+//! Each state has one party that may leave it, but for counts: handles change those by exchanges, as the driver does the shaded bit.
+//! `close`, which runs when the heap has no mutator and no driver any more, meets handles only. So a slot becomes a root by a store, and ceases to be one by a single
 //! exchange, which is needed to see the dead bit.
 //!
 //! **The last exchange is the dropper's last access**, to the slot and to its segment, unless it returns the dead bit. Whoever finds
@@ -21,30 +22,32 @@
 //!
 //! **Slots are found again by looking.** A drop puts its slot on no list: that would be a second exchange. A mutator whose stock is
 //! empty looks through one segment, the next in turn, puts what it finds free into the table's *pool*, and takes [`ENOUGH`] slots out of
-//! the pool, a quarter of a segment; if the pool has too few, the table grows by a segment. So no root waits for more than one segment
+//! the pool, a quarter of a segment; if the pool has too few, the table grows, by an eighth, at most [`GROWTH`] segments. So no root waits for more than one segment
 //! to be looked through, whatever the size of the table, and making a root costs four looks at most on average. The pool carries the
 //! mutators through stretches in which all slots are occupied: it keeps a quarter of a segment for each segment of the table, and what
 //! is above that is handed out at once. The table stops growing when a round through it finds as many as it hands out: with *n*
-//! occupied segments, when *n* / 4 more are free.
+//! occupied segments, when *n* / 4 more are free. At the end of a cycle segments without roots are freed if they are the most (`shrink`).
 //!
 //! **A drop against a cycle.** A root dropped while marking must stay a root: another mutator may have read it and hold
 //! the object on its stack only. No handshake orders a drop, its thread may have no mutator. So `armed` is set before the
-//! first mutator can become black (and the zombies of earlier are released then), and a drop looks at it:
+//! first mutator can become black (and the zombies of earlier are released then), until marking is over, and a drop looks at it:
 //!
 //! 1. Suppose a black mutator M read the root in this cycle. Then the store to `armed` happens before M's boundary, which
 //!    happens before M's read through a handle, which happens before the drop of the last handle (a handle cannot be
 //!    dropped while it is read, and earlier drops of other handles are ordered by the count, Release and Acquire).
 //! 2. The drop loads `armed` after that. By coherence it sees the store: the slot becomes a zombie and stays a root.
-//! 3. If it sees `armed` unset, no such M exists, and the slot may be released, now or later, whatever has begun since.
+//! 3. If it sees `armed` unset, no such M exists, or marking is over and what M holds is marked; the slot may be released, now or
+//!    later, whatever has begun since.
+//! 4. A root that is made while a cycle marks needs no zombie: its maker has shaded the object (I3), so that this cycle marks it
+//!    whatever becomes of the root. Hence the shaded bit. Those of a cycle are cleared when the next arms, by when every maker has
+//!    adopted *off*, before a mutator can become black. If a drop sees the bit of an earlier cycle and the `armed` of this one, no M of
+//!    this one has read the root: as in 1, the clearing would happen before the drop loads the state.
 //!
-//! In both cases the object is not lost. The test and the release need not be one step.
+//! In all cases the object is not lost. The test and the release need not be one step. So what a cycle keeps are the roots that there
+//! were when it armed: the table does not grow by those that come and go beside it, however long it takes.
 //!
 //! **Cost**, outside a cycle, in the machine code of `benches/boundary.rs`: a root is made by 12 instructions, none of them locked, and
 //! dropped by 17, of which the exchange is locked. The search adds about 22 for each root that is made when it finds most of a segment free.
-//!
-//! **The end of a heap.** `close` sets the dead bit of every slot and counts in `orphans` those that still have handles.
-//! A handle dropped later sees the bit in its own exchange and counts down; the last frees the segment. One dropped before is not
-//! counted, and the exchange was its last access.
 
 use core::ptr::NonNull;
 
@@ -56,6 +59,8 @@ use crate::sync::twin::{self, Twin};
 use crate::sync::witness::{MustDrop, Witness};
 use crate::sync::{Mutex, Snapshot};
 
+mod close;
+mod shrink;
 #[cfg(test)]
 mod tests;
 
@@ -65,6 +70,7 @@ const FREE: u64 = 0;
 const COUNT: u64 = u32::MAX as u64;
 const TAKEN: u64 = 1 << 32;
 const ZOMBIE: u64 = 1 << 33;
+const SHADED: u64 = 1 << 34;
 const DEAD: u64 = 1 << 63;
 /// Handles to one slot at most: so far below the other bits that threads which count before they look cannot reach them.
 const MAX_COUNT: u64 = COUNT / 2;
@@ -73,6 +79,8 @@ const MAX_COUNT: u64 = COUNT / 2;
 const ENOUGH: usize = SLOTS.div_ceil(4);
 /// Slots that the pool keeps for each segment of the table.
 const KEPT: usize = SLOTS / 4;
+/// Segments by which the table grows at most: each time copies the directory, and touches new memory.
+const GROWTH: usize = 16;
 
 /// One root.
 #[repr(C, align(16))]
@@ -160,15 +168,17 @@ impl SlotRef {
         self.segment().head.heap
     }
 
-    /// Makes a taken slot a root with one handle.
+    /// Makes a taken slot a root with one handle; `shaded`: the caller's barrier is on, and it shades the object.
     #[inline]
-    pub(crate) fn fill(self, object: usize) {
+    pub(crate) fn fill(self, object: usize, shaded: bool) {
         let slot = self.get();
         slot.handles.write();
         // Release: a marker that has seen the count of the handle before may read this address already.
         slot.object.store(object, Ordering::Release);
+        let shaded = shaded || twin::is(Twin::RootsTakenForShaded);
+        let bit = u64::from(shaded) * SHADED;
         // Release: pairs with the markers' Acquire in `scan`.
-        slot.state.store(1, Ordering::Release);
+        slot.state.store(1 | bit, Ordering::Release);
     }
 
     /// One more handle.
@@ -202,12 +212,12 @@ impl SlotRef {
                 Err(now) => seen = now,
             }
         }
-        self.release_last();
+        self.release_last(seen & SHADED != 0);
     }
 
     /// The caller's is the only handle.
     #[inline(always)]
-    fn release_last(self) {
+    fn release_last(self, shaded: bool) {
         let (slot, head) = (self.get(), &self.segment().head);
         slot.handles.write();
         // Written seldom: other threads read this line.
@@ -215,7 +225,7 @@ impl SlotRef {
             head.dropped.store(true, Ordering::Relaxed);
         }
         let armed = head.armed.load(Ordering::Relaxed);
-        let to = if armed { ZOMBIE } else { FREE };
+        let to = if armed && !shaded { ZOMBIE } else { FREE };
         // The last access, unless the dead bit is seen. Release: pairs with the Acquire of who takes the slot, and of `close`.
         // Acquire: pairs with the Release of `close`.
         let before = if twin::is(Twin::DroppedByAStore) {
@@ -227,22 +237,10 @@ impl SlotRef {
         };
         if before & DEAD != 0 {
             slot.counted.read();
-            release_orphan(self.segment());
+            close::release_orphan(self.segment());
         } else if twin::is(Twin::TouchedAfterDrop) {
             head.lives.read();
         }
-    }
-}
-
-/// A handle of a closed segment is gone; the last takes the segment with it.
-#[cold]
-fn release_orphan(segment: &Segment) {
-    let raw = core::ptr::from_ref(segment).cast_mut();
-    // AcqRel: all uses of the segment come before it is freed.
-    if segment.head.orphans.fetch_sub(1, Ordering::AcqRel) == 1 {
-        segment.head.lives.write();
-        // SAFETY: the table gave the segment up when it was closed, and this was the last handle.
-        drop(unsafe { Box::from_raw(raw) });
     }
 }
 
@@ -256,10 +254,11 @@ pub(crate) struct RootTable {
     lock: Mutex<Growth>,
 }
 
-#[derive(Default)]
 struct Growth {
     armed: bool,
-    /// The segment that was looked through last.
+    /// The hint of segments that are gone.
+    dropped: bool,
+    /// The segment that was looked through last. (`usize::MAX`: none.)
     cursor: usize,
     /// Taken, and in no mutator's stock.
     pool: Vec<SlotRef>,
@@ -269,7 +268,7 @@ impl Growth {
     /// Looks through the next segment.
     fn search(&mut self, all: &[NonNull<Segment>]) {
         if !all.is_empty() {
-            self.cursor = (self.cursor + 1) % all.len();
+            self.cursor = self.cursor.wrapping_add(1) % all.len();
             take_from(all[self.cursor], &mut self.pool);
         }
     }
@@ -292,7 +291,12 @@ impl RootTable {
         RootTable {
             heap,
             directory: Snapshot::new(Vec::new()),
-            lock: Mutex::new(Growth::default()),
+            lock: Mutex::new(Growth {
+                armed: false,
+                dropped: false,
+                cursor: usize::MAX,
+                pool: Vec::new(),
+            }),
         }
     }
 
@@ -301,10 +305,12 @@ impl RootTable {
         self.directory.read(|all| f(all))
     }
 
+    /// By the driver, or under the lock.
     fn each(&self, mut f: impl FnMut(&Segment)) {
         self.with_segments(|all| {
             for segment in all {
-                // SAFETY: segments live until `close`, which needs the table exclusively.
+                // SAFETY: segments live until `shrink`, which is the driver's as this is or takes the lock that is held here, or
+                // `close`, which needs the table exclusively.
                 f(unsafe { segment.as_ref() });
             }
         });
@@ -318,12 +324,13 @@ impl RootTable {
             all.len()
         });
         if growth.pool.len() < ENOUGH {
-            self.grow(&mut growth);
-            if growth.cursor + 1 == segments {
+            let more = (segments / 8).clamp(1, GROWTH);
+            self.grow(&mut growth, more);
+            if growth.cursor.wrapping_add(1) == segments {
                 // In a new segment there is nothing to be found.
-                growth.cursor += 1;
+                growth.cursor = growth.cursor.wrapping_add(more);
             }
-            segments += 1;
+            segments += more;
         }
         growth.hand_out(segments, slots);
     }
@@ -336,11 +343,23 @@ impl RootTable {
         stock.pop().expect("a new segment has slots")
     }
 
-    fn grow(&self, growth: &mut Growth) {
+    /// So many segments more.
+    fn grow(&self, growth: &mut Growth, more: usize) {
+        let new: Directory = (0..more).map(|_| self.new_segment(growth.armed)).collect();
+        for &segment in &new {
+            let slots = (0..SLOTS).map(|index| slot_of(segment, index));
+            growth.pool.extend(slots);
+        }
+        // Under the lock, as a replacement must be.
+        self.directory
+            .replace(|old| old.iter().chain(&new).copied().collect());
+    }
+
+    fn new_segment(&self, armed: bool) -> NonNull<Segment> {
         let segment = Box::new(Segment {
             head: Head {
                 heap: self.heap,
-                armed: AtomicBool::new(growth.armed),
+                armed: AtomicBool::new(armed),
                 dropped: AtomicBool::new(false),
                 orphans: AtomicUsize::new(0),
                 lives: Witness::default(),
@@ -348,13 +367,7 @@ impl RootTable {
             },
             slots: core::array::from_fn(|_| Slot::taken()),
         });
-        let raw = NonNull::from(Box::leak(segment));
-        growth
-            .pool
-            .extend((0..SLOTS).map(|index| slot_of(raw, index)));
-        // Under the lock, as a replacement must be.
-        self.directory
-            .replace(|old| old.iter().copied().chain([raw]).collect());
+        NonNull::from(Box::leak(segment))
     }
 
     /// Slots that a mutator took and did not use.
@@ -366,7 +379,7 @@ impl RootTable {
         }
     }
 
-    /// From now on dropped roots stay until `disarm`. Roots dropped before are released.
+    /// From now on roots that are dropped stay until `disarm`, but for shaded ones. Roots dropped before are released.
     pub(crate) fn arm(&self) {
         self.set_armed(true);
     }
@@ -374,11 +387,13 @@ impl RootTable {
     /// Releases the roots dropped since `arm`; from now on drops release at once.
     pub(crate) fn disarm(&self) {
         self.set_armed(false);
+        self.shrink_if_sparse();
     }
 
     fn set_armed(&self, armed: bool) {
         let mut growth = self.lock.lock();
         growth.armed = armed;
+        growth.dropped &= !armed;
         self.each(|segment| {
             segment.head.armed.store(armed, Ordering::Relaxed);
             if armed {
@@ -387,9 +402,7 @@ impl RootTable {
         });
         drop(growth);
         self.with_segments(|all| {
-            for &segment in all {
-                release_zombies(segment);
-            }
+            all.iter().copied().for_each(release_zombies);
         });
     }
 
@@ -409,30 +422,11 @@ impl RootTable {
 
     /// Whether a root has been dropped since the last cycle began.
     pub(crate) fn dropped_since_cycle(&self) -> bool {
-        let mut dropped = false;
+        // A driver may be about to free segments.
+        let growth = self.lock.lock();
+        let mut dropped = growth.dropped;
         self.each(|segment| dropped |= segment.head.dropped.load(Ordering::Relaxed));
         dropped
-    }
-
-    /// The heap goes: handles become inert.
-    pub(crate) fn close(&mut self) {
-        let directory = core::mem::replace(&mut self.directory, Snapshot::new(Vec::new()));
-        for raw in directory.read(Clone::clone) {
-            // SAFETY: alive until the last orphan or the line below frees it.
-            let segment = unsafe { raw.as_ref() };
-            let orphans = &segment.head.orphans;
-            orphans.store(1, Ordering::Relaxed);
-            for slot in &segment.slots {
-                orphans.fetch_add(1, Ordering::Relaxed);
-                slot.counted.write();
-                // AcqRel: pairs with `release_last`.
-                let before = slot.state.fetch_or(DEAD, Ordering::AcqRel);
-                if before & COUNT == 0 {
-                    orphans.fetch_sub(1, Ordering::Relaxed);
-                }
-            }
-            release_orphan(segment);
-        }
     }
 }
 
@@ -465,8 +459,12 @@ fn release_zombies(segment: NonNull<Segment>) {
         let state = &slot.get().state;
         // Relaxed: a zombie's object is not read again, and whoever takes the slot or closes the table acquires what its dropper
         // released: an exchange continues the release sequence.
-        if state.load(Ordering::Relaxed) == ZOMBIE {
+        let seen = state.load(Ordering::Relaxed);
+        if seen == ZOMBIE {
             let _ = state.compare_exchange(ZOMBIE, FREE, Ordering::Relaxed, Ordering::Relaxed);
+        } else if seen & SHADED != 0 && !twin::is(Twin::ShadedKept) {
+            // Relaxed: as above; and what arms comes before any mutator's boundary, see the module header, 4.
+            state.fetch_and(!SHADED, Ordering::Relaxed);
         }
     }
 }

@@ -163,7 +163,7 @@ atomics! {
 arithmetic! {
     AtomicBool: bool, fetch_and fetch_or;
     AtomicU8: u8, fetch_and fetch_or;
-    AtomicU64: u64, fetch_add fetch_sub fetch_or fetch_max;
+    AtomicU64: u64, fetch_add fetch_sub fetch_and fetch_or fetch_max;
     AtomicUsize: usize, fetch_add fetch_sub fetch_or fetch_max;
 }
 

@@ -81,6 +81,12 @@ twins! {
     UpgradeShadedAtHome,
     /// Roots dropped while marking are released at once.
     RootsNotArmed,
+    /// A root is taken for shaded that was made before the cycle.
+    RootsTakenForShaded,
+    /// A segment of the root table is freed though a mutator has a slot of it.
+    ShrinksTaken,
+    /// A root that was shaded in one cycle is taken for shaded in the next.
+    ShadedKept,
     /// A new root does not shade its target.
     RootNotShaded,
     /// A marker is made before it takes its first block.

@@ -118,7 +118,7 @@ pub(crate) fn build(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) 
     {
         allocate(config, s, i, slot, next);
     }
-    loads(s, i, next);
+    loads(config, s, i, next);
     let mut n = *s;
     done(&mut n, i);
     n.m[i].holds_grey = false;

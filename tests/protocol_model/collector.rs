@@ -37,7 +37,13 @@ pub(crate) fn steps(config: &Config, s: &State, next: &mut Vec<Next>) {
     }
     if s.root == Root::Held && config.drops {
         let mut n = *s;
-        n.root = if s.armed { Root::Zombie } else { Root::Free };
+        let shaded = s.root_shaded || config.is(Twin::RootsTakenForShaded);
+        n.root = if s.armed && !shaded {
+            Root::Zombie
+        } else {
+            Root::Free
+        };
+        n.root_shaded = false;
         next.push((n, GC + 1, "drops the root", s.root_object, 0));
     }
 }
@@ -103,6 +109,7 @@ fn begin(config: &Config, s: &State, next: &mut Vec<Next>) {
     let mut n = *s;
     n.cycles += 1;
     n.armed = !config.is(Twin::RootsNotArmed);
+    n.root_shaded &= config.is(Twin::ShadedKept);
     n.garbage = s.live & !s.reachable();
     n.minor = config.minor & bit(n.cycles) != 0
         && !s.lost
@@ -357,6 +364,10 @@ fn over(n: &mut State) {
 
 fn clear(config: &Config, s: &State, next: &mut Vec<Next>) {
     let mut n = *s;
+    n.armed = false;
+    if s.root == Root::Zombie {
+        n.root = Root::Free;
+    }
     n.weak_cleared |= !s.abandoned && !s.is_marked(TARGET);
     ask(&mut n, Mode::Off, Colour::White, false);
     n.stage = if config.is(Twin::SweepBeforeOff) {
@@ -370,10 +381,7 @@ fn clear(config: &Config, s: &State, next: &mut Vec<Next>) {
 fn sweep(config: &Config, s: &State, object: u8, next: &mut Vec<Next>) {
     let mut n = *s;
     if object == 1 {
-        (n.work, n.armed) = (0, false);
-        if s.root == Root::Zombie {
-            n.root = Root::Free;
-        }
+        n.work = 0;
     }
     if object > config.objects {
         if s.garbage & n.live != 0 && !s.abandoned && !s.minor {

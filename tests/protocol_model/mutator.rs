@@ -28,7 +28,7 @@ pub(crate) fn steps(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) 
     if !s.m[1 - i].nested {
         leave(s, i, next);
     }
-    loads(s, i, next);
+    loads(config, s, i, next);
     begin_store(config, s, i, next);
     if m.allocs > 0
         && let Some(slot) = s.free_slot(config)
@@ -101,7 +101,7 @@ fn leave(s: &State, i: usize, next: &mut Vec<Next>) {
     next.push((n, i, "leaves", 0, 0));
 }
 
-pub(crate) fn loads(s: &State, i: usize, next: &mut Vec<Next>) {
+pub(crate) fn loads(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     let m = s.m[i];
     for from in [1, 2, m.reg] {
         if from != 0 && s.field(from) != 0 && s.field(from) != m.reg && !is_held(s, from) {
@@ -109,6 +109,15 @@ pub(crate) fn loads(s: &State, i: usize, next: &mut Vec<Next>) {
             n.m[i].reg = s.field(from);
             next.push((n, i, "loads", from, s.field(from)));
         }
+    }
+    if config.makes && s.root == Root::Free && m.reg != 0 {
+        let mut n = *s;
+        (n.root, n.root_object) = (Root::Held, m.reg);
+        n.root_shaded = m.command.mode != Mode::Off;
+        if n.root_shaded && !config.is(Twin::RootNotShaded) {
+            n.shade(i, m.reg);
+        }
+        next.push((n, i, "makes a root", m.reg, 0));
     }
     if s.root == Root::Held && m.reg != s.root_object {
         let mut n = *s;

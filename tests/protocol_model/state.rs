@@ -32,6 +32,10 @@ pub(crate) enum Twin {
     NoRound,
     NoFlush,
     RootsNotArmed,
+    /// A root counts as shaded whoever has made it, and whenever.
+    RootsTakenForShaded,
+    ShadedKept,
+    RootNotShaded,
     /// A Grey mutator claims cells.
     GreyClaims,
     /// Cells: new contents are not shaded when an access ends.
@@ -90,6 +94,8 @@ pub(crate) struct Config {
     pub(crate) builds: [u8; 2],
     /// Somebody, somewhere, may drop the root.
     pub(crate) drops: bool,
+    /// Mutators make a root of what they hold, when there is none.
+    pub(crate) makes: bool,
     pub(crate) cycles: u8,
     /// Those that are minor if they may be: cycle n is `bit(n)`.
     pub(crate) minor: u8,
@@ -277,6 +283,8 @@ pub(crate) struct State {
     pub(crate) locked: u8,
     pub(crate) root: Root,
     pub(crate) root_object: u8,
+    /// It was made in this cycle, by who had a barrier on.
+    pub(crate) root_shaded: bool,
     pub(crate) armed: bool,
     pub(crate) weak_cleared: bool,
     pub(crate) m: [Mutator; 2],

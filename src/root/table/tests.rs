@@ -4,6 +4,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
+use crate::cycle::core::Phase;
+use crate::{Barrier, Gc, Heap, Mutator, Root, Rootable};
 
 /// A table and a slot of it that has `handles` handles.
 fn table_with_a_root(handles: u64) -> (RootTable, SlotRef) {
@@ -12,7 +14,7 @@ fn table_with_a_root(handles: u64) -> (RootTable, SlotRef) {
     table.take_free(&mut slots);
     let slot = slots.pop().unwrap();
     table.give_back(&mut slots);
-    slot.fill(16);
+    slot.fill(16, false);
     slot.get().state.store(handles, Ordering::Relaxed);
     (table, slot)
 }
@@ -116,7 +118,7 @@ impl Churn {
             Some(slot) => slot,
             None => self.table.take_first(&mut self.stock),
         };
-        slot.fill(16);
+        slot.fill(16, false);
         slot
     }
 
@@ -190,6 +192,53 @@ fn a_table_that_was_full_is_used_again() {
     churn.close();
 }
 
+/// The table follows the number of roots down, and keeps those that there are.
+#[test]
+fn a_table_that_was_full_is_small_again_after_a_cycle() {
+    let mut churn = Churn::new(200 * SLOTS);
+    for kept in [50, 2, 0] {
+        let stride = churn.roots.len().checked_div(kept).unwrap_or(usize::MAX);
+        let mut number = 0;
+        churn.roots.retain(|slot| {
+            number += 1;
+            let stays = number % stride == 0;
+            if !stays {
+                slot.release();
+            }
+            stays
+        });
+        assert_eq!(churn.roots.len(), kept);
+        churn.table.arm();
+        churn.table.disarm();
+        let segments = churn.segments();
+        assert!(
+            segments <= 2 * kept + 17,
+            "{segments} segments, {kept} roots"
+        );
+        assert_eq!(roots(&churn.table).len(), kept);
+    }
+    churn.roots = (0..100 * SLOTS).map(|_| churn.make()).collect();
+    churn.close();
+}
+
+/// A hint for the idle heap: garbage that the cycle has not seen.
+#[test]
+fn that_roots_were_dropped_is_known_although_their_segments_are_gone() {
+    let mut churn = Churn::new(100 * SLOTS);
+    churn.table.arm();
+    assert!(!churn.table.dropped_since_cycle());
+    churn.roots.drain(..).for_each(SlotRef::release);
+    churn.table.disarm();
+    assert!(churn.segments() < 20);
+    let table = &churn.table;
+    let hint = |segment: &Segment| segment.head.dropped.store(false, Ordering::Relaxed);
+    table.each(hint);
+    assert!(table.dropped_since_cycle());
+    table.arm();
+    assert!(!table.dropped_since_cycle());
+    churn.table.close();
+}
+
 fn roots(table: &RootTable) -> Vec<usize> {
     let mut found = Vec::new();
     table.scan(|object| found.push(object));
@@ -211,8 +260,8 @@ fn a_root_dropped_while_armed_stays_one_until_the_sweep() {
             table.take_free(&mut stock);
         }
         let (a, b) = (stock.pop().unwrap(), stock.pop().unwrap());
-        a.fill(1000);
-        b.fill(1001);
+        a.fill(1000, false);
+        b.fill(1001, false);
         b.retain();
         a.release();
         b.release();
@@ -237,6 +286,36 @@ fn a_root_dropped_while_armed_stays_one_until_the_sweep() {
     }
 }
 
+/// Made while its maker's barrier is on, until the next cycle.
+#[test]
+fn a_root_that_was_shaded_in_this_cycle_is_none_once_it_is_dropped() {
+    let mut table = RootTable::new(1);
+    let mut stock = Vec::new();
+    table.take_free(&mut stock);
+    let (a, b, c) = (
+        stock.pop().unwrap(),
+        stock.pop().unwrap(),
+        stock.pop().unwrap(),
+    );
+    table.arm();
+    a.fill(1000, true);
+    b.fill(1001, true);
+    c.fill(1002, true);
+    c.retain();
+    a.release();
+    c.release();
+    c.release();
+    assert_eq!(roots(&table), [1001]);
+    assert_eq!((state(a), state(c)), (FREE, FREE));
+    table.disarm();
+    table.arm();
+    b.release();
+    assert_eq!(roots(&table), [1001], "the next cycle has not shaded it");
+    table.disarm();
+    table.give_back(&mut stock);
+    table.close();
+}
+
 /// Those dropped in an earlier cycle that has not been disarmed.
 #[test]
 fn arming_releases_the_roots_dropped_before() {
@@ -244,7 +323,7 @@ fn arming_releases_the_roots_dropped_before() {
     let mut stock = Vec::new();
     table.take_free(&mut stock);
     let slot = stock.pop().unwrap();
-    slot.fill(1000);
+    slot.fill(1000, false);
     table.arm();
     slot.release();
     table.arm();
@@ -256,25 +335,103 @@ fn arming_releases_the_roots_dropped_before() {
 /// The end of a cycle says that drops release at once again.
 #[test]
 fn roots_that_come_and_go_after_a_cycle_take_one_segment() {
-    let heap = crate::Heap::builder().marker_threads(0).build().unwrap();
+    let heap = Heap::builder().marker_threads(0).build().unwrap();
     let mut mutator = heap.attach();
     mutator.collect();
     mutator.enter(|mc| {
         for number in 0..10 * SLOTS as u64 {
-            let _: crate::Root<crate::Rootable![u64]> =
-                crate::Root::new(mc, crate::Gc::new(mc, number));
+            let _: Root<Rootable![u64]> = Root::new(mc, Gc::new(mc, number));
         }
     });
     let segments = heap.core().roots.with_segments(<[_]>::len);
     assert!(segments <= 2, "{segments} segments for one root at a time");
 }
 
+/// Makes and drops roots, one at a time.
+fn churn(mutator: &mut Mutator) {
+    mutator.enter(|mc| {
+        for number in 0..10 * SLOTS as u64 {
+            let _: Root<Rootable![u64]> = Root::new(mc, Gc::new(mc, number));
+        }
+    });
+}
+
+/// Else the object of one made just before is on somebody's stack only once it is dropped.
+#[test]
+fn a_root_counts_as_shaded_only_if_a_barrier_was_on() {
+    let heap = Heap::builder().marker_threads(0).build().unwrap();
+    let mut mutator = heap.attach();
+    let made = |mutator: &mut Mutator| {
+        mutator.enter(|mc| Root::<Rootable![[u64; 2]]>::new(mc, Gc::new(mc, [0; 2])))
+    };
+    let early = made(&mut mutator);
+    heap.core().request_cycle();
+    mutator.step(1);
+    let late = made(&mut mutator);
+    assert_ne!(heap.core().phase(), Phase::Idle);
+    assert_eq!((state(early.slot), state(late.slot)), (1, SHADED | 1));
+    mutator.collect();
+    assert_eq!(state(late.slot), 1);
+}
+
+#[track_caller]
+fn few_segments(heap: &Heap) {
+    let segments = heap.core().roots.with_segments(<[_]>::len);
+    assert!(segments <= 3, "{segments} segments for one root at a time");
+}
+
+#[test]
+fn roots_that_come_and_go_while_a_cycle_marks_take_one_segment() {
+    for barrier in [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid] {
+        let heap = Heap::builder().barrier(barrier).marker_threads(0);
+        let heap = heap.build().unwrap();
+        let mut mutator = heap.attach();
+        let _many: Root<Rootable![Box<[Gc<'_, [u64; 4]>]>]> = mutator.enter(|mc| {
+            let many = (0..10_000).map(|_| Gc::new(mc, [0; 4]));
+            Root::new(mc, Gc::new(mc, many.collect()))
+        });
+        heap.core().request_cycle();
+        let mut phases = Vec::new();
+        while phases.last() != Some(&Phase::Idle) {
+            mutator.step(1000);
+            phases.push(heap.core().phase());
+            churn(&mut mutator);
+        }
+        assert!(phases.contains(&Phase::Marking), "{phases:?}");
+        few_segments(&heap);
+    }
+}
+
+/// By a thread that stays inside.
+#[test]
+fn roots_that_come_and_go_while_a_cycle_cannot_begin_take_one_segment() {
+    for barrier in [Barrier::Insertion, Barrier::Hybrid] {
+        let heap = Heap::builder().barrier(barrier).build().unwrap();
+        let mut straggler = heap.attach();
+        straggler.enter(|_| {
+            std::thread::scope(|scope| {
+                let other = scope.spawn(|| {
+                    let mut mutator = heap.attach();
+                    heap.core().request_cycle();
+                    while heap.core().phase() == Phase::Idle {
+                        std::thread::yield_now();
+                    }
+                    (0..100).for_each(|_| churn(&mut mutator));
+                    assert_eq!(heap.core().phase(), Phase::Arming);
+                });
+                other.join().unwrap();
+            });
+        });
+        few_segments(&heap);
+    }
+}
+
 #[test]
 fn a_mutator_that_detaches_gives_its_slots_back() {
-    let heap = crate::Heap::builder().marker_threads(0).build().unwrap();
+    let heap = Heap::builder().marker_threads(0).build().unwrap();
     for _ in 0..200 {
         heap.attach().enter(|mc| {
-            let _: crate::Root<crate::Rootable![u64]> = crate::Root::new(mc, crate::Gc::new(mc, 1));
+            let _: Root<Rootable![u64]> = Root::new(mc, Gc::new(mc, 1));
         });
     }
     let segments = heap.core().roots.with_segments(<[_]>::len);

@@ -1,0 +1,44 @@
+//! The end of a heap: its handles become inert.
+//!
+//! `close` sets the dead bit of every slot and counts in `orphans` those that still have handles.
+//! A handle dropped later sees the bit in its own exchange and counts down; the last frees the segment. One dropped before is not
+//! counted, and the exchange was its last access.
+
+use super::{COUNT, DEAD, RootTable, Segment};
+use crate::sync::Snapshot;
+use crate::sync::atomic::Ordering;
+
+impl RootTable {
+    /// The heap goes: handles become inert.
+    pub(crate) fn close(&mut self) {
+        let directory = core::mem::replace(&mut self.directory, Snapshot::new(Vec::new()));
+        for raw in directory.read(Clone::clone) {
+            // SAFETY: alive until the last orphan or the line below frees it.
+            let segment = unsafe { raw.as_ref() };
+            let orphans = &segment.head.orphans;
+            orphans.store(1, Ordering::Relaxed);
+            for slot in &segment.slots {
+                orphans.fetch_add(1, Ordering::Relaxed);
+                slot.counted.write();
+                // AcqRel: pairs with `release_last`.
+                let before = slot.state.fetch_or(DEAD, Ordering::AcqRel);
+                if before & COUNT == 0 {
+                    orphans.fetch_sub(1, Ordering::Relaxed);
+                }
+            }
+            release_orphan(segment);
+        }
+    }
+}
+
+/// A handle of a closed segment is gone; the last takes the segment with it.
+#[cold]
+pub(super) fn release_orphan(segment: &Segment) {
+    let raw = core::ptr::from_ref(segment).cast_mut();
+    // AcqRel: all uses of the segment come before it is freed.
+    if segment.head.orphans.fetch_sub(1, Ordering::AcqRel) == 1 {
+        segment.head.lives.write();
+        // SAFETY: the table gave the segment up when it was closed, and this was the last handle.
+        drop(unsafe { Box::from_raw(raw) });
+    }
+}
