@@ -18,6 +18,10 @@
 //!
 //! Shading into the mutator's own buffer would not do for 3: the driver could step to Terminating before the
 //! buffer is handed over.
+//!
+//! What is revived must not keep a cycle from its end for ever: [`rounds`].
+
+pub(crate) mod rounds;
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -122,10 +126,11 @@ impl<'gc, T: ?Sized> GcWeak<'gc, T> {
 
     /// The object, if it is alive.
     ///
-    /// O(1). While a cycle is marking, an upgrade of an object that no marker has found yet takes a lock.
+    /// O(1). While a cycle is marking, an upgrade of an object that no marker has found yet takes a lock; if such upgrades have kept the
+    /// cycle from its end for some time, it waits for that, ten milliseconds at most.
     pub fn upgrade(self, mc: &Mutation<'gc>) -> Option<Gc<'gc, T>> {
         let address = self.weak_box().address.load(Ordering::Acquire);
-        if address == 0 || (mc.state().barrier_on() && !mc.revive(address)) {
+        if address == 0 || (mc.state().barrier_on() && !mc.revive(self.weak_box(), address)) {
             return None;
         }
         // SAFETY: the target is alive by the cases of the module header, and the brand is that of its heap.
@@ -182,13 +187,19 @@ impl Mutation<'_> {
         mark.load(Ordering::Relaxed) == self.state().command.get().epoch
     }
 
-    /// Cases 2 and 3: whether the object at `address` may be used.
+    /// Cases 2 and 3: whether the object at `address`, the target of `weak`, may be used.
     #[cold]
-    fn revive(&self, address: usize) -> bool {
+    fn revive(&self, weak: &WeakBox, mut address: usize) -> bool {
         if self.is_found(address) {
             return true;
         }
         let core = self.state().core();
+        if core.upgrades_wait() {
+            address = self.wait_for_marking(weak);
+            if address == 0 || !self.state().barrier_on() || self.is_found(address) {
+                return address != 0;
+            }
+        }
         if twin::is(Twin::UpgradeNotShaded) {
             return true;
         }
@@ -211,6 +222,7 @@ impl Mutation<'_> {
             mark.store(self.state().command.get().epoch, Ordering::Relaxed);
         } else {
             core.worklist.push_revived(address);
+            core.weak.rounds.revived();
         }
         drop(transition);
         true
@@ -239,6 +251,7 @@ pub(crate) struct WeakList {
     transition: Mutex<()>,
     /// As mutators handed them over: a long list is not to be copied by somebody who is waited for.
     boxes: Mutex<Vec<Vec<usize>>>,
+    pub(crate) rounds: rounds::Rounds,
 }
 
 impl WeakList {

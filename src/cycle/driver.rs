@@ -141,7 +141,7 @@ pub(crate) struct Driver {
     /// The root table has not been scanned in this cycle.
     roots_unseen: bool,
     pub(super) failed_stops: u32,
-    failed_rounds: u32,
+    pub(super) failed_rounds: u32,
     pub(super) generation: Generation,
     /// The objects set aside have been looked at again since the worklist last went dry.
     retried: bool,
@@ -423,7 +423,7 @@ impl Core {
         if clean {
             d.handshake_answered();
         } else {
-            d.failed_rounds += 1;
+            self.round_failed(d);
         }
         let stops = self.plan.ends_in_stop && !twin::is(Twin::InsertionWithoutStop);
         if stops && (clean || d.failed_rounds >= ROUNDS) {
@@ -446,6 +446,7 @@ impl Core {
             .worklist
             .close_if(|dry| dry == Some(pushes) || (twin::is(Twin::DryIsEnough) && dry.is_some()));
         if !clean && seen {
+            self.round_failed(d);
             d.stage = Stage::Mark;
             return Advance::Progress;
         }
@@ -471,6 +472,7 @@ impl Core {
     pub(super) fn marking_over(&self, d: &mut Driver) {
         let abandoned = self.abandon.load(Ordering::Relaxed);
         self.abandoned.store(abandoned, Ordering::Relaxed);
+        self.weak.rounds.release();
         if !twin::is(Twin::PhaseKept) {
             self.set_phase(Phase::Terminating);
         }

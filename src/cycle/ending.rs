@@ -20,6 +20,12 @@ const STOP_ATTEMPTS: u32 = 3;
 const STOP_BUDGET: u64 = 32 << 10;
 
 impl Core {
+    /// Work has turned up in a round that was to end the marking.
+    pub(super) fn round_failed(&self, d: &mut Driver) {
+        d.failed_rounds += 1;
+        self.weak.rounds.failed(self.config.marker_threads);
+    }
+
     /// Insertion, everybody is held: looks whether the marking is complete.
     pub(super) fn final_stop(
         &self,
