@@ -24,7 +24,6 @@ const FAILED: u32 = 4;
 const PATIENCE: Duration = Duration::from_millis(10);
 
 /// What the rounds of a cycle come to. All Relaxed: hints.
-#[derive(Default)]
 pub(crate) struct Rounds {
     /// Objects that upgrades have handed to the markers.
     revived: AtomicU64,
@@ -34,6 +33,17 @@ pub(crate) struct Rounds {
     failed: AtomicU32,
     /// Upgrades of unmarked objects wait.
     brake: AtomicBool,
+}
+
+impl Default for Rounds {
+    fn default() -> Self {
+        Rounds {
+            revived: AtomicU64::new(0),
+            before: AtomicU64::new(0),
+            failed: AtomicU32::new(0),
+            brake: AtomicBool::new(false),
+        }
+    }
 }
 
 impl Rounds {
