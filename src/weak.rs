@@ -195,7 +195,10 @@ impl Mutation<'_> {
         }
         let core = self.state().core();
         if core.upgrades_wait() {
-            address = self.wait_for_marking(weak);
+            let now = self.wait_for_marking(weak);
+            if !twin::is(Twin::StaleAfterWait) {
+                address = now;
+            }
             if address == 0 || !self.state().barrier_on() || self.is_found(address) {
                 return address != 0;
             }

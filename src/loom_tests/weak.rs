@@ -44,6 +44,31 @@ fn upgrade(barrier: Barrier) {
     });
 }
 
+/// The same once rounds have failed again and again: the upgrade waits for the end of marking.
+fn upgrade_waits(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let root: WeakRoot = main.enter(|mc| {
+        let target = Gc::new(mc, Node::new(1, None));
+        Root::new(mc, Gc::new(mc, Weak::new(0, Gc::downgrade(target, mc))))
+    });
+    drop(main);
+    begin(&heap);
+    heap.core().weak.rounds.brake();
+    loom::explore();
+    let thread = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            if let Some(target) = root.get(mc).target.upgrade(mc) {
+                target.stamp.lives();
+                polls(mc);
+                target.stamp.lives();
+            }
+        });
+    });
+    finish(&heap);
+    thread.join().unwrap();
+}
+
 /// Object 1 is known by a root too: it is never dead, whatever the phase and whether a marker has found it yet.
 fn upgrade_rooted(barrier: Barrier) {
     let heap = heap(barrier);
@@ -145,6 +170,10 @@ pub(super) fn models() -> Vec<Model> {
         let name = format!("weak upgrade, rooted, {barrier}");
         models.push(model(name, BOUND, move || upgrade_rooted(barrier)));
     }
+    for barrier in [Barrier::Deletion, Barrier::Hybrid] {
+        let name = format!("weak upgrade, waiting, {barrier}");
+        models.push(model(name, BOUND, move || upgrade_waits(barrier)));
+    }
     let name = "weak made, deletion".into();
     models.push(model(name, NARROW, || make(Barrier::Deletion)));
     let name = "weak upgrade, child taken, deletion".into();
@@ -167,6 +196,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("weak upgrade, insertion", Twin::PhaseKept),
     ("weak upgrade, insertion", Twin::SweepBeforeOff),
     ("weak upgrade, child taken, deletion", Twin::DryIsEnough),
+    ("weak upgrade, waiting, hybrid", Twin::StaleAfterWait),
     ("weak made, deletion", Twin::NewWeakDropped),
     ("weak upgrade, stop-the-world", Twin::NewWeakForgotten),
     ("weak upgrade, stop-the-world", Twin::NotCleared),

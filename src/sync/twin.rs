@@ -83,6 +83,8 @@ twins! {
     RootsNotArmed,
     /// A root is taken for shaded that was made before the cycle.
     RootsTakenForShaded,
+    /// An upgrade that has waited, answering handshakes, uses the address that it read before.
+    StaleAfterWait,
     /// A segment of the root table is freed though a mutator has a slot of it.
     ShrinksTaken,
     /// A root that was shaded in one cycle is taken for shaded in the next.

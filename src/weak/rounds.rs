@@ -63,8 +63,13 @@ impl Rounds {
         };
         self.failed.store(failed, Ordering::Relaxed);
         if failed >= FAILED && markers > 0 {
-            self.brake.store(true, Ordering::Relaxed);
+            self.brake();
         }
+    }
+
+    /// Upgrades of unmarked objects are to wait.
+    pub(crate) fn brake(&self) {
+        self.brake.store(true, Ordering::Relaxed);
     }
 
     /// Nobody waits any more: marking is over, or somebody has waited long enough.
@@ -150,7 +155,7 @@ mod tests {
             let _ = core.advance(&mut driver, &mut None, 64);
         }
         drop(driver);
-        core.weak.rounds.brake.store(true, Ordering::Relaxed);
+        core.weak.rounds.brake();
         test(&heap, &mut mutator, &weak);
         while core.phase() != Phase::Idle {
             let _ = mutator.step(1 << 20);
