@@ -70,6 +70,25 @@ fn garbage_of_any_size_never_fills_a_heap_with_a_limit() {
     }
 }
 
+/// A request that is far larger than what has been asked for before: no trigger has seen it come, and what it needs is garbage.
+#[test]
+fn what_is_refused_makes_room_for_the_next_attempt() {
+    for barrier in BARRIERS {
+        for markers in [0, 1] {
+            let heap = full_heap(barrier, markers, 8 * MIB);
+            let mut mutator = heap.attach();
+            mutator.enter(|mc| {
+                (0..30).for_each(|_| _ = Gc::slice_from_fn(mc, 100_000, |_| 0_u8));
+            });
+            let mut attempt =
+                || mutator.enter(|mc| Gc::try_slice_from_fn(mc, 6 * MIB, |_| 0_u8).is_ok());
+            let mut attempts = (0..10_000).map(|_| attempt());
+            assert_eq!(attempts.next(), Some(false), "{barrier}, {markers}");
+            assert!(attempts.any(|made| made), "{barrier}, {markers}");
+        }
+    }
+}
+
 /// What one mutator has at hand is not so much that another finds the heap full.
 #[test]
 fn a_mutator_that_allocates_leaves_half_used_spans_to_others() {
