@@ -303,6 +303,36 @@ fn destructors_that_wait_run_where_a_mutator_goes() {
     }
 }
 
+/// Steps of another thread, as long as `goes_on` says.
+fn steps_elsewhere(heap: &Heap, goes_on: impl Fn(StepStatus) -> bool + Send) {
+    let steps = move || {
+        let mut mutator = heap.attach();
+        while goes_on(mutator.step(1)) {}
+    };
+    thread::scope(|scope| scope.spawn(steps).join().unwrap());
+}
+
+/// A mutator that goes while its thread is inside another one is at no boundary.
+#[test]
+fn destructors_that_wait_do_not_run_inside_another_mutator() {
+    for barrier in CONCURRENT {
+        let (heap, drops, count) = (quiet_heap(barrier), Drops::new(), Rc::new(Cell::new(0)));
+        let (mut outer, inner) = (heap.attach(), heap.attach());
+        outer.enter(|mc| _ = Gc::new(mc, drops.token()));
+        make_at_home(&mut outer, &count);
+        heap.account(1 << 40);
+        heap.account(-(1 << 40));
+        // To the first span of the sweep: the others are swept when this thread is inside.
+        steps_elsewhere(&heap, |_| drops.count() == 0);
+        outer.enter(|_| {
+            steps_elsewhere(&heap, |status| status != StepStatus::Completed);
+            drop(inner);
+            assert_eq!(count.get(), 0, "{barrier}");
+        });
+        assert_eq!(count.get(), 10, "{barrier}");
+    }
+}
+
 /// Makes objects of its own in a heap of its own when it goes, and counts how many are dropped.
 struct WorksLate(Option<Arc<Mutex<usize>>>);
 
