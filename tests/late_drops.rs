@@ -333,6 +333,24 @@ fn destructors_that_wait_do_not_run_inside_another_mutator() {
     }
 }
 
+/// Spans that are full of what never changes are on a list of their own, which only full cycles look through.
+#[test]
+fn a_heap_that_goes_drops_what_is_in_full_spans() {
+    for heap in heaps() {
+        let drops = Drops::new();
+        let mut mutator = heap.attach();
+        let root: Root<Rootable![Vec<Gc<'_, Token>>]> = mutator.enter(|mc| {
+            let tokens = (0..5000).map(|_| Gc::new(mc, drops.token())).collect();
+            Root::new(mc, Gc::new(mc, tokens))
+        });
+        mutator.collect();
+        mutator.enter(|mc| assert_eq!(root.get(mc).len(), 5000));
+        assert_eq!(drops.count(), 0, "{}", heap.barrier());
+        drop((mutator, heap));
+        assert_eq!(drops.count(), 5000);
+    }
+}
+
 /// Makes objects of its own in a heap of its own when it goes, and counts how many are dropped.
 struct WorksLate(Option<Arc<Mutex<usize>>>);
 
