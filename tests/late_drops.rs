@@ -351,6 +351,20 @@ fn a_heap_that_goes_drops_what_is_in_full_spans() {
     }
 }
 
+/// What nobody will ever open is counted as long as the heap lives, however many threads come and go.
+#[test]
+fn what_is_leaked_stays_counted() {
+    let heap = quiet_heap(CONCURRENT[0]);
+    let make = || make_at_home(&mut heap.attach(), &Rc::default());
+    thread::scope(|scope| scope.spawn(make).join().unwrap());
+    heap.collect();
+    assert_eq!(heap.stats().drops_leaked, 10);
+    (0..300).for_each(|_| {
+        thread::scope(|scope| scope.spawn(|| drop(heap.attach())).join().unwrap());
+    });
+    assert_eq!(heap.stats().drops_leaked, 10);
+}
+
 /// Makes objects of its own in a heap of its own when it goes, and counts how many are dropped.
 struct WorksLate(Option<Arc<Mutex<usize>>>);
 
