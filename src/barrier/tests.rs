@@ -335,6 +335,20 @@ fn a_cell_whose_contents_refuse_to_be_traced_is_given_back() {
     });
 }
 
+/// The end of a guard traces what the cell holds now. A panic there has ended it all the same.
+#[test]
+fn a_guard_whose_end_panics_gives_its_cell_back() {
+    in_mode(Mode::Insertion, Colour::White, |mc, _| {
+        let cell = GcRefCell::new(Fuse::default());
+        let mut marker = Tracer::new();
+        marker.scan_id = mc.state().tracer().scan_id;
+        cell.trace(marker.rebrand());
+        let write = AssertUnwindSafe(|| cell.borrow_mut(mc).0.set(true));
+        assert!(catch_unwind(write).is_err(), "its end traces");
+        assert!(cell.try_borrow().is_some());
+    });
+}
+
 /// No marker has started, and others may still write without a barrier: markers scan all that is in the cell, cells in it too.
 #[test]
 fn what_a_grey_mutator_shades_is_left_to_the_markers() {
