@@ -1,10 +1,11 @@
 //! The pool with clients that are no heaps: turns, limits, threads.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 
-use super::{Client, Next, Pool, Turn};
+use super::{Client, Next, Pool, STUCK, Turn};
 
 /// A client whose turns are a function.
 struct Worker(Box<dyn Fn(&Turn<Worker>) -> Next + Send + Sync>);
@@ -212,6 +213,30 @@ fn a_thread_that_is_stuck_does_not_count() {
     pool.leave(1);
     pool.leave(2);
     wait_until("the threads have ended", || threads(pool) == 0);
+}
+
+/// However long its turn: it looks up, so nobody is needed in its stead.
+#[test]
+fn a_thread_that_looks_up_counts() {
+    let pool = pool();
+    let (tell, told) = channel();
+    let _client = join(pool, 1, 1, move |turn| {
+        let needed = || {
+            let mut state = turn.pool.state.lock();
+            let number = state.new_thread(Instant::now());
+            number.inspect(|&number| state.remove_thread(number));
+            number.is_some()
+        };
+        std::thread::sleep(STUCK);
+        let before = needed();
+        let _ = turn.goes_on();
+        tell.send((before, needed())).unwrap();
+        Next::Never
+    });
+    pool.wake(1);
+    assert_eq!(told.recv(), Ok((true, false)));
+    pool.leave(1);
+    wait_until("the thread has ended", || threads(pool) == 0);
 }
 
 #[test]
