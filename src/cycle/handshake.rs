@@ -182,7 +182,8 @@ impl Core {
 mod tests {
     use crate::cycle::command::Colour;
     use crate::cycle::driver::Stage;
-    use crate::cycle::mutator::YIELD;
+    use crate::cycle::mutator::{MutatorState, YIELD};
+    use crate::sync::Arc;
     use crate::sync::atomic::Ordering;
     use crate::{Barrier, Heap};
 
@@ -251,6 +252,31 @@ mod tests {
             heap.attach()
                 .enter(|inner| assert_eq!(inner.state().tracer().scan_id, id));
         });
+    }
+
+    /// Who is attached before that stop is asked for would claim for the second arming.
+    #[test]
+    fn a_second_arming_has_its_scan_id_when_its_stop_has_been_asked_for() {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let core = heap.core();
+        let _ = core.request_new_cycle();
+        let step = || core.advance(&mut core.driver.lock(), &mut None, 0);
+        while !matches!(core.driver.lock().stage, Stage::ArmBlack { .. }) {
+            let _ = step();
+        }
+        core.leaked_guards.store(true, Ordering::Relaxed);
+        let before = core.scan_id();
+        std::thread::scope(|scope| {
+            core.registry.attach(|command| {
+                // What attaches keeps commands from being published.
+                scope.spawn(step);
+                std::thread::sleep(std::time::Duration::from_millis(50));
+                assert_eq!(core.scan_id(), before);
+                Arc::new(MutatorState::new(core, command, 0))
+            });
+        });
+        assert!(core.command().stop);
+        assert_ne!(core.scan_id(), before);
     }
 
     /// The mutator by which a thread is inside innermost may have answered at a poll; the thread looks at no other.
