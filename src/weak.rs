@@ -212,7 +212,8 @@ impl Mutation<'_> {
         }
         let mut transition = Some(core.weak.lock());
         if core.phase() == Phase::Terminating && !twin::is(Twin::UpgradeTooLate) {
-            return core.abandoned.load(Ordering::Relaxed) || self.is_found(address);
+            let found = !twin::is(Twin::UpgradeLooksOnce) && self.is_found(address);
+            return found || core.abandoned.load(Ordering::Relaxed);
         }
         if twin::is(Twin::UpgradeUnlocked) {
             transition = None;

@@ -8,7 +8,7 @@ use super::objects::{Node, Weak};
 use crate::sync::thread;
 use crate::sync::twin::Twin;
 use crate::sync::watched::violation;
-use crate::{Barrier, Gc, Root, Rootable};
+use crate::{Barrier, Gc, GcWeak, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
 const NARROW: Bound = Bound { preemptions: 1 };
@@ -134,6 +134,34 @@ fn upgrade_and_take(barrier: Barrier) {
     helper.join().unwrap();
 }
 
+/// Object without pointers, known by a weak reference only; the last round has been asked for. Two mutators upgrade it: both find it, or
+/// neither.
+fn upgrade_twice(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let root: Root<Rootable![GcWeak<'_, [u64; 4]>]> = main.enter(|mc| {
+        let target = Gc::new(mc, [0; 4]);
+        Root::new(mc, Gc::new(mc, Gc::downgrade(target, mc)))
+    });
+    begin(&heap);
+    let seq = heap.core().command_seq();
+    drive(&heap, |core| core.command_seq() != seq);
+    let (driven, other, root2) = (heap.clone(), heap.clone(), root.clone());
+    loom::explore();
+    let driver = spawn(move || finish(&driven));
+    let other = spawn(move || {
+        other
+            .attach()
+            .enter(|mc| root2.get(mc).upgrade(mc).is_some())
+    });
+    thread::yield_now();
+    let found = main.enter(|mc| root.get(mc).upgrade(mc).is_some());
+    driver.join().unwrap();
+    if found != other.join().unwrap() {
+        violation("a weak reference to a live object fails".to_owned());
+    }
+}
+
 /// A mutator comes, makes a weak reference and goes while a cycle ends, which goes through the list of them. The target dies in a
 /// later cycle: the reference must have stayed on the list.
 fn make(barrier: Barrier) {
@@ -180,6 +208,10 @@ pub(super) fn models() -> Vec<Model> {
     models.push(model(name, BOUND, || {
         upgrade_and_take(Barrier::Deletion);
     }));
+    for barrier in [Barrier::Deletion, Barrier::Hybrid] {
+        let name = format!("weak upgrade, twice, {barrier}");
+        models.push(model(name, NARROW, move || upgrade_twice(barrier)));
+    }
     models
 }
 
@@ -197,6 +229,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("weak upgrade, insertion", Twin::SweepBeforeOff),
     ("weak upgrade, child taken, deletion", Twin::DryIsEnough),
     ("weak upgrade, waiting, hybrid", Twin::StaleAfterWait),
+    ("weak upgrade, twice, deletion", Twin::UpgradeLooksOnce),
     ("weak made, deletion", Twin::NewWeakDropped),
     ("weak upgrade, stop-the-world", Twin::NewWeakForgotten),
     ("weak upgrade, stop-the-world", Twin::NotCleared),

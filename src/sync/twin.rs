@@ -153,6 +153,8 @@ twins! {
     NewWeakForgotten,
     /// An upgrade does not ask whether marking is over.
     UpgradeTooLate,
+    /// An upgrade that has waited for the lock does not look at the mark again.
+    UpgradeLooksOnce,
     /// An upgrade hands its object over outside the lock.
     UpgradeUnlocked,
     /// A mutator that attaches during a stop enters at once.
