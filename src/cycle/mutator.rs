@@ -155,7 +155,7 @@ impl MutatorState {
         if !twin::is(Twin::NoFlush) {
             self.flush(core);
         }
-        if at_boundary {
+        if at_boundary && !twin::is(Twin::LeakAfterAnswer) {
             core.note_leaked_guards(self);
         }
         let another = if twin::is(Twin::OffToldByEpoch) {
@@ -178,6 +178,9 @@ impl MutatorState {
         self.flags.fetch_and(!YIELD, Ordering::Relaxed);
         // Release: everything above, the handed-over buffers first, comes before the answer.
         self.acked.store(command.seq, Ordering::Release);
+        if at_boundary && twin::is(Twin::LeakAfterAnswer) {
+            core.note_leaked_guards(self);
+        }
     }
 
     /// Hands over everything that the collector must know of.

@@ -11,7 +11,7 @@ use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::twin::Twin;
 use crate::sync::watched::violation;
 use crate::sync::{Arc, thread};
-use crate::{Barrier, Gc, Heap, Mutator, Root, Rootable};
+use crate::{Barrier, Gc, Heap, Mutation, Mutator, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
 const WIDE: Bound = Bound { preemptions: 1 };
@@ -98,6 +98,8 @@ struct Turns(Arc<AtomicU32>);
 impl Turns {
     const INSIDE: u32 = 1;
     const CLAIMED: u32 = 2;
+    const LEAKED: u32 = 3;
+    const DRIVEN: u32 = 4;
 
     fn reach(&self, turn: u32) {
         self.0.store(turn, Ordering::Release);
@@ -130,17 +132,20 @@ fn leak(m: &mut Mutator, leaked: &NestedRoot, turns: &Turns) {
     });
 }
 
-/// Hybrid is about to arm again, after a leaked guard. A mutator that is inside, Black, gets object 2 out of the leaked cell, moves
-/// it to another, and from there, by a mutator attached inside it, to a third.
-fn second_arming() {
-    let heap = heap(Barrier::Hybrid);
-    let mut main = heap.attach();
-    let leaked: NestedRoot = main.enter(|mc| Root::new(mc, Gc::new(mc, Nested::new(1, None))));
-    let [way_root, to]: [LockedRoot; 2] =
-        [4, 5].map(|number| main.enter(|mc| Root::new(mc, Gc::new(mc, Locked::new(number, None)))));
+/// Hybrid, one mutator leaks its guard while it is Grey, and then does `then`; `main`, Black and inside, has claimed the cell before. The
+/// second handshake waits for that one.
+fn with_a_leak<R>(
+    heap: &Heap,
+    (main, leaked): (&mut Mutator, &NestedRoot),
+    then: impl FnOnce(&mut Mutator, &Turns) + Send + 'static,
+    inside: impl for<'gc> FnOnce(&'gc Mutation<'gc>, &Turns, Gc<'gc, Nested<'gc>>) -> R,
+) -> (R, thread::JoinHandle<()>) {
     let turns = Turns(Arc::new(AtomicU32::new(0)));
     let (leaked2, turns2) = (leaked.clone(), turns.clone());
-    let leaker = mutator(&heap, move |m| leak(m, &leaked2, &turns2));
+    let leaker = mutator(heap, move |m| {
+        leak(m, &leaked2, &turns2);
+        then(m, &turns2);
+    });
     thread::yield_now();
     let _ = heap.core().request_new_cycle();
     let seq = heap.core().command_seq();
@@ -149,36 +154,75 @@ fn second_arming() {
     let _ = heap.core().advance(&mut driver, &mut None, 0);
     turns.wait_for(Turns::INSIDE);
     drop(driver);
-    drive(&heap, |core| core.command_seq() == seq + 2);
-    main.enter(|mc| {
-        let (holder, way) = (leaked.get(mc), way_root.get(mc));
+    drive(heap, |core| core.command_seq() == seq + 2);
+    let result = main.enter(|mc| {
+        let holder = leaked.get(mc);
         holder.cell.read().lock(mc).set(None);
-        way.cell.write(mc).set(None);
-        turns.reach(Turns::CLAIMED);
-        while heap.core().registry.len() > 1 {
+        inside(mc, &turns, holder)
+    });
+    (result, leaker)
+}
+
+/// Hybrid is about to arm again, after a leaked guard. A mutator that is inside, Black, gets object 2 out of the leaked cell, moves
+/// it to another, and from there, by a mutator attached inside it, to a third.
+fn second_arming() {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let leaked: NestedRoot = main.enter(|mc| Root::new(mc, Gc::new(mc, Nested::new(1, None))));
+    let [way_root, to]: [LockedRoot; 2] =
+        [4, 5].map(|number| main.enter(|mc| Root::new(mc, Gc::new(mc, Locked::new(number, None)))));
+    let nothing = |_: &mut Mutator, _: &Turns| ();
+    let (driver, leaker) =
+        with_a_leak(&heap, (&mut main, &leaked), nothing, |mc, turns, holder| {
+            let way = way_root.get(mc);
+            way.cell.write(mc).set(None);
+            turns.reach(Turns::CLAIMED);
+            while heap.core().registry.len() > 1 {
+                thread::yield_now();
+            }
+            let driven = heap.clone();
+            loom::explore();
+            let driver = spawn(move || finish(&driven));
+            let mut guard = holder.cell.write(mc);
+            let object = guard.get_mut().get();
+            guard.get_mut().set(None);
+            drop(guard);
+            assert!(object.is_some());
+            way.cell.write(mc).set(object);
             thread::yield_now();
-        }
+            heap.attach().enter(|mc| {
+                let to = to.get(mc);
+                to.cell.write(mc).set(None);
+                let object = way_root.get(mc).cell.read().get();
+                to.cell.write(mc).set(object);
+            });
+            way.cell.write(mc).set(None);
+            driver
+        });
+    driver.join().unwrap();
+    leaker.join().unwrap();
+    must_live(2);
+}
+
+/// The leaker answers for itself: the driver goes on when it knows of the leak.
+fn leak_answered() {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let leaked: NestedRoot = main.enter(|mc| Root::new(mc, Gc::new(mc, Nested::new(1, None))));
+    let answer = |m: &mut Mutator, turns: &Turns| {
+        turns.reach(Turns::LEAKED);
+        turns.wait_for(Turns::DRIVEN);
+        m.enter(|_| ());
+    };
+    let (driver, leaker) = with_a_leak(&heap, (&mut main, &leaked), answer, |_, turns, _| {
+        turns.reach(Turns::CLAIMED);
+        turns.wait_for(Turns::LEAKED);
         let driven = heap.clone();
         loom::explore();
-        let driver = spawn(move || finish(&driven));
-        let mut guard = holder.cell.write(mc);
-        let object = guard.get_mut().get();
-        guard.get_mut().set(None);
-        drop(guard);
-        assert!(object.is_some());
-        way.cell.write(mc).set(object);
-        thread::yield_now();
-        heap.attach().enter(|mc| {
-            let to = to.get(mc);
-            to.cell.write(mc).set(None);
-            let object = way_root.get(mc).cell.read().get();
-            to.cell.write(mc).set(object);
-        });
-        way.cell.write(mc).set(None);
-        driver
-    })
-    .join()
-    .unwrap();
+        turns.reach(Turns::DRIVEN);
+        spawn(move || finish(&driven))
+    });
+    driver.join().unwrap();
     leaker.join().unwrap();
     must_live(2);
 }
@@ -319,6 +363,7 @@ fn handshakes() -> Vec<Model> {
 fn stops() -> Vec<Model> {
     vec![
         model("mates, second arming".into(), BOUND, second_arming),
+        model("leak answered".into(), WIDE, leak_answered),
         model("mates, final stop".into(), BOUND, attach_late),
         model(
             "mates, attached before the stop".into(),
@@ -344,6 +389,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("mates, attached inside, hybrid", Twin::AttachedIsAhead),
     ("mates, attached inside, hybrid", Twin::MateTurnsAlone),
     ("mates, second arming", Twin::AttachedScansAhead),
+    ("leak answered", Twin::LeakAfterAnswer),
     ("mates, final stop", Twin::InnerStaysBehind),
     ("mates, attached before the stop", Twin::StopReadsListOnce),
     ("mates, attached before the answer", Twin::AnswersReadOnce),

@@ -125,6 +125,8 @@ twins! {
     ScanIdKept,
     /// The scan id changes when mutators have been asked to arm.
     ScanIdLate,
+    /// A mutator answers before it says that it leaked a guard.
+    LeakAfterAnswer,
     /// Claims set before a leaked guard was noticed stay.
     ClaimsKept,
     /// Roots dropped while Hybrid or Deletion arms are released at once.
