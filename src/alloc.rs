@@ -213,7 +213,7 @@ impl MutatorState {
         self.stress_tick();
         let slot = self.slot_in_cache(info, slot_size, place)?;
         if !self.cache.is_enabled() {
-            self.settle(slot, info, slot_size);
+            self.settle(slot);
         }
         Ok(slot)
     }
@@ -298,6 +298,10 @@ impl MutatorState {
             }
             match core.space.new_spans(class, core.external(), count, spans) {
                 Ok(()) => {
+                    if self.before_sweep() {
+                        // For `settle`.
+                        spans.iter().for_each(|span| span.set_fresh(true));
+                    }
                     if core.space.runs_low() {
                         core.wake();
                     }
@@ -330,18 +334,15 @@ impl MutatorState {
     }
 
     /// A slot has been taken while the cache is disabled. Between the end of this mutator's barrier and the sweep of the cycle objects
-    /// are marked one by one, see `cycle::minor`.
-    fn settle(&self, slot: usize, info: &'static TypeInfo, slot_size: usize) {
+    /// are made fresh one by one: their span may be given back before the sweep, and swept.
+    fn settle(&self, slot: usize) {
         let command = self.command.get();
         if self.is_before_sweep(command) {
             if twin::is(Twin::WhiteBeforeSweep) {
                 return;
             }
             // SAFETY: a slot just taken by this mutator.
-            unsafe { mark_of(slot) }.store(command.epoch, Ordering::Relaxed);
-            if info.mutable && !twin::is(Twin::NewNotNoted) {
-                self.core().note(slot, slot_size);
-            }
+            unsafe { mark_of(slot) }.store(command.fresh(), Ordering::Relaxed);
         } else if command.mode == Mode::Off && self.core().config.stress.is_none() {
             self.cache.set_enabled(true);
         }
@@ -392,7 +393,8 @@ impl MutatorState {
             Err(why) if !core.sweep_all() => return Err(self.alloc_error(bytes, why)),
             Err(_) => new().map_err(|why| self.alloc_error(bytes, why))?,
         };
-        self.settle(span.base(), info, span.slot_size());
+        span.set_fresh(true);
+        self.settle(span.base());
         core.space.large.lock().swept.push(span);
         core.charge(self, span.slot_size());
         Ok(span.base())

@@ -8,13 +8,16 @@
 //! Destructors run here, in address order, under no lock but perhaps the driver's (I8), each guarded: a panic is counted and the sweep
 //! goes on. They cannot reach other objects: a type that holds a `Gc` has no destructor of its own.
 //!
+//! What was allocated black lives, and is young again: where there may be such objects, the sweep zeroes every byte that is not of its
+//! epoch. Also of an abandoned cycle, as their colour comes again in the next but one.
+//!
 //! In the last and the first epoch the sweep also zeroes every byte that is not of its epoch, so that no byte
 //! written before the last round of epochs is left when its number comes again.
 
 use crate::cycle::core::Core;
 use crate::cycle::mail::Letter;
 use crate::cycle::mutator::{MAIL, MutatorState};
-use crate::heap::span::{Epoch, LAST_EPOCH, NEVER_MADE, Span, ZOMBIE, mark_of, poison};
+use crate::heap::span::{Epoch, Found, LAST_EPOCH, NEVER_MADE, Span, ZOMBIE, mark_of, poison};
 use crate::heap::type_info::DropFn;
 use crate::panic::contain;
 use crate::sync::atomic::Ordering;
@@ -34,8 +37,10 @@ pub(crate) enum Empty {
 
 /// What the sweep of one span found, in slots.
 #[derive(Default)]
-struct Found {
+struct Swept {
     live: usize,
+    /// Of these, the old ones.
+    old: usize,
     /// Live, or waiting for a destructor.
     taken: usize,
     freed: usize,
@@ -45,77 +50,87 @@ impl Core {
     /// Sweeps a span that the caller took off its list. `None` if nothing in it lives and its pages have been freed.
     pub(crate) fn sweep_span(&self, span: Span, empty: Empty) -> Option<Span> {
         let epoch = self.sweeping_epoch.load(Ordering::Relaxed);
+        let fresh = self.found_in_cycle().fresh;
+        let marks = Found { epoch, fresh };
         if twin::is(Twin::DoneBeforeSwept) {
             self.counters.swept.pending.fetch_sub(1, Ordering::Release);
         }
         let found = if self.abandon.load(Ordering::Relaxed) {
             let taken = span.slots() - span.free();
-            Found {
+            Swept {
                 live: taken,
+                old: 0,
                 taken,
                 freed: 0,
             }
         } else if span.info().drop.is_some() {
-            self.sweep_dropping(span, epoch)
+            self.sweep_dropping(span, marks)
         } else {
-            sweep_plain(span, epoch)
+            sweep_plain(span, marks)
         };
         let mutable = span.info().mutable;
-        if mutable && found.live > 0 {
+        if mutable && found.old > 0 {
             self.note_old(span, epoch);
         }
-        if epoch == LAST_EPOCH || epoch == 1 {
-            zero_old_marks(span, epoch);
+        if span.is_fresh() && !twin::is(Twin::FreshKept) || epoch == LAST_EPOCH || epoch == 1 {
+            span.keep_marks(epoch);
+            span.set_fresh(false);
         }
-        let swept = &self.counters.swept;
-        let size = span.slot_size();
-        swept
-            .objects_live
-            .fetch_add(found.live as u64, Ordering::Relaxed);
-        swept
-            .bytes_live
-            .fetch_add(found.taken * size, Ordering::Relaxed);
-        swept
-            .objects_freed
-            .fetch_add(found.freed as u64, Ordering::Relaxed);
-        swept
-            .bytes_freed
-            .fetch_add((found.freed * size) as u64, Ordering::Relaxed);
+        self.count(span, &found);
         let kept = if found.taken == 0 && empty == Empty::Free {
             self.space.free_span(span);
             None
         } else {
-            let old =
-                !mutable && found.live == span.slots() && !self.abandon.load(Ordering::Relaxed);
+            let old = !mutable && found.old == span.slots();
             span.set_swept(span.slots() - found.taken, old);
             if old && !span.is_large() {
-                swept
-                    .old_objects
-                    .fetch_add(found.live as u64, Ordering::Relaxed);
-                swept
-                    .old_bytes
-                    .fetch_add(found.live * size, Ordering::Relaxed);
+                let swept = &self.counters.swept;
+                let (objects, bytes) = (found.live as u64, found.live * span.slot_size());
+                swept.old_objects.fetch_add(objects, Ordering::Relaxed);
+                swept.old_bytes.fetch_add(bytes, Ordering::Relaxed);
             }
             Some(span)
         };
         // Release: pairs with the driver's Acquire: the cycle is over when every span has been dealt with. A span that is
         // still in the caller's hands goes to a cache or a list, both of which the next cycle reaches.
         if !twin::is(Twin::DoneBeforeSwept) {
-            swept.pending.fetch_sub(1, Ordering::Release);
+            self.counters.swept.pending.fetch_sub(1, Ordering::Release);
         }
         kept
     }
 
+    /// A span has been swept: for the statistics.
+    fn count(&self, span: Span, found: &Swept) {
+        let swept = &self.counters.swept;
+        let size = span.slot_size();
+        let fresh = found.live - found.old;
+        swept
+            .objects_live
+            .fetch_add(found.live as u64, Ordering::Relaxed);
+        swept
+            .bytes_live
+            .fetch_add(found.taken * size, Ordering::Relaxed);
+        swept.bytes_fresh.fetch_add(fresh * size, Ordering::Relaxed);
+        swept
+            .objects_freed
+            .fetch_add(found.freed as u64, Ordering::Relaxed);
+        swept
+            .bytes_freed
+            .fetch_add((found.freed * size) as u64, Ordering::Relaxed);
+    }
+
     /// Sweeps a span of a type with drop glue.
-    fn sweep_dropping(&self, span: Span, epoch: Epoch) -> Found {
+    fn sweep_dropping(&self, span: Span, marks: Found) -> Swept {
         let info = span.info();
         let drop = info.drop.expect("the caller checked");
         let owner = span.owner();
-        let mut found = Found::default();
+        let mut found = Swept::default();
         let scope = UserCodeScope::new(self.id);
         for word in 0..span.slots().div_ceil(64) {
             let taken = span.taken_bits(word);
-            let live = seen(Planted::SweepsLive, span.marked_bits(word, epoch) & taken);
+            let (old, fresh) = found_bits(span, word, marks);
+            let live = seen(Planted::SweepsLive, (old | fresh) & taken);
+            found.old += (old & taken).count_ones() as usize;
             let zombies = if info.local_drop {
                 span.marked_bits(word, ZOMBIE) & taken
             } else {
@@ -340,11 +355,13 @@ impl Core {
 }
 
 /// Sweeps a span whose type has no drop glue: reads the marks, writes the free bits.
-fn sweep_plain(span: Span, epoch: Epoch) -> Found {
-    let mut found = Found::default();
+fn sweep_plain(span: Span, marks: Found) -> Swept {
+    let mut found = Swept::default();
     for word in 0..span.slots().div_ceil(64) {
         let taken = span.taken_bits(word);
-        let live = seen(Planted::SweepsLive, span.marked_bits(word, epoch) & taken);
+        let (old, fresh) = found_bits(span, word, marks);
+        let live = seen(Planted::SweepsLive, (old | fresh) & taken);
+        found.old += (old & taken).count_ones() as usize;
         span.set_taken_bits(word, live);
         found.live += live.count_ones() as usize;
         found.freed += (taken & !live).count_ones() as usize;
@@ -368,15 +385,14 @@ fn poison_freed(span: Span, index: usize) {
     }
 }
 
-/// See the module header.
-fn zero_old_marks(span: Span, epoch: Epoch) {
-    span.each_mark_byte(|mark| {
-        let m = mark.load(Ordering::Relaxed);
-        // ZOMBIE and NEVER_MADE are no epochs and do not come round.
-        if m != epoch && m <= LAST_EPOCH {
-            mark.store(0, Ordering::Relaxed);
-        }
-    });
+/// The slots of `word` that are old, and those that are fresh. As [`Span::marked_bits`].
+fn found_bits(span: Span, word: usize, marks: Found) -> (u64, u64) {
+    let fresh = if span.is_fresh() {
+        span.marked_bits(word, marks.fresh)
+    } else {
+        0
+    };
+    (span.marked_bits(word, marks.epoch), fresh)
 }
 
 impl crate::cycle::core::SweepCounters {
@@ -391,6 +407,7 @@ impl crate::cycle::core::SweepCounters {
             .store(objects.load(Ordering::Relaxed), Ordering::Relaxed);
         self.bytes_live
             .store(bytes.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.bytes_fresh.store(0, Ordering::Relaxed);
         self.objects_freed.store(0, Ordering::Relaxed);
         self.bytes_freed.store(0, Ordering::Relaxed);
     }

@@ -3,14 +3,14 @@
 //! When marking is over and before anything is freed, all mutators are held once more and everything reachable from
 //! the roots is visited again by a plain depth-first search that shares no code with the markers beyond `Trace` itself and
 //! needs no claims, since nobody runs. An object that it reaches and that is not marked would have been freed: the
-//! process ends with the object's type.
+//! process ends with the object's type. Likewise if an old immutable object leads to a young one, which minor cycles would not find.
 //!
 //! With the feature on, freed slots are also filled with a pattern and looked at before they are used again.
 
 use std::collections::HashSet;
 
 use crate::cycle::core::Core;
-use crate::heap::span::{Epoch, info_at, mark_of, scan_info};
+use crate::heap::span::{Epoch, Found, info_at, mark_of, scan_info};
 use crate::mark::tracer::{Meet, Tracer};
 use crate::panic::contain;
 use crate::report;
@@ -19,11 +19,12 @@ use crate::user_code::UserCodeScope;
 
 impl Core {
     /// See the module header. All mutators are held.
-    pub(crate) fn verify(&self, epoch: Epoch) {
+    pub(crate) fn verify(&self) {
         if !cfg!(feature = "verify") || self.abandon.load(Ordering::Relaxed) {
             return;
         }
         let _scope = UserCodeScope::new(self.id);
+        let found = self.found_in_cycle();
         let mut tracer = Tracer::new();
         tracer.meet = Meet::Look;
         self.roots.scan(|object| tracer.edges.push(object));
@@ -32,36 +33,54 @@ impl Core {
             if !seen.insert(object) {
                 continue;
             }
-            // SAFETY: reachable from a root: a live object.
-            let mark = unsafe { mark_of(object) };
-            if mark.load(Ordering::Relaxed) != epoch {
-                // SAFETY: as above.
-                let name = (unsafe { info_at(object) }.name)();
-                report::line(format_args!(
-                    "tricolor-gc verifier: cycle with epoch {epoch} lost a reachable object of type {name} \
-                     (mark {}) under {}",
-                    mark.load(Ordering::Relaxed),
-                    self.config.barrier,
-                ));
-                std::process::abort();
+            let mark = mark_at(object);
+            if !found.has(mark) {
+                self.report_lost(object, found, "lost a reachable object");
             }
-            // SAFETY: as above.
+            // SAFETY: reachable from a root: a live object.
             let (_, slot_size) = unsafe { scan_info(object) };
             // SAFETY: as above.
             let info = unsafe { info_at(object) };
-            if let Some(trace) = info.trace {
-                let pointer = core::ptr::with_exposed_provenance(object);
-                // SAFETY: the type's own function, on a live object, while no mutator runs.
-                let traced = contain(|| unsafe {
-                    trace(pointer, slot_size, &mut tracer);
-                });
-                if traced.is_err() {
-                    report::line(format_args!(
-                        "tricolor-gc verifier: a `trace` panicked, this cycle is not verified"
-                    ));
-                    return;
-                }
+            let Some(trace) = info.trace else { continue };
+            let before = tracer.edges.len();
+            let pointer = core::ptr::with_exposed_provenance(object);
+            // SAFETY: the type's own function, on a live object, while no mutator runs.
+            let traced = contain(|| unsafe {
+                trace(pointer, slot_size, &mut tracer);
+            });
+            if traced.is_err() {
+                report::line(format_args!(
+                    "tricolor-gc verifier: a `trace` panicked, this cycle is not verified"
+                ));
+                return;
+            }
+            // I11: no minor cycle will look into this one.
+            let is_young = |object: &&usize| mark_at(**object) != found.epoch;
+            if !info.mutable
+                && mark == found.epoch
+                && let Some(young) = tracer.edges[before..].iter().find(is_young)
+            {
+                self.report_lost(*young, found, "left young, in an old immutable object, one");
             }
         }
     }
+
+    /// Ends the process.
+    fn report_lost(&self, object: usize, found: Found, what: &str) -> ! {
+        // SAFETY: reachable from a root: a live object.
+        let name = (unsafe { info_at(object) }.name)();
+        report::line(format_args!(
+            "tricolor-gc verifier: cycle with epoch {} {what} of type {name} (mark {}) under {}",
+            found.epoch,
+            mark_at(object),
+            self.config.barrier,
+        ));
+        std::process::abort();
+    }
+}
+
+/// The mark of an object that can be reached.
+fn mark_at(object: usize) -> Epoch {
+    // SAFETY: reachable from a root: a live object.
+    unsafe { mark_of(object) }.load(Ordering::Relaxed)
 }

@@ -29,7 +29,7 @@ use core::ptr::NonNull;
 
 use crate::cycle::core::Phase;
 use crate::gc::Gc;
-use crate::heap::span::{Epoch, mark_of, scan_info};
+use crate::heap::span::{Found, mark_of, scan_info};
 use crate::mutator::{Brand, Mutation};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::twin::{self, Twin};
@@ -184,7 +184,8 @@ impl Mutation<'_> {
     fn is_found(&self, address: usize) -> bool {
         // SAFETY: the target's box is not cleared, so its span is mapped: slots are reused after the clearing only.
         let mark = unsafe { mark_of(address) };
-        mark.load(Ordering::Relaxed) == self.state().command.get().epoch
+        let command = self.state().command.get();
+        command.has_found(mark.load(Ordering::Relaxed))
     }
 
     /// Cases 2 and 3: whether the object at `address`, the target of `weak`, may be used.
@@ -276,11 +277,11 @@ impl WeakList {
 
     /// Marking is over: clears the boxes of dead targets and forgets dead boxes. How many were cleared. Linear in the
     /// number of weak boxes, and no mutator waits for it.
-    pub(crate) fn clear(&self, epoch: Epoch) -> u64 {
+    pub(crate) fn clear(&self, found: Found) -> u64 {
         let lists = core::mem::take(&mut *self.boxes.lock());
         let mut boxes = lists.concat();
         // SAFETY: boxes and targets of boxes that are not cleared are objects that no sweep has freed yet.
-        let marked = |address| unsafe { mark_of(address) }.load(Ordering::Relaxed) == epoch;
+        let marked = |address| found.has(unsafe { mark_of(address) }.load(Ordering::Relaxed));
         let mut cleared = 0;
         boxes.retain(|&address| {
             if !marked(address) {

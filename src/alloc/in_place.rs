@@ -1,19 +1,17 @@
 //! Objects built in their slots: code of the program runs between the taking of a slot and the completion of its object.
 //!
 //! It may panic, which leaves a slot without an object ([`FreeSlot`]). And it may allocate, at whose polls the mutator takes over another
-//! state: an object in a slot that was taken when new objects were marked may end up with pointers to newer ones that are not
-//! ([`Begun`]).
+//! state: an object in a slot that was taken when new objects were black may end up with pointers to newer ones that are not. That
+//! is no harm: it is a young object, whatever its colour, until a marker comes to it, which is when it is complete.
 
 use core::mem::needs_drop;
 use core::ptr::NonNull;
 
 use super::{Kind, out_of_memory, pointer_to};
-use crate::cycle::mutator::MutatorState;
 use crate::heap::span::{NEVER_MADE, mark_of, poison};
 use crate::heap::type_info::InfoOf;
 use crate::mutator::Mutation;
 use crate::sync::atomic::Ordering;
-use crate::sync::twin::{self, Twin};
 use crate::trace::Trace;
 
 impl<'gc> Mutation<'gc> {
@@ -34,10 +32,7 @@ impl<'gc> Mutation<'gc> {
             slot,
             slot_size: InfoOf::<T>::SLOT,
             drops: needs_drop::<T>(),
-            noted: InfoOf::<T>::MUTABLE,
-            state: self.state(),
         });
-        let begun = self.state().begun();
         let grey = self.state().hold_grey();
         let pointer = pointer_to::<T>(slot);
         let value = fill(pointer);
@@ -45,9 +40,6 @@ impl<'gc> Mutation<'gc> {
         // SAFETY: as in `alloc`.
         unsafe { pointer.write(value) };
         self.state().allocated(slot, grey.is_some());
-        if InfoOf::<T>::KEEPS_POINTERS {
-            self.state().built(begun, slot, InfoOf::<T>::SLOT);
-        }
         pointer
     }
 }
@@ -55,68 +47,24 @@ impl<'gc> Mutation<'gc> {
 /// Gives up a slot whose object was never made: a sweep frees it, without dropping anything.
 ///
 /// That may be the sweep under way, on another thread: a slot that was taken while the cycle marked, and is given up after its
-/// barrier went off. Where there is nothing to drop, the slot keeps its mark and is garbage to the next full cycle, which this
+/// barrier went off. Where there is nothing to drop, the slot keeps its mark and is garbage to the next cycle, which this
 /// mutator's boundary orders after everything here.
-pub(super) struct FreeSlot<'a> {
+pub(super) struct FreeSlot {
     pub(super) slot: usize,
     pub(super) slot_size: usize,
     pub(super) drops: bool,
-    /// It may be noted as an old object.
-    pub(super) noted: bool,
-    pub(super) state: &'a MutatorState,
 }
 
-impl Drop for FreeSlot<'_> {
+impl Drop for FreeSlot {
     fn drop(&mut self) {
         if cfg!(feature = "verify") {
             poison(self.slot, self.slot_size);
-        }
-        if self.noted && !twin::is(Twin::UnmadeIsScanned) {
-            self.state.core().noted.lose();
         }
         if self.drops {
             // SAFETY: a slot just taken by this mutator.
             let mark = unsafe { mark_of(self.slot) };
             // Release: pairs with the sweeper's Acquire: who gets the slot next writes it after this thread's last access.
             mark.store(NEVER_MADE, Ordering::Release);
-        }
-    }
-}
-
-/// What a mutator was when it took a slot in which an object is built.
-#[derive(Clone, Copy)]
-pub(super) struct Begun {
-    seq: u32,
-    settled: bool,
-}
-
-impl MutatorState {
-    /// A slot has just been taken for an object that is built in place.
-    #[inline]
-    pub(super) fn begun(&self) -> Begun {
-        Begun {
-            seq: self.command.get().seq,
-            settled: !self.cache.is_enabled(),
-        }
-    }
-
-    /// The object of an immutable type in `slot` is complete. It may be old, and hold what was made when new objects were marked
-    /// no more, see `cycle::minor`.
-    #[inline]
-    pub(super) fn built(&self, begun: Begun, slot: usize, slot_size: usize) {
-        if begun.settled || begun.seq != self.command.get().seq {
-            self.built_late(slot, slot_size);
-        }
-    }
-
-    #[cold]
-    fn built_late(&self, slot: usize, slot_size: usize) {
-        // SAFETY: a slot taken by this mutator.
-        let mark = unsafe { mark_of(slot) }.load(Ordering::Relaxed);
-        let command = self.command.get();
-        let marks = command.black().is_some() || self.is_before_sweep(command);
-        if mark == command.epoch && !marks && !twin::is(Twin::BuiltNotNoted) {
-            self.core().note(slot, slot_size);
         }
     }
 }

@@ -5,7 +5,6 @@ use core::ptr::NonNull;
 
 use super::in_place::FreeSlot;
 use super::{Kind, pointer_to};
-use crate::cycle::mutator::MutatorState;
 use crate::error::AllocError;
 use crate::heap::NoPages;
 use crate::heap::cache::Place;
@@ -23,7 +22,6 @@ impl<'gc> Mutation<'gc> {
         mut element: impl FnMut(usize) -> T,
     ) -> Result<NonNull<[T]>, AllocError> {
         let (slot, slot_size) = self.slice_slot::<T>(len)?;
-        let begun = self.state().begun();
         let grey = self.state().hold_grey();
         let first = pointer_to::<T>(slot);
         let counted = T::NEEDS_TRACE || needs_drop::<T>();
@@ -32,8 +30,6 @@ impl<'gc> Mutation<'gc> {
             len: 0,
             slot,
             slot_size,
-            noted: InfoOf::<T>::MUTABLE,
-            state: self.state(),
         };
         for index in 0..len {
             let value = element(index);
@@ -52,9 +48,6 @@ impl<'gc> Mutation<'gc> {
             unsafe { length.write(len) };
         }
         self.state().allocated(slot, grey.is_some());
-        if InfoOf::<T>::KEEPS_POINTERS {
-            self.state().built(begun, slot, slot_size);
-        }
         Ok(NonNull::slice_from_raw_parts(first, len))
     }
 
@@ -107,23 +100,19 @@ impl<'gc> Mutation<'gc> {
 }
 
 /// The elements made so far of a slice; dropped if the next one panics.
-struct Filled<'a, T> {
+struct Filled<T> {
     first: NonNull<T>,
     len: usize,
     slot: usize,
     slot_size: usize,
-    noted: bool,
-    state: &'a MutatorState,
 }
 
-impl<T> Drop for Filled<'_, T> {
+impl<T> Drop for Filled<T> {
     fn drop(&mut self) {
         let _slot = FreeSlot {
             slot: self.slot,
             slot_size: self.slot_size,
             drops: needs_drop::<T>(),
-            noted: self.noted,
-            state: self.state,
         };
         let made = NonNull::slice_from_raw_parts(self.first, self.len);
         // SAFETY: `len` elements are initialised and nobody else's; the slot counts as free from here on.

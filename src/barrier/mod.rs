@@ -78,8 +78,8 @@ impl MutatorState {
         // SAFETY: the caller holds a pointer to the object, so its span is mapped.
         let mark = unsafe { mark_of(object) };
         // Relaxed: a mark that is not seen costs an edge too many.
-        if mark.load(Ordering::Relaxed) == self.command.get().epoch || strikes(Planted::DropsShades)
-        {
+        let found = self.command.get().has_found(mark.load(Ordering::Relaxed));
+        if found || strikes(Planted::DropsShades) {
             return;
         }
         self.push_edge(object);
@@ -173,14 +173,15 @@ impl MutatorState {
     /// Forgets the edges from `first` on whose objects this cycle has found: a large cell that is written often would flood the
     /// worklist with them.
     fn drop_marked_edges(&self, first: usize) {
-        let epoch = self.command.get().epoch;
+        let command = self.command.get();
         let edges = &mut self.tracer().edges;
         let mut kept = first;
         for index in first..edges.len() {
             // SAFETY: the contents of a cell were traced just now: the edges are live objects.
             let mark = unsafe { mark_of(edges[index]) };
             // Relaxed: a mark that is not seen costs an edge too many.
-            if mark.load(Ordering::Relaxed) != epoch && !strikes(Planted::DropsShades) {
+            let found = command.has_found(mark.load(Ordering::Relaxed));
+            if !found && !strikes(Planted::DropsShades) {
                 edges[kept] = edges[index];
                 kept += 1;
             }

@@ -16,7 +16,7 @@
 //!
 //! "Anywhere" is a boundary or the allocation slow path; never between a barrier and its store.
 
-use crate::heap::span::Epoch;
+use crate::heap::span::{Epoch, Found, fresh_of};
 
 /// What a mutator's stores do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -110,11 +110,24 @@ impl Command {
         }
     }
 
+    /// Whether its cycle has found the object with this mark, or it was made so.
+    #[inline(always)]
+    pub(crate) const fn has_found(self, mark: Epoch) -> bool {
+        let (epoch, fresh) = (self.epoch, self.fresh());
+        Found { epoch, fresh }.has(mark)
+    }
+
+    /// The mark byte of fresh objects in this cycle.
+    #[inline(always)]
+    pub(crate) const fn fresh(self) -> Epoch {
+        fresh_of(self.cycle as u64)
+    }
+
     /// The mark byte of objects that are allocated black; `None` if new objects are not.
     pub(crate) const fn black(self) -> Option<Epoch> {
         match (self.mode, self.colour) {
             (Mode::Off, _) | (_, Colour::White | Colour::Grey) => None,
-            (_, Colour::Black) => Some(self.epoch),
+            (_, Colour::Black) => Some(self.fresh()),
         }
     }
 }
@@ -152,7 +165,9 @@ mod tests {
             epoch: 7,
             ..Command::FIRST
         };
-        assert_eq!(marking.black(), Some(7));
+        assert_eq!(marking.black(), Some(fresh_of(0)));
+        assert!(marking.has_found(7) && marking.has_found(fresh_of(0)));
+        assert!(!marking.has_found(6) && !marking.has_found(fresh_of(1)));
         assert_eq!(
             Command {
                 mode: Mode::Off,

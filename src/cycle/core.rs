@@ -14,7 +14,7 @@ use super::registry::Registry;
 use crate::cell::claim::ScanId;
 use crate::config::Config;
 use crate::heap::Space;
-use crate::heap::span::Epoch;
+use crate::heap::span::{Epoch, Found};
 use crate::mark::worklist::Worklist;
 use crate::panic::Payload;
 use crate::root::table::RootTable;
@@ -74,6 +74,8 @@ pub(crate) struct SweepCounters {
     pub(crate) bytes_live: plain::AtomicUsize,
     pub(crate) objects_freed: plain::AtomicU64,
     pub(crate) bytes_freed: plain::AtomicU64,
+    /// Of live objects: those that are fresh.
+    pub(crate) bytes_fresh: plain::AtomicUsize,
     /// In old spans: since the last full cycle.
     pub(crate) old_objects: plain::AtomicU64,
     pub(crate) old_bytes: plain::AtomicUsize,
@@ -102,6 +104,8 @@ pub(crate) struct Core {
     scan_cycle: AtomicU64,
     /// The epoch of the cycle in progress. Written by the driver, read by markers, who synchronise through the worklist.
     pub(crate) cycle_epoch: AtomicU8,
+    /// The colour of what is allocated black in it. As the epoch; and read by sweepers, to whom the driver gives spans.
+    pub(crate) cycle_fresh: AtomicU8,
     /// The epoch of the cycle whose sweep has begun, or of the last one. Relaxed: written before the spans are on the unswept lists.
     pub(crate) sweeping_epoch: AtomicU8,
     /// That cycle, modulo `CYCLES`. A mutator that has adopted *off* allocates marked objects from fresh spans
@@ -179,6 +183,7 @@ impl Core {
             phase: AtomicU8::new(Phase::Idle as u8),
             scan_cycle: AtomicU64::new(0),
             cycle_epoch: AtomicU8::new(Command::FIRST.epoch),
+            cycle_fresh: AtomicU8::new(Command::FIRST.fresh()),
             sweeping_epoch: AtomicU8::new(Command::FIRST.epoch),
             sweeping_cycle: AtomicU8::new(Command::FIRST.cycle),
             noted: Noted::new(),
@@ -240,6 +245,14 @@ impl Core {
         hooks::phase(phase);
         // Release: who sees Sweeping and sweeps must see the sweep's epoch, which has been written before.
         self.phase.store(phase as u8, Ordering::Release);
+    }
+
+    /// The marks of what the cycle in progress, or the last one, has found.
+    pub(crate) fn found_in_cycle(&self) -> Found {
+        Found {
+            epoch: self.epoch_of_cycle(),
+            fresh: self.cycle_fresh.load(Ordering::Relaxed),
+        }
     }
 
     /// The epoch of the cycle in progress, or of the last one.

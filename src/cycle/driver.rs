@@ -55,7 +55,7 @@ use super::minor::Generation;
 use super::pacer::{self, Pacer};
 use super::plan::{Arming, Plan};
 use crate::config::Config;
-use crate::heap::span::{Epoch, next_epoch};
+use crate::heap::span::{Epoch, fresh_of, next_epoch};
 use crate::mark::marker::Marker;
 use crate::mark::tracer::Meet;
 use crate::mark::worklist::BLOCK;
@@ -208,7 +208,6 @@ impl Core {
             Stage::Arm { seq } => self.when_answered(d, seq, Self::armed),
             Stage::ArmBlack { seq } => self.when_answered(d, seq, Self::armed_black),
             Stage::ArmStop { since } => self.when_stopped(d, |core, d, held| {
-                core.take_noted(d);
                 let command = core.publish(d, core.plan.mode, core.plan.colour, false);
                 held.iter()
                     .for_each(|state| state.adopt(core, command, true));
@@ -271,9 +270,8 @@ impl Core {
             d.epoch = next_epoch(d.epoch);
         }
         self.cycle_epoch.store(d.epoch, Ordering::Relaxed);
-        if twin::is(Twin::NotedEarly) {
-            self.take_noted(d);
-        }
+        self.cycle_fresh.store(fresh_of(number), Ordering::Relaxed);
+        self.take_noted(d);
         d.stage = self.arm(d);
         if matches!(d.stage, Stage::ArmStop { .. } | Stage::MarkStop { .. }) {
             self.ask_stop(d);
@@ -315,7 +313,6 @@ impl Core {
     fn armed(&self, d: &mut Driver) -> Advance {
         let at_t1 = twin::is(Twin::OneHandshake) || twin::is(Twin::DeletionWithoutStop);
         if self.plan.arming == Arming::Handshake || at_t1 {
-            self.take_noted(d);
             return self.start_marking(d);
         }
         if twin::is(Twin::MarksAtT1) {
@@ -342,7 +339,6 @@ impl Core {
             }
             return Advance::Progress;
         }
-        self.take_noted(d);
         // Not waited for: until a mutator adopts it, it allocates grey, which is as safe.
         self.publish(d, self.plan.mode, self.plan.colour, false);
         self.start_marking(d)
@@ -457,7 +453,7 @@ impl Core {
         }
         if twin::is(Twin::ClearedEarly) {
             drop(weak);
-            self.weak.clear(d.epoch);
+            self.weak.clear(self.found_in_cycle());
             d.stage = Stage::Mark;
             self.marking_over(d);
             return Advance::Progress;

@@ -106,7 +106,6 @@ impl Core {
             state.flush(self);
         }
         self.push_roots();
-        self.take_noted(d);
         self.worklist.open();
         while self.scan_noted(d) {}
         let mut marker = None;
@@ -120,9 +119,9 @@ impl Core {
         self.marking_over(d);
         self.roots.disarm();
         if !self.abandoned.load(Ordering::Relaxed) {
-            d.cycle.weak_cleared = self.weak.clear(d.epoch);
+            d.cycle.weak_cleared = self.weak.clear(self.found_in_cycle());
         }
-        self.verify(d.epoch);
+        self.verify();
         let command = self.publish(d, Mode::Off, Colour::White, false);
         held.iter()
             .for_each(|state| state.adopt(self, command, true));
@@ -134,7 +133,7 @@ impl Core {
         // Marking is over: whoever holds the object of a dropped root holds a marked one.
         self.roots.disarm();
         if !self.abandoned.load(Ordering::Relaxed) {
-            d.cycle.weak_cleared = self.weak.clear(d.epoch);
+            d.cycle.weak_cleared = self.weak.clear(self.found_in_cycle());
         }
         if cfg!(feature = "verify") {
             d.stage = Stage::VerifyStop;
@@ -149,7 +148,7 @@ impl Core {
 
     /// Everybody is held: compares. Not counted as a stop: it is the verifier's, not the cycle's.
     pub(super) fn verify_stopped(&self, d: &mut Driver, held: &[Arc<MutatorState>]) -> Advance {
-        self.verify(d.epoch);
+        self.verify();
         d.stage = Stage::Off {
             seq: self.ask(d, Mode::Off, Colour::White, false),
         };

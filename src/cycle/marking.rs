@@ -34,7 +34,7 @@ pub(crate) enum Marking {
 impl Core {
     /// A marker for the running cycle, with no work yet.
     pub(crate) fn new_marker(&self, meet: Meet) -> Marker {
-        Marker::new(self.epoch_of_cycle(), self.scan_id(), meet)
+        Marker::new(self.found_in_cycle(), self.scan_id(), meet)
     }
 
     /// A marker that has just taken its first block, or rest of a slice. Made after that: from then on it is active, so the cycle
@@ -62,7 +62,7 @@ impl Core {
     fn mark_and_count(&self, slot: &mut Option<Marker>, budget: u64, done: &mut Done) -> Marking {
         let mut marker = match slot.take() {
             Some(marker) => {
-                debug_assert!(marker.active && marker.epoch == self.epoch_of_cycle());
+                debug_assert!(marker.active && marker.found.epoch == self.epoch_of_cycle());
                 marker
             }
             None => {

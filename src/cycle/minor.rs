@@ -4,28 +4,32 @@
 //! all that has the mark, the *old* objects, counts as found, and their contents are not looked at again (sticky marks:
 //! Demers and others, POPL 1990). Everything else about the cycle is the same: arming, barriers, termination, sweep.
 //!
-//! That is right if an old object leads to old ones only. Go forward from the end of a cycle's marking: what is marked leads to what is
-//! marked, or the cycle would have freed something that could be reached. An *immutable* object ([`Trace::IMMUTABLE`](crate::Trace::IMMUTABLE))
-//! stays as it was then: no barrier has to watch it, as in GHC, whose generations keep a list of mutable objects only. The others may
-//! since have got a pointer to a new object. They are *noted*, and a minor cycle scans what is noted, marked or not:
+//! That is right if an old object leads to old ones only. Go forward from the end of a cycle's marking: what is old has been scanned, and
+//! leads to what is old, or to *fresh* objects, which were allocated black and to which the markers have not come. An *immutable* object
+//! ([`Trace::IMMUTABLE`](crate::Trace::IMMUTABLE)) stays as it was when it was scanned: no barrier has to watch it, as in GHC, whose
+//! generations keep a list of mutable objects only. The others may since have got a pointer to a new object. The sweep, which sees the marks of
+//! every span, *notes* the old ones ([`Core::note_old`]), and a minor cycle scans what is noted.
 //!
-//! | old object | made old by | noted by |
+//! | object at the end of a cycle | made so by | its pointers |
 //! |---|---|---|
-//! | mutable | a marker, or allocated black | the sweep ([`Core::note_old`]), which sees the marks of every span |
-//! | mutable, made after a mutator's barrier went off and before the sweep began | its mutator | its mutator, as its span may not be swept |
-//! | immutable, built in its slot, which was taken in one of these times, and completed after them | its mutator | its mutator: it may hold what is newer |
-//! | immutable, otherwise | either | nobody |
+//! | old, immutable | a marker, which has scanned it | to old ones, for good |
+//! | old, mutable | a marker, which has scanned it, or has come to it when it was fresh | to anything: noted |
+//! | fresh | its mutator | to anything: young from the sweep on |
+//! | free slot, or one whose object was never made | – | – |
 //!
-//! *The end of black allocation.* Mutators answer "off" one after the other. One that allocated white at once could hand a new object
-//! to another that still allocates black and makes it part of an object that is old from the start. So all allocate marked objects until
-//! the sweep has begun, which is after the last answer. After its own answer a mutator asks before each object (its cache is disabled):
-//! `sweeping_cycle` changes once, and who finds it unchanged cannot have got an object from somebody who found it changed, by the coherence of
-//! one variable. What is allocated white is therefore never part of what was allocated marked.
+//! *Fresh objects stay young* (`heap::span` has the colours). They must survive their cycle without a scan, so that a mutator cannot make
+//! work without end; but most of them are garbage soon, and old garbage waits for a full cycle. Where an edge leads a marker to a fresh object,
+//! that becomes old, or an old immutable object could keep a pointer to a young one (one that was allocated grey, of what another mutator
+//! had allocated black). If it is immutable itself it is scanned, and so on down: these are older than it is. If it is mutable it is noted.
 //!
-//! *When it is right.* The cycle before was not abandoned, whose marks say nothing; what was noted is not *lost*: more than
-//! is worth scanning, or not to be trusted since the making of an object panicked. The note is taken when every mutator has
-//! passed a boundary since the cycle began, so that no noted object is still being built, and before anybody may allocate black: from then
-//! on a slot may be called old whose object is never made.
+//! *Objects are complete when they become old*: no edge leads to one that is being built. So it does not matter what else happens meanwhile.
+//!
+//! *The end of black allocation.* What a mutator allocates between its "off" and the beginning of the sweep is fresh, too: it comes from
+//! new spans, which the sweep comes to if they are given back before. It asks before each object (its cache is disabled): `sweeping_cycle`
+//! changes once.
+//!
+//! *When it is right.* The cycle before was not abandoned, whose marks say nothing; what was noted is not *lost*: more than is worth
+//! scanning.
 //!
 //! *When it is worth it.* Old garbage stays until a full cycle. One is due when what the minor ones have kept since the last has used up
 //! half of the room that the last one left, when somebody asks for it (`collect`, an idle heap), when half of the hard limit is
@@ -38,7 +42,7 @@
 //! own a million.
 
 use super::core::Core;
-use super::driver::{Driver, Stage};
+use super::driver::Driver;
 use crate::heap::span::{Epoch, Span};
 use crate::mark::worklist::SetAside;
 use crate::sync::Mutex;
@@ -76,8 +80,7 @@ const BOUND: usize = 1 << 20;
 /// The old objects whose pointers may have changed since they were marked.
 pub(crate) struct Noted {
     state: Mutex<State>,
-    /// Not all are noted. Relaxed: written by mutators, which pass a boundary, and by sweepers, for which the driver waits, before it decides
-    /// anything.
+    /// Not all are noted. Relaxed: written by sweepers, for which the driver waits before it decides anything.
     lost: AtomicBool,
 }
 
@@ -119,10 +122,11 @@ impl Noted {
         }
     }
 
-    /// All that was noted, unless it is not all; begins anew.
-    fn take(&self) -> Option<Vec<usize>> {
+    /// All that was noted; begins anew.
+    fn take(&self) -> Vec<usize> {
         let state = core::mem::take(&mut *self.state.lock());
-        (!self.lost.swap(false, Ordering::Relaxed)).then_some(state.objects)
+        self.lost.store(false, Ordering::Relaxed);
+        state.objects
     }
 }
 
@@ -143,6 +147,8 @@ pub(super) struct Generation {
     pub(super) goal: usize,
     /// Bytes of old objects when a minor cycle began; 0 in a full one.
     pub(super) old: usize,
+    /// Bytes of what lived at the end of the last cycle and had been allocated beside it.
+    fresh: usize,
     /// What the objects noted for the last one led to.
     edges: usize,
 }
@@ -152,6 +158,7 @@ impl Core {
     pub(super) fn generation_ended(&self, d: &mut Driver, goal: usize) {
         let g = &mut d.generation;
         g.marked = !d.cycle.abandoned;
+        g.fresh = self.counters.swept.bytes_fresh.load(Ordering::Relaxed);
         if !d.cycle.minor {
             (g.live, g.goal) = (d.cycle.heap_live, goal);
             g.allocated = self.allocated_ever();
@@ -208,26 +215,21 @@ impl Core {
             && !self.is_half_full_after(ahead)
     }
 
-    /// Marking is about to start: every mutator has passed a boundary since the cycle began, and none allocates black.
+    /// A cycle begins: what is noted is for it, or for nobody.
     pub(super) fn take_noted(&self, d: &mut Driver) {
-        if twin::is(Twin::NotedEarly) && !matches!(d.stage, Stage::Idle) {
-            return;
-        }
         let live = self.counters.live.load(Ordering::Relaxed);
-        d.generation.noted.clear();
-        (d.generation.old, d.generation.edges) = match d.cycle.minor {
-            true => (live, 0),
-            false => (0, d.generation.edges),
-        };
-        if !self.config.minor_cycles {
-            return;
+        let noted = self.noted.take();
+        let g = &mut d.generation;
+        g.noted.clear();
+        g.old = 0;
+        if d.cycle.minor {
+            (g.old, g.edges) = (live.saturating_sub(g.fresh), 0);
+            if !twin::is(Twin::NotedForgotten) {
+                g.noted = noted;
+            }
         }
-        match self.noted.take() {
-            _ if !d.cycle.minor => {}
-            Some(noted) if !twin::is(Twin::NotedForgotten) => d.generation.noted = noted,
-            Some(_) => {}
-            // Since the cycle began.
-            None => self.abandon_cycle(None),
+        if !self.config.minor_cycles {
+            self.noted.lose();
         }
     }
 
@@ -267,12 +269,6 @@ impl Core {
             }
         }
         self.noted.add(&objects, span.slot_size(), self.bound());
-    }
-
-    /// Notes an old object in a slot of `size` bytes.
-    #[cold]
-    pub(crate) fn note(&self, object: usize, size: usize) {
-        self.noted.add(&[object], size, self.bound());
     }
 
     fn bound(&self) -> usize {

@@ -382,7 +382,7 @@ impl Cache {
         self.evict_all();
         for line in &self.lines().lines {
             if let Some(span) = line.span {
-                span.colour(line.cur, line.end, mark);
+                span.blacken(line.cur, line.end, mark);
             }
         }
     }

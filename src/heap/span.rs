@@ -11,16 +11,20 @@
 //! the sweep. So the next run of free slots is found by counting zeros, without looking at marks that markers write.
 //!
 //! **Mark bytes.** One byte per granule; only the byte of an object's first granule counts. For a slot that is not free, in
-//! a cycle whose *epoch* (its colour, 1 … [`LAST_EPOCH`]) is `e`:
+//! cycle *n* whose *epoch* (its colour, 1 … [`LAST_EPOCH`]) is `e`:
 //!
 //! | byte | meaning |
 //! |---|---|
-//! | `e` | marked in this cycle or one before it with this epoch, or allocated black |
+//! | `e` | marked in this cycle or one before it with this epoch: *old* |
+//! | [`fresh_of`]`(n)` | allocated black in this cycle: *fresh*, lives through it |
 //! | [`ZOMBIE`] | dead, waiting for its destructor on its own thread |
 //! | [`NEVER_MADE`] | of a type with drop glue, the slot of an object whose construction panicked: dead, without anything to drop |
 //! | anything else | white |
 //!
-//! The byte of a free slot is never `e`. Nothing is cleared between cycles: the marks of one are the wrong colour in the next.
+//! The byte of a free slot is never `e` or the fresh one. Nothing is cleared between cycles: the marks of one are the wrong colour in the
+//! next. But that fresh objects are no more than young ones after their cycle takes a sweep: there are two such colours, which take turns,
+//! and a span that has been coloured so says it ([`Span::is_fresh`]); its next sweep, at the latest that of the next cycle, clears
+//! every byte that is not `e`.
 //! Epochs come round after [`LAST_EPOCH`] cycles; the sweeps of the last and of the first epoch write zero over every
 //! byte that is not their own, so that no byte survives a whole round (see `sweep`).
 //! Marks are written with relaxed stores: two markers that mark one object at once do the same work twice, which is
@@ -39,15 +43,21 @@ use super::type_info::{ScanFn, TypeInfo};
 use super::vector;
 use crate::sync::atomic::Ordering;
 use crate::sync::plain::AtomicU8;
+use crate::sync::twin::{self, Twin};
 use crate::sync::witness::owned;
 
+mod poison;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use poison::poison;
 
 /// The colour of one cycle, a mark byte's value.
 pub(crate) type Epoch = u8;
 /// Epochs are 1 to this.
 pub(crate) const LAST_EPOCH: Epoch = 250;
+/// Mark bytes of objects allocated black: of even and odd cycles.
+const FRESH: [Epoch; 2] = [251, 252];
 /// Mark byte of a dead object that waits for its destructor on its own thread.
 pub(crate) const ZOMBIE: Epoch = 255;
 /// Mark byte of the slot of an object that was never made.
@@ -56,6 +66,28 @@ pub(crate) const NEVER_MADE: Epoch = 254;
 /// The epoch that follows.
 pub(crate) const fn next_epoch(epoch: Epoch) -> Epoch {
     if epoch == LAST_EPOCH { 1 } else { epoch + 1 }
+}
+
+/// The mark byte of objects that are allocated black in a cycle.
+pub(crate) const fn fresh_of(cycle: u64) -> Epoch {
+    FRESH[(cycle % 2) as usize]
+}
+
+/// The marks that say that an object lives through a cycle.
+#[derive(Clone, Copy)]
+pub(crate) struct Found {
+    /// The cycle's epoch.
+    pub(crate) epoch: Epoch,
+    /// The colour of what was allocated black.
+    pub(crate) fresh: Epoch,
+}
+
+impl Found {
+    /// Whether `mark` is one of them.
+    #[inline(always)]
+    pub(crate) const fn has(self, mark: Epoch) -> bool {
+        mark == self.epoch || mark == self.fresh
+    }
 }
 
 /// The descriptor of a page. `Cell`s: plain memory, written by the span's owner only.
@@ -79,6 +111,8 @@ pub(crate) struct Descriptor {
     large: Cell<bool>,
     /// At the last sweep all slots held old objects of an immutable type.
     old: Cell<bool>,
+    /// A slot may have a fresh colour.
+    fresh: Cell<bool>,
     /// For types whose destructors run at home: the thread's token.
     owner: Cell<u64>,
     _unused: u64,
@@ -129,6 +163,7 @@ impl Span {
         d.slots.set(init.slots as u32);
         d.large.set(init.large);
         d.old.set(false);
+        d.fresh.set(false);
         d.owner.set(init.owner);
         first.free_all();
         first
@@ -176,6 +211,17 @@ impl Span {
     /// Whether no slot of it can become free before a full cycle, and no object can change.
     pub(crate) fn is_old(self) -> bool {
         self.get().old.get()
+    }
+
+    /// Whether a slot may have been given a fresh colour since the last sweep.
+    pub(crate) fn is_fresh(self) -> bool {
+        self.get().fresh.get()
+    }
+
+    /// A slot is given a fresh colour; or, after a sweep, none has one.
+    pub(crate) fn set_fresh(self, fresh: bool) {
+        owned(self.0.addr().get());
+        self.get().fresh.set(fresh);
     }
 
     /// The type of its objects.
@@ -293,10 +339,10 @@ impl Span {
         d.free.set(free - (end - start) as u32);
         let bounds = (self.slot(start), self.slot(end));
         if cfg!(feature = "verify") {
-            check_poison(bounds.0, bounds.1);
+            poison::check_poison(bounds.0, bounds.1);
         }
         if let Some(black) = black {
-            self.colour(bounds.0, bounds.1, black);
+            self.blacken(bounds.0, bounds.1, black);
         }
         Some(bounds)
     }
@@ -339,6 +385,12 @@ impl Span {
         at
     }
 
+    /// Gives the unused slots `[from, to)` of a run of the caller's the colour of fresh objects.
+    pub(crate) fn blacken(self, from: usize, to: usize, fresh: Epoch) {
+        self.set_fresh(!twin::is(Twin::FreshNotTold));
+        self.colour(from, to, fresh);
+    }
+
     /// Writes `mark` on every granule of `[from, to)`, slots of this span that the caller owns.
     pub(crate) fn colour(self, from: usize, to: usize, mark: Epoch) {
         // A large span has one object, whose other granules have no marks of their own (they may lie outside the
@@ -354,16 +406,34 @@ impl Span {
         unsafe { first.write_bytes(mark, granules) };
     }
 
-    /// Calls `f` with the mark byte of every granule that may have been written.
-    pub(crate) fn each_mark_byte(self, f: impl Fn(&AtomicU8)) {
+    /// Zeroes the mark byte of every granule that is the colour of another cycle than that of `epoch`. For a sweeper.
+    pub(crate) fn keep_marks(self, epoch: Epoch) {
         let granules = if self.is_large() {
             1
         } else {
             self.slots() * self.slot_size() / GRANULE
         };
-        for granule in 0..granules {
-            // SAFETY: a granule of a mapped span.
-            f(unsafe { mark_of(self.base() + granule * GRANULE) });
+        let first = mark_address(self.base());
+        if self.info().drop.is_some() {
+            for granule in 0..granules {
+                let raw = core::ptr::with_exposed_provenance::<AtomicU8>(first + granule);
+                // SAFETY: the mark of a granule of this span.
+                let mark = unsafe { &*raw };
+                let m = mark.load(Ordering::Relaxed);
+                // ZOMBIE and NEVER_MADE do not come round. By an exchange: whoever gives up a slot in which no object was made may
+                // be saying so now.
+                if m != epoch && m != 0 && m < NEVER_MADE {
+                    let _ = mark.compare_exchange(m, 0, Ordering::Relaxed, Ordering::Relaxed);
+                }
+            }
+            return;
+        }
+        let raw = core::ptr::with_exposed_provenance_mut::<u8>(first);
+        // SAFETY: as in `colour`: the bytes of this span, which is the sweeper's (I7). Nothing marks, and without drop glue
+        // nobody says anything of a slot.
+        let bytes = unsafe { core::slice::from_raw_parts_mut(raw, granules) };
+        for mark in bytes {
+            *mark = if *mark == epoch { epoch } else { 0 };
         }
     }
 
@@ -383,38 +453,6 @@ impl Span {
         }
         d.cursor.set(d.cursor.get().min(first as u32));
         d.free.set(d.free.get() + (end - first) as u32);
-    }
-}
-
-/// With the verifier, what freed slots are filled with.
-const POISON: u64 = 0xdbdb_dbdb_dbdb_dbdb;
-
-/// With the verifier: fills a freed slot. The caller owns the span, and the slot's object is dead and dropped.
-pub(crate) fn poison(slot: usize, slot_size: usize) {
-    let words = core::ptr::with_exposed_provenance_mut::<u64>(slot);
-    for index in 0..slot_size / size_of::<u64>() {
-        // SAFETY: within the slot.
-        let word = unsafe { words.add(index) };
-        // SAFETY: as above; nobody else uses the slot.
-        unsafe { word.write(POISON) };
-    }
-}
-
-/// With the verifier: free slots hold the pattern, or zeros if they were never used.
-fn check_poison(from: usize, to: usize) {
-    let words = core::ptr::with_exposed_provenance::<u64>(from);
-    for index in 0..(to - from) / size_of::<u64>() {
-        // SAFETY: within slots of the caller's span.
-        let word = unsafe { words.add(index) };
-        // SAFETY: as above; fresh pages are zero and freed slots are filled, so the word is initialised.
-        let found = unsafe { word.read() };
-        if found != POISON && found != 0 {
-            let at = from + index * size_of::<u64>();
-            crate::report::line(format_args!(
-                "tricolor-gc verifier: free memory at {at:#x} was written: {found:#018x}"
-            ));
-            std::process::abort();
-        }
     }
 }
 

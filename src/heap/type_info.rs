@@ -84,8 +84,6 @@ impl<'gc, T: Trace<'gc>> InfoOf<T> {
     pub(crate) const PLAIN: bool = !T::NEEDS_TRACE && !needs_drop::<T>();
     /// The pointers in an object may change.
     pub(crate) const MUTABLE: bool = T::NEEDS_TRACE && !T::IMMUTABLE;
-    /// Traced, and immutable.
-    pub(crate) const KEEPS_POINTERS: bool = T::NEEDS_TRACE && T::IMMUTABLE;
     /// Bytes of a slot of `T`.
     pub(crate) const SLOT: usize = {
         let unit = if align_of::<T>() > GRANULE {

@@ -22,13 +22,13 @@ const CONCURRENT: [Barrier; 3] = [Barrier::Insertion, Barrier::Deletion, Barrier
 
 type NodeRoot = Root<Rootable![Node<'_>]>;
 type FixedRoot = Root<Rootable![Fixed<'_>]>;
-type ShelfRoot = Root<Rootable![Shelf<'_>]>;
+pub(super) type ShelfRoot = Root<Rootable![Shelf<'_>]>;
 
 /// An object with a slot for each kind.
-struct Shelf<'gc> {
-    stamp: Stamp,
-    node: GcSlot<Link<'gc>>,
-    fixed: GcSlot<Option<Gc<'gc, Fixed<'gc>>>>,
+pub(super) struct Shelf<'gc> {
+    pub(super) stamp: Stamp,
+    pub(super) node: GcSlot<Link<'gc>>,
+    pub(super) fixed: GcSlot<Option<Gc<'gc, Fixed<'gc>>>>,
 }
 
 // SAFETY: the slots are the only pointers; the stamp may be dropped anywhere.
@@ -42,7 +42,7 @@ unsafe impl<'gc> Trace<'gc> for Shelf<'gc> {
     }
 }
 
-fn shelf(mc: &Mutation<'_>, number: usize) -> ShelfRoot {
+pub(super) fn shelf(mc: &Mutation<'_>, number: usize) -> ShelfRoot {
     let shelf = Shelf {
         stamp: Stamp::new(number),
         node: GcSlot::new(None),
@@ -52,12 +52,12 @@ fn shelf(mc: &Mutation<'_>, number: usize) -> ShelfRoot {
 }
 
 /// Asks for a cycle that may be minor.
-fn ask(heap: &Heap) {
+pub(super) fn ask(heap: &Heap) {
     heap.core().request_any_cycle();
 }
 
 /// Runs a cycle, which is minor.
-fn minor(heap: &Heap) {
+pub(super) fn minor(heap: &Heap) {
     ask(heap);
     finish(heap);
     if !heap.core().status.lock().last.minor {
@@ -66,14 +66,14 @@ fn minor(heap: &Heap) {
 }
 
 /// As [`minor`], outside the exploration.
-fn minor_alone(heap: &Heap) {
+pub(super) fn minor_alone(heap: &Heap) {
     loom::stop_exploring();
     minor(heap);
     loom::explore();
 }
 
 /// Runs a minor cycle to the end of its marking, if it is not all one stop.
-fn mark(heap: &Heap) {
+pub(super) fn mark(heap: &Heap) {
     ask(heap);
     if heap.barrier() != Barrier::StopTheWorld {
         drive(heap, |core| core.phase() == Phase::Terminating);
@@ -81,7 +81,7 @@ fn mark(heap: &Heap) {
 }
 
 /// All that is in the list lives.
-fn walk<'gc>(mut next: Link<'gc>) {
+pub(super) fn walk<'gc>(mut next: Link<'gc>) {
     while let Some(node) = next {
         node.stamp.lives();
         next = node.next.get();
@@ -92,7 +92,7 @@ fn check(main: &mut Mutator, root: &NodeRoot) {
     main.enter(|mc| walk(Some(root.get(mc))));
 }
 
-fn check_shelf(main: &mut Mutator, shelf: &ShelfRoot) {
+pub(super) fn check_shelf(main: &mut Mutator, shelf: &ShelfRoot) {
     main.enter(|mc| {
         let shelf = shelf.get(mc);
         shelf.stamp.lives();
@@ -192,47 +192,6 @@ fn write(barrier: Barrier) {
     });
 }
 
-/// A minor cycle's barriers go off. A mutator makes object 5 after it has answered, publishes it and goes on to store the new object 6 into
-/// it. Another, which still allocates black, makes the immutable object 7 of what was published, and takes it off the shelf.
-fn off(barrier: Barrier) {
-    let heap = heap(barrier);
-    let mut main = heap.attach();
-    let shelf = main.enter(|mc| shelf(mc, 0));
-    cycle(&heap);
-    mark(&heap);
-    let (driven, shelf2) = (heap.clone(), shelf.clone());
-    let maker = main.enter(|mc| {
-        // The rest of a run, for an allocation that does not poll.
-        Gc::new(mc, Fixed::new(8, None));
-        loom::explore();
-        let driver = spawn(move || finish(&driven));
-        let maker = mutator(&heap, move |m| {
-            m.enter(|mc| {
-                let shelf = shelf2.get(mc);
-                mc.state().poll();
-                let made = Gc::new(mc, Node::new(5, None));
-                shelf.node.set(mc, Some(made));
-                polls(mc);
-                let late = Gc::new(mc, Node::new(6, None));
-                made.next.set(mc, Some(late));
-            });
-            // Keeps its spans from the sweep.
-            driver.join().unwrap();
-        });
-        thread::yield_now();
-        let shelf = shelf.get(mc);
-        if let Some(taken) = shelf.node.get() {
-            let fixed = Gc::new(mc, Fixed::new(7, Some(taken)));
-            shelf.fixed.set(mc, Some(fixed));
-            shelf.node.set(mc, None);
-        }
-        maker
-    });
-    maker.join().unwrap();
-    minor_alone(&heap);
-    check_shelf(&mut main, &shelf);
-}
-
 /// A mutator builds a slice of pointers while barriers go off, spans are swept and the next cycle begins.
 fn build(barrier: Barrier) {
     let heap = heap(barrier);
@@ -260,8 +219,8 @@ fn build(barrier: Barrier) {
     main.enter(|mc| slice.get(mc).iter().for_each(|node| node.stamp.lives()));
 }
 
-/// A mutator builds a slice in a slot that had another; the making of its second element panics, when the first sweep may have
-/// noted the slot as an old object.
+/// A mutator builds a slice in a slot that had another; the making of its second element panics: nobody may take the slot for an
+/// old object.
 fn unmade(barrier: Barrier) {
     let heap = heap(barrier);
     let mut main = heap.attach();
@@ -386,7 +345,6 @@ type Scene = (&'static str, Bound, &'static [Barrier], fn(Barrier));
 const SCENES: &[Scene] = &[
     ("new in old", BOUND, &EVERY, store),
     ("note and writer", BOUND, &EVERY, write),
-    ("off", BOUND, &EVERY, off),
     ("slice", BOUND, &EVERY, build),
     ("slice never made", BOUND, &EVERY, unmade),
     ("after an abandoned one", BOUND, &CONCURRENT, abandoned),
@@ -413,15 +371,6 @@ pub(super) const TWINS: &[Caught] = &[
     ("minor, new in old, stop-the-world", Twin::OffToldByEpoch),
     ("minor, note and writer, insertion", Twin::DeferredForgotten),
     ("minor, note and writer, hybrid", Twin::NoClaim),
-    ("minor, off, hybrid", Twin::NewNotNoted),
-    ("minor, off, stop-the-world", Twin::NewNotNoted),
-    ("minor, off, hybrid", Twin::WhiteBeforeSweep),
-    ("minor, off, insertion", Twin::WhiteBeforeSweep),
-    ("minor, off, hybrid", Twin::SweepToldByEpoch),
-    ("minor, slice, hybrid", Twin::BuiltNotNoted),
-    ("minor, slice, hybrid", Twin::NotedEarly),
-    ("minor, slice, stop-the-world", Twin::NotedEarly),
-    ("minor, slice never made, hybrid", Twin::UnmadeIsScanned),
     (
         "minor, after an abandoned one, hybrid",
         Twin::MinorAfterAbandoned,

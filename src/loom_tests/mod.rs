@@ -18,6 +18,7 @@ mod harness;
 mod objects;
 
 mod cell;
+mod fresh;
 mod helper;
 mod locks;
 mod mail;

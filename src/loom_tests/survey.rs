@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::harness::{Caught, Model};
 use super::{
-    cell, helper, locks, mail, mates, minor, panic, pool, publish, root, slot, span, stop, table,
-    weak,
+    cell, fresh, helper, locks, mail, mates, minor, panic, pool, publish, root, slot, span, stop,
+    table, weak,
 };
 use crate::sync::relax;
 use crate::sync::twin::Twin;
@@ -20,6 +20,7 @@ fn models() -> Vec<Model> {
         locks::models(),
         mail::models(),
         mates::models(),
+        fresh::models(),
         minor::models(),
         panic::models(),
         pool::models(),
@@ -46,6 +47,7 @@ const TWINS: &[&[Caught]] = &[
     locks::TWINS,
     mail::TWINS,
     mates::TWINS,
+    fresh::TWINS,
     minor::TWINS,
     panic::TWINS,
     pool::TWINS,

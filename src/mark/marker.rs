@@ -13,6 +13,10 @@
 //! stack stays short however long the slice is, budgets hold, and another marker can take half of what is left
 //! (Go's oblets).
 //!
+//! A *fresh* object, one that was allocated black, lives through the cycle anyway. One to which an edge leads becomes old as others do, and
+//! is scanned if it is immutable, for then nobody will look at its contents again, and they must not stay young (see `cycle::minor`). They are
+//! older than it is, so a program that makes a list cannot lead a marker on. A mutable one is scanned in the next cycle.
+//!
 //! An object may be marked twice by two markers that meet there at once: both trace it, its cells are claimed by one of
 //! them, and everything else is read only.
 
@@ -21,7 +25,7 @@ use core::ops::Range;
 use crate::cell::claim::ScanId;
 use crate::heap::layout::mark_address;
 use crate::heap::prefetch;
-use crate::heap::span::{Epoch, mark_of, scan_info};
+use crate::heap::span::{Found, info_at, mark_of, scan_info};
 use crate::heap::type_info::ScanFn;
 use crate::mark::tracer::{Meet, Tracer};
 use crate::mark::worklist::{BLOCK, SetAside, Take, Worklist};
@@ -87,7 +91,8 @@ impl Rest {
 /// One who marks: a marker thread, or a mutator that assists.
 pub(crate) struct Marker {
     pub(crate) tracer: Tracer<'static>,
-    pub(crate) epoch: Epoch,
+    /// The marks of the cycle.
+    pub(crate) found: Found,
     /// A ring: `queued` edges from `first` on.
     fifo: [usize; DEPTH],
     first: usize,
@@ -104,6 +109,17 @@ pub(crate) struct Marker {
     pub(crate) bytes: u64,
     /// Bytes of the edges of those that had many, in containers that they own: work, too, where there is a budget.
     pub(crate) edge_bytes: u64,
+}
+
+/// A fresh object has been marked: whether it is to be scanned in this cycle, see the module header.
+///
+/// # Safety
+/// As [`mark_of`].
+#[cold]
+unsafe fn is_scanned_when_fresh(object: usize) -> bool {
+    // SAFETY: the caller's contract.
+    let mutable = unsafe { info_at(object) }.mutable;
+    !mutable && !twin::is(Twin::FreshNotScanned)
 }
 
 /// How [`Marker::drain`] ended.
@@ -126,13 +142,13 @@ pub(crate) struct Done {
 }
 
 impl Marker {
-    pub(crate) fn new(epoch: Epoch, scan_id: ScanId, meet: Meet) -> Self {
+    pub(crate) fn new(found: Found, scan_id: ScanId, meet: Meet) -> Self {
         let mut tracer = Tracer::new();
         tracer.scan_id = scan_id;
         tracer.meet = meet;
         Marker {
             tracer,
-            epoch,
+            found,
             fifo: [0; DEPTH],
             first: 0,
             queued: 0,
@@ -178,9 +194,16 @@ impl Marker {
             // SAFETY: edges are live objects, by the caller's contract.
             let mark = unsafe { mark_of(object) };
             // Relaxed, and no read-modify-write: see the module header of `span`.
-            if mark.load(Ordering::Relaxed) != self.epoch {
-                mark.store(self.epoch, Ordering::Relaxed);
-                return Some(object);
+            let before = mark.load(Ordering::Relaxed);
+            if twin::is(Twin::FreshPassedOver) && before == self.found.fresh {
+                continue;
+            }
+            if before != self.found.epoch {
+                mark.store(self.found.epoch, Ordering::Relaxed);
+                // SAFETY: as above.
+                if before != self.found.fresh || unsafe { is_scanned_when_fresh(object) } {
+                    return Some(object);
+                }
             }
         }
     }

@@ -263,13 +263,13 @@ pub(super) fn decide(
     new: Option<usize>,
 ) -> Option<(bool, bool)> {
     let rule = rule_of(state.core().id)?;
-    let epoch = state.command.get().epoch;
+    let command = state.command.get();
     let target = |object: Option<usize>| match object {
         None => Target::Null,
         Some(object) => {
             // SAFETY: the caller holds a pointer to the object, so its span is mapped.
             let mark = unsafe { mark_of(object) };
-            if mark.load(Ordering::Relaxed) == epoch {
+            if command.has_found(mark.load(Ordering::Relaxed)) {
                 Target::Marked
             } else {
                 Target::Unmarked

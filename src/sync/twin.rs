@@ -233,14 +233,14 @@ twins! {
     NotedForgotten,
     /// The sweep does not note old mutable objects.
     OldNotNoted,
-    /// A mutator does not note the mutable objects that it makes between the end of its barrier and the sweep.
-    NewNotNoted,
-    /// An object that is completed after black allocation is not noted.
-    BuiltNotNoted,
-    /// The slot of an object that was never made may be scanned as noted.
-    UnmadeIsScanned,
-    /// The note is taken when the cycle begins, not when marking starts.
-    NotedEarly,
+    /// The contents of an immutable object that was allocated black and has become old stay young.
+    FreshNotScanned,
+    /// Markers pass over what was allocated black.
+    FreshPassedOver,
+    /// The sweep leaves the marks of what was allocated black.
+    FreshKept,
+    /// It is not told of such objects.
+    FreshNotTold,
     /// A mutator tells by the epoch, which minor cycles share, whether the sweep has begun.
     SweepToldByEpoch,
     /// A mutator tells by the epoch that a cycle is over whose marking it did not take part in (StopTheWorld).

@@ -43,7 +43,6 @@ fn take_slot(config: &Config, s: &State, i: usize, slot: u8, immutable: bool) ->
     let mut safe = n;
     safe.safe |= bit(slot);
     match safe_too {
-        true if config.is(Twin::WhiteAtOff) => vec![safe],
         true => vec![n, safe],
         false => vec![n],
     }
@@ -67,20 +66,16 @@ fn place(config: &Config, n: &mut State, i: usize, slot: u8) -> bool {
     n.live |= bit(slot);
     n.set_scan(slot, Scan::Unscanned);
     n.marks &= !bit(slot);
+    n.fresh &= !bit(slot);
     if is_before_sweep(n, i) {
         // From new spans, which are the mutator's, or given back when they are full.
-        let white = config.is(Twin::WhiteBeforeSweep) || config.is(Twin::WhiteAtOff);
-        if !white {
-            n.marks |= bit(slot);
-        }
-        let noted = n.immutable & bit(slot) == 0 && !config.is(Twin::NewNotNoted);
-        if noted && !white {
-            n.note(config, slot);
+        if !config.is(Twin::WhiteBeforeSweep) {
+            n.fresh |= bit(slot);
         }
         return config.minor != 0 && !config.is(Twin::WhiteBeforeSweep);
     }
     if is_black(config, n, i) {
-        n.marks |= bit(slot);
+        n.fresh |= bit(slot);
     }
     if n.m[i].command.mode == Mode::Off && matches!(n.stage, Stage::Sweep(_)) {
         // From spans that have been swept.
@@ -127,16 +122,10 @@ pub(crate) fn build(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) 
     if m.holds_grey {
         n.shade(i, m.x);
     }
-    let marks = m.command.colour == Colour::Black || is_before_sweep(s, i);
-    let old = s.immutable & s.marks & bit(m.x) != 0;
-    if old && !marks && !config.is(Twin::BuiltNotNoted) {
-        n.note(config, m.x);
-    }
     next.push((n, i, "has built", m.x, m.reg));
     let mut n = *s;
     done(&mut n, i);
     n.m[i].holds_grey = false;
     n.unmade |= bit(m.x);
-    n.lost |= !config.is(Twin::UnmadeIsScanned);
     next.push((n, i, "panics and does not build", m.x, 0));
 }

@@ -15,17 +15,11 @@ pub(crate) fn steps(config: &Config, s: &State, next: &mut Vec<Next>) {
         Stage::ArmBlack => handshake(config, s, next, armed_black),
         Stage::ArmStop => stop(s, next, |n| {
             n.leaked = false;
-            take_in_time(config, n);
+            take_noted(config, n);
             ask(n, Mode::Black, Colour::Black, false);
             (0..2).for_each(|i| n.adopt(config, i));
             start(config, n);
         }),
-        Stage::Take => {
-            let mut n = *s;
-            take_noted(config, &mut n);
-            n.stage = first_root(config, &mut n);
-            push(n, "takes what is noted", 0, next);
-        }
         Stage::Roots(index) => read_root(s, index, next),
         Stage::Mark => mark(config, s, next),
         Stage::At(object) => scan(config, s, object, next),
@@ -109,11 +103,13 @@ fn begin(config: &Config, s: &State, next: &mut Vec<Next>) {
     let mut n = *s;
     n.cycles += 1;
     n.armed = !config.is(Twin::RootsNotArmed);
+    if !config.is(Twin::FreshKept) {
+        n.fresh = 0;
+    }
     n.root_shaded &= config.is(Twin::ShadedKept);
     n.garbage = s.live & !s.reachable();
-    n.minor = config.minor & bit(n.cycles) != 0
-        && !s.lost
-        && (s.whole || config.is(Twin::MinorAfterAbandoned));
+    n.minor =
+        config.minor & bit(n.cycles) != 0 && (s.whole || config.is(Twin::MinorAfterAbandoned));
     if !n.minor {
         n.marks = 0;
     }
@@ -150,7 +146,7 @@ fn begin(config: &Config, s: &State, next: &mut Vec<Next>) {
 fn armed(config: &Config, n: &mut State) {
     let at_once = config.is(Twin::OneHandshake) || config.is(Twin::DeletionWithoutStop);
     if config.barrier == Barrier::Insertion || at_once {
-        take_in_time(config, n);
+        take_noted(config, n);
         start(config, n);
         return;
     }
@@ -166,18 +162,14 @@ fn armed_black(config: &Config, n: &mut State) {
         n.scan = Default::default();
         return ask_stop(n, Stage::ArmStop);
     }
-    take_in_time(config, n);
+    take_noted(config, n);
     // Not waited for.
     ask(n, Mode::Black, Colour::Black, false);
     start(config, n);
 }
 
 fn start(config: &Config, n: &mut State) {
-    n.stage = if config.is(Twin::TakenLate) {
-        Stage::Take
-    } else {
-        first_root(config, n)
-    };
+    n.stage = first_root(config, n);
 }
 
 /// The first stage of marking.
@@ -189,19 +181,11 @@ fn first_root(config: &Config, n: &mut State) -> Stage {
     Stage::Mark
 }
 
-/// Before a mutator can be told to allocate marked objects, whose making may fail.
-fn take_in_time(config: &Config, n: &mut State) {
-    if !config.is(Twin::TakenLate) {
-        take_noted(config, n);
-    }
-}
-
 fn take_noted(config: &Config, n: &mut State) {
-    n.abandoned |= n.minor && n.lost;
-    if n.minor && !n.lost && !config.is(Twin::NotedForgotten) {
+    if n.minor && !config.is(Twin::NotedForgotten) {
         n.again = n.noted;
     }
-    (n.noted, n.lost) = (0, false);
+    n.noted = 0;
 }
 
 /// Roots 1 and 2 are for good, the third is held, a zombie, or free.
@@ -247,10 +231,14 @@ fn mark_some(config: &Config, s: &State, next: &mut Vec<Next>) {
         let mut n = *s;
         n.work &= !bit(object);
         let mut what = "has marked before";
-        if !s.is_marked(object) {
+        let passed = s.fresh & bit(object) != 0 && config.is(Twin::FreshPassedOver);
+        if !s.is_marked(object) && !passed {
             n.marks |= bit(object);
             what = "marks";
-            reach(config, &mut n, object);
+            let immutable = s.immutable & bit(object) != 0;
+            if s.fresh & bit(object) == 0 || (immutable && !config.is(Twin::FreshNotScanned)) {
+                reach(config, &mut n, object);
+            }
         }
         push(n, what, object, next);
     }
@@ -357,7 +345,7 @@ fn final_stop(config: &Config, n: &mut State) {
 /// What is not marked is dead from here on.
 fn over(n: &mut State) {
     n.stage = Stage::Clear;
-    if !n.abandoned && n.reachable() & n.live & !n.marks != 0 {
+    if !n.abandoned && n.reachable() & n.live & !n.found() != 0 {
         n.wrong = Some("marking is over and a reachable object is not marked");
     }
 }
@@ -368,7 +356,7 @@ fn clear(config: &Config, s: &State, next: &mut Vec<Next>) {
     if s.root == Root::Zombie {
         n.root = Root::Free;
     }
-    n.weak_cleared |= !s.abandoned && !s.is_marked(TARGET);
+    n.weak_cleared |= !s.abandoned && !s.is_found(TARGET);
     ask(&mut n, Mode::Off, Colour::White, false);
     n.stage = if config.is(Twin::SweepBeforeOff) {
         Stage::Sweep(1)
@@ -411,7 +399,7 @@ fn sweep_object(config: &Config, n: &mut State, object: u8) {
         }
         return;
     }
-    if n.abandoned {
+    if n.abandoned || n.is_found(object) {
         return;
     }
     if n.reachable() & bit(object) != 0 {

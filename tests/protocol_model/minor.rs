@@ -147,20 +147,13 @@ fn twins_of_minor_cycles_are_caught() {
     for twin in [
         Twin::NotedForgotten,
         Twin::OldNotNoted,
-        Twin::NewNotNoted,
         Twin::WhiteBeforeSweep,
+        Twin::FreshNotScanned,
+        Twin::FreshKept,
     ] {
         is_caught("minor, alone", alone(Deletion), twin);
     }
-    is_caught("minor, pair", pair(Deletion), Twin::WhiteAtOff);
+    is_caught("minor, pair", pair(Barrier::Hybrid), Twin::FreshPassedOver);
     let after = Twin::MinorAfterAbandoned;
     is_caught("minor, abandons", abandons(Deletion), after);
-}
-
-#[test]
-fn twins_of_objects_built_in_place_are_caught() {
-    use Barrier::Deletion;
-    for twin in [Twin::BuiltNotNoted, Twin::UnmadeIsScanned, Twin::TakenLate] {
-        is_caught("minor, builds", builds(Deletion), twin);
-    }
 }

@@ -307,7 +307,7 @@ fn upgrade(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     n.m[i].op = Op::None;
     let mode = s.m[i].command.mode;
     let mut lives = true;
-    if mode != Mode::Off && !s.is_marked(TARGET) && !config.is(Twin::UpgradeNotShaded) {
+    if mode != Mode::Off && !s.is_found(TARGET) && !config.is(Twin::UpgradeNotShaded) {
         if config.is(Twin::UpgradeShadedAtHome) {
             n.shade(i, TARGET);
         } else if matches!(s.stage, Stage::Clear | Stage::Off) {

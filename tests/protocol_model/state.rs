@@ -59,20 +59,16 @@ pub(crate) enum Twin {
     NotedForgotten,
     /// The sweep does not note old mutable objects.
     OldNotNoted,
-    /// Mutable objects made between their mutator's off and the sweep are not noted.
-    NewNotNoted,
     /// Objects made between off and the sweep are white, and the sweep comes to them.
     WhiteBeforeSweep,
-    /// Objects are white from their mutator's own off on, and safe from the sweep.
-    WhiteAtOff,
     /// A minor cycle follows an abandoned one.
     MinorAfterAbandoned,
-    /// An immutable object that is completed after black allocation is not noted.
-    BuiltNotNoted,
-    /// The making of an object panics, and what is noted is trusted.
-    UnmadeIsScanned,
-    /// What is noted is taken when mutators may be black.
-    TakenLate,
+    /// A fresh object has become old, and what it points at stays young.
+    FreshNotScanned,
+    /// Markers pass fresh objects over.
+    FreshPassedOver,
+    /// What is allocated black is fresh in the next cycle, too.
+    FreshKept,
 }
 
 /// A model: the protocol, what is left out of it, and how much the mutators may do.
@@ -244,8 +240,6 @@ pub(crate) enum Stage {
     Arm,
     ArmBlack,
     ArmStop,
-    /// Takes what has been noted.
-    Take,
     /// Reads the roots, one by one.
     Roots(u8),
     Mark,
@@ -263,6 +257,8 @@ pub(crate) enum Stage {
 pub(crate) struct State {
     pub(crate) live: u8,
     pub(crate) marks: u8,
+    /// Allocated black in this cycle.
+    pub(crate) fresh: u8,
     /// Objects whose pointer was fixed when they were allocated.
     pub(crate) immutable: u8,
     /// In spans to which the sweep of this cycle does not come.
@@ -270,8 +266,6 @@ pub(crate) struct State {
     /// Old objects that a minor cycle has to scan: for the next one, and for this one.
     pub(crate) noted: u8,
     pub(crate) again: u8,
-    /// Not all is noted.
-    pub(crate) lost: bool,
     /// Slots whose objects were never made.
     pub(crate) unmade: u8,
     /// This cycle is minor; the last one was not abandoned.
@@ -327,6 +321,15 @@ impl State {
         self.marks & bit(object) != 0
     }
 
+    /// It lives through this cycle.
+    pub(crate) fn is_found(&self, object: u8) -> bool {
+        self.found() & bit(object) != 0
+    }
+
+    pub(crate) fn found(&self) -> u8 {
+        self.marks | self.fresh
+    }
+
     /// Everything that the program can reach, on its stacks and in the middle of its stores.
     pub(crate) fn reachable(&self) -> u8 {
         let mut stack = vec![1, 2];
@@ -348,13 +351,13 @@ impl State {
 
     /// Whether an object that the sweep leaves points at this one: reachable or not, it may be scanned or upgraded to later.
     pub(crate) fn is_kept_by_others(&self, object: u8) -> bool {
-        let kept = self.live & (self.marks | self.safe);
+        let kept = self.live & (self.found() | self.safe);
         (1..=OBJECTS).any(|o| kept & bit(o) != 0 && self.field(o) == object)
     }
 
     /// Notes an old object.
     pub(crate) fn note(&mut self, config: &Config, object: u8) {
-        if config.minor != 0 && !self.lost {
+        if config.minor != 0 {
             self.noted |= bit(object);
         }
     }
@@ -372,7 +375,7 @@ impl State {
 
     /// The barrier of mutator `i` shades an object.
     pub(crate) fn shade(&mut self, i: usize, object: u8) {
-        if object != 0 && !self.is_marked(object) {
+        if object != 0 && !self.is_found(object) {
             self.m[i].buffer |= bit(object);
         }
     }

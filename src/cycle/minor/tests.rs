@@ -6,6 +6,8 @@ use crate::heap::type_info::{InfoOf, TypeInfo};
 use crate::stats::CycleStats;
 use crate::{Barrier, Gc, GcRefCell, GcSlot, Heap, HeapBuilder, Mutator, Root, Rootable, Trace};
 
+mod fresh;
+
 /// An immutable list.
 #[derive(Trace)]
 #[trace(crate = crate)]
@@ -197,26 +199,6 @@ fn the_cycle_after_an_abandoned_one_is_full() {
     assert!(any_cycle(&heap).minor);
 }
 
-/// What is noted may be half made: the next cycle must not scan it.
-#[test]
-fn the_cycle_after_a_panic_in_the_making_of_an_object_is_full() {
-    let heap = heap(Heap::builder());
-    let mut mutator = heap.attach();
-    let _ = any_cycle(&heap);
-    assert!(any_cycle(&heap).minor);
-    let made = crate::panic::contain(|| {
-        mutator.enter(|mc| {
-            Gc::slice_from_fn(mc, 2, |index| {
-                assert_eq!(index, 0);
-                GcSlot::new(Some(Gc::new(mc, 1)))
-            });
-        });
-    });
-    assert!(made.is_err());
-    assert!(!any_cycle(&heap).minor);
-    assert!(any_cycle(&heap).minor);
-}
-
 #[test]
 fn full_cycles_come_when_the_room_has_been_allocated_often() {
     let heap = heap(Heap::builder().min_heap(1 << 20));
@@ -404,29 +386,4 @@ fn mutable_and_immutable_types_share_no_span() {
     assert!(!InfoOf::<u64>::info().mutable, "nothing to scan");
     assert!(InfoOf::<[GcSlot<Option<Gc<'_, u64>>>]>::slice_info().mutable);
     assert!(!InfoOf::<[Gc<'_, u64>]>::slice_info().mutable);
-}
-
-/// The same when the cycle has begun, and has not taken the note yet: it has been called minor, and must free nothing.
-#[test]
-fn a_cycle_with_a_panic_in_the_making_of_an_object_before_it_marks_is_given_up() {
-    let heap = heap(Heap::builder());
-    let (core, mut mutator) = (heap.core(), heap.attach());
-    let _list = list(&mut mutator, 100, None);
-    let _ = any_cycle(&heap);
-    core.request_any_cycle();
-    let begins = || {
-        let _ = core.step(1);
-    };
-    let made = crate::panic::contain(|| {
-        mutator.enter(|mc| {
-            let _ = std::thread::scope(|scope| scope.spawn(begins).join());
-            assert_eq!(core.phase(), Phase::Arming);
-            Gc::slice_from_fn(mc, 2, |_| -> GcSlot<Gc<'_, u64>> { panic!("told to") });
-        });
-    });
-    assert!(made.is_err());
-    let given_up = run(&heap);
-    assert!(given_up.minor && given_up.abandoned);
-    let full = any_cycle(&heap);
-    assert!(!full.minor && full.objects_live == 100);
 }

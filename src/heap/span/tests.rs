@@ -160,15 +160,59 @@ fn epochs_are_1_to_the_last_and_no_other_marks() {
         assert_eq!(epoch, expected);
         epoch = next_epoch(epoch);
     }
-    const { assert!(ZOMBIE > LAST_EPOCH && NEVER_MADE > LAST_EPOCH && ZOMBIE != NEVER_MADE) };
+    const {
+        assert!(
+            FRESH[0] > LAST_EPOCH
+                && FRESH[1] > FRESH[0]
+                && NEVER_MADE > FRESH[1]
+                && ZOMBIE > NEVER_MADE
+        )
+    };
+}
+
+/// Some types have drop glue, and there other marks stay, too.
+#[test]
+fn of_all_marks_those_of_one_epoch_are_kept() {
+    static DROPPED: TypeInfo = TypeInfo {
+        drop: Some(|_, _| ()),
+        ..PLAIN
+    };
+    let space = Space::new(usize::MAX, usize::MAX);
+    for (info, slot_size) in [(&PLAIN, 16), (&DROPPED, 16), (&PLAIN, 48), (&DROPPED, 1024)] {
+        let key = ClassKey {
+            info,
+            slot_size,
+            owner: 0,
+        };
+        let span = new_span(&space, &space.class(key));
+        let all = [7, 8, 0, fresh_of(0), fresh_of(1), NEVER_MADE, ZOMBIE];
+        let mark_of = |slot: usize| all[slot % all.len()];
+        for slot in 0..span.slots() {
+            span.mark(slot).store(mark_of(slot), Ordering::Relaxed);
+        }
+        span.keep_marks(7);
+        for (slot, mark) in marks(span).into_iter().enumerate() {
+            let stays = |m| m == 7 || (info.drop.is_some() && m >= NEVER_MADE);
+            let before = mark_of(slot);
+            let expected = if stays(before) { before } else { 0 };
+            assert_eq!(mark, expected, "slot {slot}, {before}");
+        }
+    }
 }
 
 #[test]
-fn the_marks_of_all_slots_are_gone_through() {
+fn a_span_says_that_it_was_blackened_until_it_is_swept() {
     with_spans(|span, random| {
         swept(span, random);
-        span.each_mark_byte(|mark| mark.store(0, Ordering::Relaxed));
-        assert!(marks(span).iter().all(|mark| *mark == 0));
+        assert!(!span.is_fresh());
+        if let Some((from, to)) = span.take_run(None) {
+            assert!(!span.is_fresh());
+            span.blacken(from, to, fresh_of(1));
+            assert!(span.is_fresh());
+        }
+        span.set_fresh(false);
+        let black = span.take_run(Some(fresh_of(0)));
+        assert_eq!(span.is_fresh(), black.is_some());
     });
 }
 

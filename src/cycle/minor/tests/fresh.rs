@@ -1,0 +1,142 @@
+//! What is allocated black, in a cycle that marks at this moment.
+
+use super::{Link, Node, any_cycle, garbage, heap, list};
+use crate::cycle::core::Phase;
+use crate::stats::CycleStats;
+use crate::{Barrier, Gc, GcSlot, Heap, Mutation, Mutator, Root, Rootable};
+
+/// A cycle that may be minor marks while `mutator` runs `program`, whose new objects are black. What it did.
+fn beside<R>(
+    heap: &Heap,
+    mutator: &mut Mutator,
+    program: impl FnOnce(&Mutation<'_>) -> R,
+) -> CycleStats {
+    // Or what survives is most of what there is, and the next cycle is full.
+    garbage(mutator, 16 << 10);
+    let core = heap.core();
+    core.request_any_cycle();
+    let before = core.status.lock().completed;
+    while core.phase() != Phase::Marking {
+        let _ = core.advance(&mut core.driver.lock(), &mut None, 1);
+    }
+    mutator.enter(|mc| {
+        assert!(mc.state().command.get().black().is_some());
+        program(mc);
+    });
+    // The mutator's boundary may have driven it to its end.
+    while core.status.lock().completed == before {
+        let _ = core.step(1 << 30);
+    }
+    core.status.lock().last.clone()
+}
+
+/// A list of so many links.
+fn links<'gc>(mc: &Mutation<'gc>, number: u64) -> Gc<'gc, Link<'gc>> {
+    let list = (0..number).fold(None, |list, _| Some(Gc::new(mc, Link(list))));
+    list.unwrap()
+}
+
+/// Barriers under which new objects are black while a cycle marks.
+const BLACK: [Barrier; 2] = [Barrier::Deletion, Barrier::Hybrid];
+
+/// They would wait for a full cycle, and a fast mutator makes many of them.
+#[test]
+fn what_is_allocated_black_is_young_in_the_next_cycle() {
+    for barrier in BLACK {
+        let heap = heap(Heap::builder().barrier(barrier));
+        let mut mutator = heap.attach();
+        let _old = list(&mut mutator, 10, None);
+        let _ = any_cycle(&heap);
+        for round in 0..3 {
+            let with_it = beside(&heap, &mut mutator, |mc| {
+                links(mc, 100);
+            });
+            assert_eq!((with_it.objects_live, with_it.minor), (110, true));
+            let after = any_cycle(&heap);
+            assert_eq!((after.objects_live, after.objects_freed), (10, 100));
+            assert!(after.minor, "{barrier}, round {round}");
+        }
+    }
+}
+
+/// An old object leads to it, and to nothing that is younger.
+#[test]
+fn what_is_allocated_black_becomes_old_when_a_marker_comes_to_it() {
+    for barrier in BLACK {
+        let heap = heap(Heap::builder().barrier(barrier));
+        let mut mutator = heap.attach();
+        let holder: Root<Rootable![GcSlot<Option<Gc<'_, Link<'_>>>>]> =
+            mutator.enter(|mc| Root::new(mc, Gc::new(mc, GcSlot::new(None))));
+        let _ = any_cycle(&heap);
+        let marked = beside(&heap, &mut mutator, |mc| {
+            holder.get(mc).set(mc, Some(links(mc, 10)));
+        });
+        assert!(marked.minor);
+        assert_eq!((marked.objects_marked, marked.objects_live), (10, 11));
+        let after = any_cycle(&heap);
+        assert_eq!((after.objects_marked, after.objects_live), (0, 11));
+        // Its slots would be used again.
+        let _other = list(&mut mutator, 100, None);
+        mutator.enter(|mc| {
+            let mut next = holder.get(mc).get();
+            let links = core::iter::from_fn(|| {
+                let link = next?;
+                next = link.0;
+                Some(())
+            });
+            assert_eq!(links.count(), 10, "{barrier}");
+        });
+    }
+}
+
+/// A mutator that adds to a list must not lead a marker on.
+#[test]
+fn what_is_allocated_black_and_can_change_is_scanned_in_the_next_cycle() {
+    for barrier in BLACK {
+        let heap = heap(Heap::builder().barrier(barrier));
+        let mut mutator = heap.attach();
+        let first: Root<Rootable![Node<'_>]> =
+            mutator.enter(|mc| Root::new(mc, Gc::new(mc, Node(GcSlot::new(None)))));
+        let _ = any_cycle(&heap);
+        let first = beside(&heap, &mut mutator, |mc| {
+            let mut last = first.get(mc);
+            for _ in 0..10 {
+                let next = Gc::new(mc, Node(GcSlot::new(None)));
+                last.0.set(mc, Some(next));
+                last = next;
+            }
+        });
+        // One edge leads to the new ones in the first cycle.
+        let second = beside(&heap, &mut mutator, |_| ());
+        let third = any_cycle(&heap);
+        let marked = [&first, &second, &third].map(|cycle| cycle.objects_marked);
+        assert_eq!(marked, [0, 9, 0], "{barrier}");
+        let live = [&first, &second, &third].map(|cycle| cycle.objects_live);
+        assert_eq!(live, [11; 3], "{barrier}");
+        assert!(third.minor);
+    }
+}
+
+/// It is garbage to the next cycle, which does not look into it.
+#[test]
+fn the_slot_of_what_was_never_made_is_no_object() {
+    for barrier in BLACK {
+        let heap = heap(Heap::builder().barrier(barrier));
+        let mut mutator = heap.attach();
+        let _old = list(&mut mutator, 10, None);
+        let _ = any_cycle(&heap);
+        let with_it = beside(&heap, &mut mutator, |mc| {
+            let made = crate::panic::contain(|| {
+                Gc::slice_from_fn(mc, 2, |index| {
+                    assert_eq!(index, 0);
+                    GcSlot::new(Some(Gc::new(mc, [1, 2])))
+                });
+            });
+            assert!(made.is_err());
+        });
+        assert_eq!(with_it.objects_live, 12);
+        let after = any_cycle(&heap);
+        assert_eq!((after.objects_marked, after.objects_live), (0, 10));
+        assert!(after.minor);
+    }
+}

@@ -1,0 +1,33 @@
+//! With the verifier, freed slots are filled with a pattern, and looked at before they are used again.
+
+/// With the verifier, what freed slots are filled with.
+const POISON: u64 = 0xdbdb_dbdb_dbdb_dbdb;
+
+/// With the verifier: fills a freed slot. The caller owns the span, and the slot's object is dead and dropped.
+pub(crate) fn poison(slot: usize, slot_size: usize) {
+    let words = core::ptr::with_exposed_provenance_mut::<u64>(slot);
+    for index in 0..slot_size / size_of::<u64>() {
+        // SAFETY: within the slot.
+        let word = unsafe { words.add(index) };
+        // SAFETY: as above; nobody else uses the slot.
+        unsafe { word.write(POISON) };
+    }
+}
+
+/// With the verifier: free slots hold the pattern, or zeros if they were never used.
+pub(super) fn check_poison(from: usize, to: usize) {
+    let words = core::ptr::with_exposed_provenance::<u64>(from);
+    for index in 0..(to - from) / size_of::<u64>() {
+        // SAFETY: within slots of the caller's span.
+        let word = unsafe { words.add(index) };
+        // SAFETY: as above; fresh pages are zero and freed slots are filled, so the word is initialised.
+        let found = unsafe { word.read() };
+        if found != POISON && found != 0 {
+            let at = from + index * size_of::<u64>();
+            crate::report::line(format_args!(
+                "tricolor-gc verifier: free memory at {at:#x} was written: {found:#018x}"
+            ));
+            std::process::abort();
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What is allocated black while a cycle marks, and after it until the sweep begins: it lives through the cycle and is young in the next,
+//! unless a marker has come to it.
+//!
+//! A first cycle, which is full, makes objects old (outside the exploration); the second and the third are minor.
+
+use super::harness::{
+    Bound, Caught, EVERY, Model, are_caught, cycle, drive, finish, heap, hold, model,
+    must_be_freed, mutator, polls, spawn,
+};
+use super::minor::{ask, check_shelf, mark, minor, minor_alone, shelf, walk};
+use super::objects::{Fixed, Link, Node};
+use crate::cycle::command::Mode;
+use crate::cycle::core::Phase;
+use crate::sync::thread;
+use crate::sync::twin::Twin;
+use crate::{Barrier, Gc, Root, Rootable};
+
+const BOUND: Bound = Bound { preemptions: 2 };
+
+/// A minor cycle's barriers go off. A mutator makes object 5 after it has answered, publishes it and goes on to store the new object 6 into
+/// it. Another, which still allocates black, makes the immutable object 7 of what was published, and takes it off the shelf. `keeps`: the
+/// first one's spans stay with it, or the sweep comes to them.
+fn off(barrier: Barrier, keeps: bool) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let shelf = main.enter(|mc| shelf(mc, 0));
+    cycle(&heap);
+    mark(&heap);
+    let (driven, shelf2) = (heap.clone(), shelf.clone());
+    let maker = main.enter(|mc| {
+        // The rest of a run, for an allocation that does not poll.
+        Gc::new(mc, Fixed::new(8, None));
+        loom::explore();
+        let driver = spawn(move || finish(&driven));
+        let maker = mutator(&heap, move |m| {
+            m.enter(|mc| {
+                let shelf = shelf2.get(mc);
+                mc.state().poll();
+                let made = Gc::new(mc, Node::new(5, None));
+                shelf.node.set(mc, Some(made));
+                polls(mc);
+                let late = Gc::new(mc, Node::new(6, None));
+                made.next.set(mc, Some(late));
+            });
+            if keeps {
+                // Its spans, from the sweep.
+                driver.join().unwrap();
+            }
+        });
+        thread::yield_now();
+        let shelf = shelf.get(mc);
+        if let Some(taken) = shelf.node.get() {
+            let fixed = Gc::new(mc, Fixed::new(7, Some(taken)));
+            shelf.fixed.set(mc, Some(fixed));
+            shelf.node.set(mc, None);
+        }
+        maker
+    });
+    maker.join().unwrap();
+    minor_alone(&heap);
+    check_shelf(&mut main, &shelf);
+}
+
+/// A minor cycle marks. A mutator allocates black: the immutable object 5 and, in it, 6, which it puts on an old shelf, before a marker
+/// comes there or after.
+fn black(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let shelf = main.enter(|mc| shelf(mc, 0));
+    cycle(&heap);
+    ask(&heap);
+    drive(&heap, |core| core.phase() == Phase::Marking);
+    let shelf2 = shelf.clone();
+    loom::explore();
+    let maker = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            let made = Gc::new(mc, Node::new(6, None));
+            let fixed = Gc::new(mc, Fixed::new(5, Some(made)));
+            shelf2.get(mc).fixed.set(mc, Some(fixed));
+        });
+    });
+    thread::yield_now();
+    finish(&heap);
+    maker.join().unwrap();
+    minor_alone(&heap);
+    check_shelf(&mut main, &shelf);
+}
+
+/// What one mutator allocates black, another, which builds an immutable slice grey, makes part of it.
+fn grey_of_black(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let shelf = main.enter(|mc| shelf(mc, 0));
+    cycle(&heap);
+    ask(&heap);
+    drive(&heap, |core| core.command().mode == Mode::Black);
+    // The other one's boundary would drive the cycle on.
+    drop(main);
+    let mut main = heap.attach();
+    let mut driver = None;
+    let built: Root<Rootable!['gc => [Link<'gc>]]> = main.enter(|mc| {
+        let from = shelf.get(mc);
+        let slice = Gc::slice_from_fn(mc, 1, |_| {
+            let (driven, shelf2) = (heap.clone(), shelf.clone());
+            loom::explore();
+            driver = Some(spawn(move || finish(&driven)));
+            mutator(&heap, move |m| {
+                m.enter(|mc| {
+                    let made = Gc::new(mc, Node::new(5, None));
+                    shelf2.get(mc).node.set(mc, Some(made));
+                });
+            });
+            thread::yield_now();
+            from.node.get()
+        });
+        from.node.set(mc, None);
+        Root::new(mc, slice)
+    });
+    driver.unwrap().join().unwrap();
+    minor_alone(&heap);
+    main.enter(|mc| walk(built.get(mc)[0]));
+}
+
+/// The colour of what was allocated black comes again two cycles later, when other objects lie in the slots: the shelf 3, and on it 4.
+fn colour(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let _kept = main.enter(|mc| shelf(mc, 0));
+    cycle(&heap);
+    ask(&heap);
+    drive(&heap, |core| core.phase() == Phase::Terminating);
+    main.enter(|mc| {
+        polls(mc);
+        [1, 2]
+            .into_iter()
+            .for_each(|number| drop(shelf(mc, number)));
+    });
+    finish(&heap);
+    minor(&heap);
+    let again = main.enter(|mc| {
+        let shelf = shelf(mc, 3);
+        let on_it = Gc::new(mc, Fixed::new(4, None));
+        shelf.get(mc).fixed.set(mc, Some(on_it));
+        shelf
+    });
+    loom::explore();
+    minor(&heap);
+    must_be_freed(1);
+    must_be_freed(2);
+    check_shelf(&mut main, &again);
+}
+
+/// A name, which says what happens, and the barriers under which it does.
+type Scene = (&'static str, &'static [Barrier], fn(Barrier));
+
+/// Barriers under which objects are black while a cycle marks.
+const BLACK: &[Barrier] = &[Barrier::Deletion, Barrier::Hybrid];
+
+const SCENES: &[Scene] = &[
+    ("off", &EVERY, |barrier| off(barrier, true)),
+    ("off and gone", &EVERY, |barrier| off(barrier, false)),
+    ("black", BLACK, black),
+    ("grey of black", &[Barrier::Hybrid], grey_of_black),
+    ("colour", BLACK, colour),
+];
+
+pub(super) fn models() -> Vec<Model> {
+    let models_of = |&(name, barriers, program): &Scene| {
+        barriers.iter().map(move |&barrier| {
+            model(format!("fresh, {name}, {barrier}"), BOUND, move || {
+                program(barrier);
+            })
+        })
+    };
+    SCENES.iter().flat_map(models_of).collect()
+}
+
+pub(super) const TWINS: &[Caught] = &[
+    ("fresh, off and gone, hybrid", Twin::WhiteBeforeSweep),
+    ("fresh, off and gone, insertion", Twin::WhiteBeforeSweep),
+    ("fresh, off and gone, hybrid", Twin::SweepToldByEpoch),
+    ("fresh, black, hybrid", Twin::FreshNotScanned),
+    ("fresh, black, deletion", Twin::FreshNotScanned),
+    ("fresh, grey of black, hybrid", Twin::FreshPassedOver),
+    ("fresh, colour, hybrid", Twin::FreshKept),
+    ("fresh, colour, deletion", Twin::FreshKept),
+    ("fresh, black, hybrid", Twin::FreshNotTold),
+];
+
+#[test]
+fn fresh_objects_live_and_stay_young() {
+    hold(models());
+}
+
+#[test]
+fn twins() {
+    are_caught(&models(), TWINS);
+}
