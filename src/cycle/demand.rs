@@ -71,9 +71,8 @@ impl Core {
         }
         let ahead = match phase {
             Phase::Marking => heap > goal,
-            // Somebody stays inside, or the driver does not run; who waits for them leaves them the processor. (Without marker
-            // threads there is nobody to wait for: mutators take steps.)
-            _ => !stepped && heap > goal.saturating_mul(2),
+            // Somebody stays inside, or the driver does not run; who waits for them leaves them the processor.
+            _ => heap > goal.saturating_mul(2),
         };
         if ahead || self.is_near_limit(state.largest_charge.get()) {
             flags |= PRESSURE;
@@ -159,8 +158,7 @@ impl Core {
     /// Waits for the end of the cycle that runs or is wanted, at most `turns` times `turn`. Whether it has ended.
     fn wait_for_end_of_cycle(&self, turn: Duration, turns: u32) -> bool {
         if self.is_stepped() {
-            self.drive_under_pressure();
-            return true;
+            return self.step_to_end_of_cycle(turn, turns);
         }
         let mut status = self.status.lock();
         let before = status.completed;
@@ -175,6 +173,29 @@ impl Core {
             status = self.status.lock();
         }
         false
+    }
+
+    /// The same where mutators do the work: where the cycle waits for another mutator, that one gets the processor.
+    fn step_to_end_of_cycle(&self, turn: Duration, turns: u32) -> bool {
+        let before = self.status.lock().completed;
+        let until = crate::sync::now() + turn * turns;
+        loop {
+            if turns > 1 {
+                self.drive_under_pressure();
+            } else {
+                self.drive_waiting();
+            }
+            let mut status = self.status.lock();
+            let busy = self.phase() != Phase::Idle || self.is_cycle_wanted();
+            if status.completed != before || !busy {
+                return true;
+            }
+            if crate::sync::now() >= until {
+                return false;
+            }
+            self.changed
+                .wait_for(&mut status, turn.min(Duration::from_micros(500)));
+        }
     }
 
     /// Whether the heap is within about a ninth of its hard limit, or would be after an allocation of `next` bytes.
