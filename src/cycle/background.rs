@@ -51,7 +51,12 @@ pub(crate) struct Pace {
     wait: Duration,
     /// The last wait between looks at the idle heap.
     tick: Duration,
+    /// Bytes allocated ever, at the last look.
+    allocated: u64,
 }
+
+/// Bytes allocated between two looks at a heap that is idle, at most: a program that allocates has cycles when they are due.
+const TRICKLE: u64 = 64 << 10;
 
 impl Pace {
     pub(crate) fn new() -> Self {
@@ -59,12 +64,25 @@ impl Pace {
             quiet_since: Instant::now(),
             wait: FIRST_WAIT,
             tick: IDLE_TICK,
+            allocated: 0,
         }
     }
 
     /// There was something to do.
     fn busy(&mut self) {
-        *self = Pace::new();
+        *self = Pace {
+            allocated: self.allocated,
+            ..Pace::new()
+        };
+    }
+
+    /// Since when nothing has been done, if `allocated` bytes have been allocated by now.
+    fn quiet_since(&mut self, allocated: u64) -> Instant {
+        if allocated > self.allocated.saturating_add(TRICKLE) {
+            self.quiet_since = Instant::now();
+        }
+        self.allocated = allocated;
+        self.quiet_since
     }
 
     /// There is, but not now: the next wait.
@@ -131,7 +149,7 @@ impl Client for Core {
             _ if ready => Next::Again,
             Some(_) if self.phase() != Phase::Idle => Next::After(self.pace.lock().waiting()),
             Some(_) => {
-                let since = self.pace.lock().quiet_since;
+                let since = self.pace.lock().quiet_since(self.allocated_ever());
                 let later = self.idle_work(since);
                 self.pace.lock().idle(later)
             }
@@ -391,6 +409,22 @@ mod tests {
             drop(driver);
             assert_eq!(told.recv().unwrap(), 2);
         });
+    }
+
+    /// The collector of a heap that grows slowly has nothing to do for long.
+    #[test]
+    fn a_heap_in_which_much_is_allocated_is_not_idle() {
+        let mut pace = super::Pace::new();
+        let began = pace.quiet_since(0);
+        assert_eq!(pace.quiet_since(super::TRICKLE), began, "a little is");
+        std::thread::sleep(Duration::from_millis(1));
+        let later = pace.quiet_since(3 * super::TRICKLE);
+        assert!(later > began);
+        assert_eq!(pace.quiet_since(3 * super::TRICKLE), later);
+        pace.busy();
+        let busy = pace.quiet_since(3 * super::TRICKLE);
+        assert!(busy >= later);
+        assert_eq!(pace.quiet_since(4 * super::TRICKLE), busy);
     }
 
     /// Pages that lie thinly between used ones are not given back: there is nothing to come back for.

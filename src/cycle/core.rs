@@ -308,13 +308,17 @@ impl Core {
 
     /// Whether another mutator of this heap and of the same thread is inside.
     pub(crate) fn thread_is_inside(&self, me: &MutatorState) -> bool {
-        !self.registry.all(|other| {
-            core::ptr::eq(other, me) || other.thread != me.thread || !other.gate.is_inside()
-        })
+        me.has_mates()
+            && !self.registry.all(|other| {
+                core::ptr::eq(other, me) || other.thread != me.thread || !other.gate.is_inside()
+            })
     }
 
     /// Asks the mutators through which the thread of `me` is still inside for what `me` was asked for.
     pub(crate) fn hand_on(&self, me: &MutatorState, flags: u8) {
+        if !me.has_mates() {
+            return;
+        }
         self.registry.all(|state| {
             if !core::ptr::eq(state, me) && state.thread == me.thread && state.gate.is_inside() {
                 state.flags.fetch_or(flags, Ordering::Relaxed);

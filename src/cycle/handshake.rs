@@ -86,11 +86,10 @@ impl Core {
     }
 
     /// Adopts the command for a mutator that is outside; `false` if it is not. A boundary is one of the thread: where a thread has
-    /// several mutators, all of them are held before one turns.
+    /// several mutators, all of them are held before one turns. One that is attached after the look is as far as the thread was, and
+    /// answers for itself, see `all_answered`.
     fn adopt_for(&self, state: &MutatorState, command: Command) -> bool {
-        let alone = self
-            .registry
-            .all(|mate| core::ptr::eq(mate, state) || mate.thread != state.thread);
+        let alone = !state.has_mates();
         if alone || !command.boundary || twin::is(Twin::MateTurnsAlone) {
             let held = state.gate.hold();
             if held {
@@ -115,6 +114,9 @@ impl Core {
     /// Asks the thread of a mutator that keeps the collector waiting: all its mutators that are inside, since the one that the thread looks
     /// at is the innermost, which may have answered for itself.
     fn ask_thread(&self, waited_for: &MutatorState) {
+        if !waited_for.has_mates() {
+            return Self::ask_to_yield(waited_for);
+        }
         self.registry.all(|state| {
             if state.thread == waited_for.thread && state.gate.is_inside() {
                 Self::ask_to_yield(state);

@@ -69,6 +69,10 @@ pub(crate) struct MutatorState {
     pub(crate) thread: ThreadId,
     /// Its number, for types whose destructors run at home.
     pub(crate) thread_token: u64,
+    /// How many other mutators the thread has in this heap. Written by its thread, under the registry's lock, before the list of
+    /// mutators has another one and after it has one fewer. Relaxed: the thread itself knows, and what others make of it see
+    /// `Core::adopt_for`.
+    pub(super) mates: AtomicU32,
     /// State of the stress mode's decisions; 0 without stress.
     pub(crate) random: Cell<u64>,
     /// Stands for all that belongs to the owner of the gate.
@@ -102,6 +106,7 @@ impl MutatorState {
             debt: Cell::new(0),
             thread: thread::current().id(),
             thread_token: core.mail.register_thread(),
+            mates: AtomicU32::new(0),
             random: Cell::new(seed),
             owner: Witness::default(),
             core,
@@ -181,6 +186,11 @@ impl MutatorState {
         if at_boundary && twin::is(Twin::LeakAfterAnswer) {
             core.note_leaked_guards(self);
         }
+    }
+
+    /// Whether its thread has other mutators in this heap.
+    pub(crate) fn has_mates(&self) -> bool {
+        self.mates.load(Ordering::Relaxed) != 0
     }
 
     /// Hands over everything that the collector must know of.
@@ -314,7 +324,7 @@ impl MutatorState {
     /// The thread is at its boundary: its other mutators answer with this one. All are outside, and nobody else gives the driver
     /// a moment at which it could hold all of them.
     fn mates_answer(&self, core: &Core, command: Command) {
-        if core.thread_is_inside(self) {
+        if !self.has_mates() || core.thread_is_inside(self) {
             return;
         }
         core.registry.all(|mate| {

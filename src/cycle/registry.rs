@@ -68,14 +68,32 @@ impl Registry {
     ) -> Arc<MutatorState> {
         let _lock = self.lock.lock();
         let state = make(self.command());
+        self.count_mates(&state, 1);
         self.replace(|list| list.push(state.clone()));
         state
+    }
+
+    /// Under the lock: the thread of `state` has one more mutator, or one fewer.
+    fn count_mates(&self, state: &MutatorState, change: u32) {
+        let mut mates = 0;
+        self.all(|other| {
+            if !core::ptr::eq(other, state) && other.thread == state.thread {
+                let before = other.mates.load(Ordering::Relaxed);
+                other
+                    .mates
+                    .store(before.wrapping_add(change), Ordering::Relaxed);
+                mates += 1;
+            }
+            true
+        });
+        state.mates.store(mates, Ordering::Relaxed);
     }
 
     /// Removes a mutator. The caller holds its gate for ever.
     pub(crate) fn detach(&self, state: &Arc<MutatorState>) {
         let _lock = self.lock.lock();
         self.replace(|list| list.retain(|other| !Arc::ptr_eq(other, state)));
+        self.count_mates(state, 1_u32.wrapping_neg());
     }
 
     /// Calls `f` for every mutator until it returns `false`; whether it never did.
@@ -102,5 +120,40 @@ impl Registry {
             true
         });
         n
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sync::atomic::Ordering;
+    use crate::{Heap, Mutator};
+
+    /// A handshake would look through all mutators for each of them.
+    #[test]
+    fn a_mutator_knows_how_many_others_its_thread_has() {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let mates = || {
+            let states = heap.core().registry.snapshot();
+            let mates = states
+                .iter()
+                .map(|state| state.mates.load(Ordering::Relaxed));
+            mates.collect::<Vec<_>>()
+        };
+        let mut mutators: Vec<Mutator> = (0..3).map(|_| heap.attach()).collect();
+        assert_eq!(mates(), [2; 3]);
+        std::thread::scope(|scope| {
+            let others = scope.spawn(|| {
+                let _one = heap.attach();
+                assert_eq!(mates(), [2, 2, 2, 0]);
+                let _other = heap.attach();
+                assert_eq!(mates(), [2, 2, 2, 1, 1]);
+            });
+            others.join().unwrap();
+        });
+        assert_eq!(mates(), [2; 3]);
+        drop(mutators.remove(1));
+        assert_eq!(mates(), [1; 2]);
+        drop(mutators.pop());
+        assert_eq!(mates(), [0]);
     }
 }

@@ -81,6 +81,8 @@ impl<T> Snapshot<T> {
         let old = self.0.swap(new, atomic::Ordering::AcqRel, &guard);
         // SAFETY: the exchange gave the old value to this call alone, and nobody can find it any more.
         unsafe { guard.defer_destroy(old) };
+        // Not kept by this thread until it has replaced another sixty.
+        guard.flush();
     }
 }
 
