@@ -128,7 +128,7 @@ impl Heap {
         Mutator::new(state, self.clone())
     }
 
-    /// Runs a full cycle, one that starts after this call, and waits for its end.
+    /// Runs a full cycle, one that starts after this call, and waits for its end. Its figures, or those of a later full one.
     ///
     /// From a thread without a mutator; with one, [`Mutator::collect`] also runs the destructors that wait for the thread. The cycle
     /// needs the other mutators to come to a boundary: one that is inside and waits for this thread, in a `collect` of a heap
@@ -226,7 +226,7 @@ impl HeapBuilder {
     /// pays for it.
     ///
     /// What was old and has become garbage is freed by the next full cycle: when minor ones have kept much, when sixteen times
-    /// the room to grow has been allocated, when the heap has been idle, when a hard limit is near, or when [`Mutator::collect`] asks for it.
+    /// the room to grow has been allocated, when the heap has been idle (with marker threads), when a hard limit is near, or when [`Mutator::collect`] asks for it.
     pub fn minor_cycles(mut self, minor: bool) -> Self {
         self.config.minor_cycles = minor;
         self

@@ -124,7 +124,7 @@ impl Mutator {
     }
 
     /// Runs a full cycle, one that starts after this call, and waits for its end. What was unreachable when it started is
-    /// freed, and destructors of this thread's objects have run.
+    /// freed, and destructors of this thread's objects have run. Its figures, or those of a later full one.
     ///
     /// # Panics
     /// With the panic of a [`Trace::trace`](crate::Trace::trace) since the last `collect`. If this thread is inside `enter`

@@ -206,7 +206,8 @@ impl Core {
                     drop(status);
                     panic.resume();
                 }
-                let last = status.last.clone();
+                // The one asked for was full; minor ones may have followed.
+                let last = status.last_full.clone();
                 drop(status);
                 if !self.has_background() {
                     self.give_memory_back(usize::MAX);

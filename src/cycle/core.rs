@@ -156,6 +156,8 @@ pub(crate) struct Status {
     pub(crate) completed: u64,
     /// The last one.
     pub(crate) last: CycleStats,
+    /// The last full one.
+    pub(crate) last_full: CycleStats,
     pub(crate) totals: HeapStats,
     /// A panic of a `trace`, for the next `collect`.
     pub(crate) panic: Option<Payload>,

@@ -361,9 +361,11 @@ impl Core {
     }
 
     /// Puts the targets of all roots in the worklist.
-    pub(super) fn push_roots(&self) {
+    pub(super) fn push_roots(&self, d: &mut Driver) {
         let mut block = Vec::new();
+        d.generation.roots = 0;
         self.roots.scan(|object| {
+            d.generation.roots += 1;
             block.push(object);
             if block.len() == BLOCK {
                 self.worklist.push(&mut block);
@@ -378,7 +380,7 @@ impl Core {
         }
         if core::mem::take(&mut d.roots_unseen) {
             // Here and not at the end of arming, which may run on a mutator.
-            self.push_roots();
+            self.push_roots(d);
         }
         if self.scan_noted(d) {
             return Advance::Progress;

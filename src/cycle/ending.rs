@@ -105,7 +105,7 @@ impl Core {
         for state in held {
             state.flush(self);
         }
-        self.push_roots();
+        self.push_roots(d);
         self.worklist.open();
         while self.scan_noted(d) {}
         let mut marker = None;
@@ -242,6 +242,9 @@ impl Core {
         status.completed = d.cycle.cycle;
         status.totals.add(&d.cycle);
         status.last = d.cycle.clone();
+        if !d.cycle.minor {
+            status.last_full = d.cycle.clone();
+        }
         drop(status);
         self.changed.notify_all();
     }

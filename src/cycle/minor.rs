@@ -38,16 +38,16 @@
 //!
 //! A minor cycle costs what is new, and a look at the marks of spans that are not full of old objects. So it need not wait until the room
 //! is used up: it comes when [`NURSERY`] bytes have been allocated, which are then still in the processor's caches when they are
-//! allocated again, or a part of what lives, or four times the edges of what was noted for the last one: a table that is one object may
-//! own a million.
+//! allocated again, or a part of what lives, or four times the edges of what was noted for the last one, a table that is one object may
+//! own a million, and those of the roots.
 
 use super::core::Core;
 use super::driver::Driver;
 use crate::heap::span::{Epoch, Span};
 use crate::mark::worklist::SetAside;
-use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::twin::{self, Twin};
+use crate::sync::{Mutex, now};
 
 #[cfg(test)]
 mod tests;
@@ -63,11 +63,19 @@ const NURSERY_PART: usize = 8;
 const MOST_PATIENT: u32 = 64;
 
 /// Bytes that live in a heap in which a minor cycle saves something. Tests have small heaps.
-const WORTH_IT: usize = if cfg!(any(debug_assertions, tricolor_loom, feature = "verify")) {
+const WORTH_IT: usize = if cfg!(any(
+    test,
+    debug_assertions,
+    tricolor_loom,
+    feature = "verify"
+)) {
     0
 } else {
     1 << 20
 };
+
+/// Nanoseconds in which an edge is scanned.
+const EDGE_NANOS: usize = 2;
 
 /// Noted objects that are scanned between two looks at the world.
 const BATCH: usize = 256;
@@ -149,8 +157,10 @@ pub(super) struct Generation {
     pub(super) old: usize,
     /// Bytes of what lived at the end of the last cycle and had been allocated beside it.
     fresh: usize,
-    /// What the objects noted for the last one led to.
+    /// What the objects noted for the last one led to, or what else it took to scan them, in edges.
     edges: usize,
+    /// How many roots the last cycle has found.
+    pub(super) roots: usize,
 }
 
 impl Core {
@@ -187,7 +197,9 @@ impl Core {
     pub(super) fn early_trigger(&self, d: &Driver, trigger: usize) -> usize {
         let live = d.cycle.heap_live;
         // What is noted may own much: its scan should not come to more than a part of what is allocated.
-        let edges = d.generation.edges.saturating_mul(4 * size_of::<usize>());
+        // Each root is looked at three times in a cycle.
+        let edges = d.generation.edges.saturating_add(2 * d.generation.roots);
+        let edges = edges.saturating_mul(4 * size_of::<usize>());
         let nursery = NURSERY.max(live / NURSERY_PART).max(edges);
         let early = live.saturating_add(nursery);
         if early < trigger && self.is_minor(d, d.cycle.cycle + 1, nursery) {
@@ -249,8 +261,11 @@ impl Core {
             return false;
         }
         let rests = Vec::new();
+        let began = now();
         let edges = self.look_again(SetAside { objects, rests }, self.meet());
-        d.generation.edges += edges;
+        // They may own tables without pointers, which are looked through as well.
+        let worth = (now() - began).as_nanos() as usize / EDGE_NANOS;
+        d.generation.edges += edges.max(worth);
         d.work += (edges * size_of::<usize>()) as u64;
         true
     }

@@ -352,6 +352,55 @@ fn what_noted_objects_own_puts_minor_cycles_off() {
     assert!(heap.stats().trigger > 6 << 20, "{}", heap.stats());
 }
 
+/// So is a table of numbers, which leads nowhere.
+#[test]
+fn what_noted_objects_take_to_scan_puts_minor_cycles_off() {
+    #[derive(Trace)]
+    #[trace(crate = crate)]
+    enum Value<'gc> {
+        Number(u64),
+        #[expect(dead_code, reason = "to be looked for")]
+        Object(Gc<'gc, u64>),
+    }
+    let heap = heap(Heap::builder());
+    let mut mutator = heap.attach();
+    let _table: Root<Rootable![GcRefCell<Vec<Value<'_>>>]> = mutator.enter(|mc| {
+        let numbers = (0..1_000_000).map(Value::Number).collect();
+        Root::new(mc, Gc::new(mc, GcRefCell::new(numbers)))
+    });
+    let _ = any_cycle(&heap);
+    assert!(heap.stats().trigger < 5 << 20);
+    assert!(any_cycle(&heap).minor);
+    assert!(heap.stats().trigger > 6 << 20, "{}", heap.stats());
+}
+
+/// A cycle goes through all of them.
+#[test]
+fn roots_put_minor_cycles_off() {
+    let heap = heap(Heap::builder());
+    let mut mutator = heap.attach();
+    let _roots: Vec<Root<Rootable![u64]>> = mutator.enter(|mc| {
+        let one = Gc::new(mc, 1);
+        (0..100_000).map(|_| Root::new(mc, one)).collect()
+    });
+    let _ = any_cycle(&heap);
+    assert!(heap.stats().trigger > 6 << 20, "{}", heap.stats());
+}
+
+/// Minor ones may have followed.
+#[test]
+fn the_figures_of_the_last_full_cycle_are_kept() {
+    let heap = heap(Heap::builder());
+    let _ = any_cycle(&heap);
+    let full = heap.core().status.lock().last.cycle;
+    assert!(any_cycle(&heap).minor);
+    let status = heap.core().status.lock();
+    assert_eq!(
+        (status.last_full.cycle, status.last_full.minor),
+        (full, false)
+    );
+}
+
 /// A mutator may give back what it was charged for before the last full cycle ended.
 #[test]
 fn what_was_allocated_in_a_sweep_may_be_given_back() {
