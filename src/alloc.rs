@@ -19,7 +19,7 @@ use crate::heap::cache::Place;
 use crate::heap::class::{Class, ClassKey};
 use crate::heap::layout::{GRANULE, MAX_ALIGN, MAX_SMALL};
 use crate::heap::size_class::{class_of, size_of_class};
-use crate::heap::span::{Epoch, Span, mark_of};
+use crate::heap::span::{Epoch, Span};
 use crate::heap::type_info::{InfoOf, PLAIN, TypeInfo};
 use crate::mutator::Mutation;
 use crate::sweep::Empty;
@@ -211,11 +211,7 @@ impl MutatorState {
     ) -> Result<usize, AllocError> {
         self.poll();
         self.stress_tick();
-        let slot = self.slot_in_cache(info, slot_size, place)?;
-        if !self.cache.is_enabled() {
-            self.settle(slot);
-        }
-        Ok(slot)
+        self.slot_in_cache(info, slot_size, place)
     }
 
     /// A slot of a class, from its run or another.
@@ -298,10 +294,6 @@ impl MutatorState {
             }
             match core.space.new_spans(class, core.external(), count, spans) {
                 Ok(()) => {
-                    if self.before_sweep() {
-                        // For `settle`.
-                        spans.iter().for_each(|span| span.set_fresh(true));
-                    }
                     if core.space.runs_low() {
                         core.wake();
                     }
@@ -328,24 +320,14 @@ impl MutatorState {
         self.is_before_sweep(self.command.get())
     }
 
-    /// The mark of the slots of runs taken now, if they need one.
+    /// The mark of the slots of runs taken now, if they need one. Between the end of this mutator's barrier and the sweep of the cycle,
+    /// too: their span, a new one, may be given back before the sweep, and swept.
     fn colour(&self) -> Option<Epoch> {
-        self.command.get().black()
-    }
-
-    /// A slot has been taken while the cache is disabled. Between the end of this mutator's barrier and the sweep of the cycle objects
-    /// are made fresh one by one: their span may be given back before the sweep, and swept.
-    fn settle(&self, slot: usize) {
         let command = self.command.get();
-        if self.is_before_sweep(command) {
-            if twin::is(Twin::WhiteBeforeSweep) {
-                return;
-            }
-            // SAFETY: a slot just taken by this mutator.
-            unsafe { mark_of(slot) }.store(command.fresh(), Ordering::Relaxed);
-        } else if command.mode == Mode::Off && self.core().config.stress.is_none() {
-            self.cache.set_enabled(true);
+        if self.is_before_sweep(command) && !twin::is(Twin::WhiteBeforeSweep) {
+            return Some(command.fresh());
         }
+        command.black()
     }
 
     /// Takes up to `count` spans of the class that have free slots and have been swept, or sweeps one.
@@ -393,8 +375,6 @@ impl MutatorState {
             Err(why) if !core.sweep_all() => return Err(self.alloc_error(bytes, why)),
             Err(_) => new().map_err(|why| self.alloc_error(bytes, why))?,
         };
-        span.set_fresh(true);
-        self.settle(span.base());
         core.space.large.lock().swept.push(span);
         core.charge(self, span.slot_size());
         Ok(span.base())

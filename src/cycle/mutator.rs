@@ -143,8 +143,7 @@ impl MutatorState {
         };
         self.cache.set_enabled(
             (command.colour != Colour::Grey || twin::is(Twin::GreyFastPath))
-                && core.config.stress.is_none()
-                && !self.is_before_sweep(command),
+                && core.config.stress.is_none(),
         );
         self.command.set(command);
         self.mode.set(command.mode);

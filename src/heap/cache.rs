@@ -372,11 +372,6 @@ impl Cache {
         self.enabled.set(enabled);
     }
 
-    /// As [`set_enabled`](Self::set_enabled) said last.
-    pub(crate) fn is_enabled(&self) -> bool {
-        self.enabled.get()
-    }
-
     /// Gives the unused slots of all runs the colour of marked objects.
     pub(crate) fn blacken(&self, mark: Epoch) {
         self.evict_all();
