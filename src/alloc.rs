@@ -400,7 +400,12 @@ impl MutatorState {
                 .next_random()
                 .is_multiple_of(u64::from(stress.cycle_every))
         {
-            self.core().request_any_cycle();
+            // Of both kinds.
+            if self.next_random().is_multiple_of(4) {
+                self.core().request_cycle();
+            } else {
+                self.core().request_any_cycle();
+            }
             self.core().check_trigger(self);
         }
     }
