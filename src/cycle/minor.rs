@@ -179,9 +179,10 @@ impl Core {
     /// much: then comes a full one, and each time this happens again twice as many.
     pub(super) fn young_survived(&self, d: &mut Driver, marked: usize) {
         let g = &mut d.generation;
+        let young = d.allocated_before + g.fresh;
         if !d.cycle.minor {
             g.patience = g.patience.saturating_sub(1);
-        } else if marked > d.allocated_before / 2 && !cfg!(tricolor_loom) {
+        } else if marked > young / 2 && !cfg!(tricolor_loom) {
             // (All that a model has made lives.)
             g.backoff = (2 * g.backoff).clamp(1, MOST_PATIENT);
             g.patience = g.backoff;
