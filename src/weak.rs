@@ -195,7 +195,7 @@ impl Mutation<'_> {
             return true;
         }
         let core = self.state().core();
-        if core.upgrades_wait() {
+        if core.weak.rounds.is_braking() {
             let now = self.wait_for_marking(weak);
             if !twin::is(Twin::StaleAfterWait) {
                 address = now;

@@ -41,7 +41,7 @@ pub(crate) enum Colour {
     White = 0,
     /// Unmarked and in the worklist.
     Grey = 1,
-    /// Marked, never scanned in this cycle.
+    /// Fresh: lives through the cycle, and is scanned in it only where `mark::marker` says so.
     Black = 2,
 }
 

@@ -108,7 +108,7 @@ pub(crate) struct Core {
     pub(crate) cycle_fresh: AtomicU8,
     /// The epoch of the cycle whose sweep has begun, or of the last one. Relaxed: written before the spans are on the unswept lists.
     pub(crate) sweeping_epoch: AtomicU8,
-    /// That cycle, modulo `CYCLES`. A mutator that has adopted *off* allocates marked objects from fresh spans
+    /// That cycle, modulo `CYCLES`. A mutator that has adopted *off* allocates fresh objects from new spans
     /// only until it sees its cycle here: spans on the lists are not yet swept. Relaxed: the driver has moved all spans to
     /// the unswept lists before it writes this. Had a mutator that reads it taken a class's lock before the driver did,
     /// its read would have come before the write.

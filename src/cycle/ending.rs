@@ -257,7 +257,7 @@ mod tests {
 
     use super::*;
     use crate::mark::worklist::SetAside;
-    use crate::{Barrier, Gc, GcRefCell, GcSlot, Heap, Root, Rootable, Trace, Tracer};
+    use crate::{Barrier, Gc, GcRefCell, GcSlot, GcWeak, Heap, Root, Rootable, Trace, Tracer};
 
     #[derive(Trace)]
     #[trace(crate = crate)]
@@ -353,5 +353,32 @@ mod tests {
         drop(driver);
         let _ = heap.collect();
         assert!(traced.try_recv().is_err(), "the cell has been scanned");
+    }
+
+    /// See `weak::rounds`.
+    #[test]
+    fn rounds_that_fail_for_upgrades_again_and_again_make_these_wait() {
+        type Table<'gc> = GcRefCell<Vec<GcWeak<'gc, Gc<'gc, u64>>>>;
+        let heap = Heap::builder().marker_threads(1).build().unwrap();
+        let (core, mut mutator) = (heap.core(), heap.attach());
+        let table: Root<Rootable![Table<'_>]> = mutator.enter(|mc| {
+            let weak = |number| Gc::downgrade(Gc::new(mc, Gc::new(mc, number)), mc);
+            let table = GcRefCell::new((0..100).map(weak).collect());
+            Root::new(mc, Gc::new(mc, table))
+        });
+        let _ = core.request_new_cycle();
+        let mut driver = core.driver.lock();
+        let mut upgraded = 0;
+        while !core.weak.rounds.is_braking() {
+            let _ = core.advance(&mut driver, &mut None, 1 << 20);
+            if matches!(driver.stage, Stage::Round { .. }) {
+                mutator.enter(|mc| assert!(table.get(mc).borrow()[upgraded].upgrade(mc).is_some()));
+                upgraded += 1;
+            }
+        }
+        drop(driver);
+        assert!(upgraded > 1, "once is nothing");
+        let _ = mutator.collect();
+        assert!(!core.weak.rounds.is_braking());
     }
 }

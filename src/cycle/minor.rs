@@ -230,6 +230,9 @@ impl Core {
 
     /// A cycle begins: what is noted is for it, or for nobody.
     pub(super) fn take_noted(&self, d: &mut Driver) {
+        if !self.config.minor_cycles {
+            return;
+        }
         let live = self.counters.live.load(Ordering::Relaxed);
         let noted = self.noted.take();
         let g = &mut d.generation;
@@ -240,9 +243,6 @@ impl Core {
             if !twin::is(Twin::NotedForgotten) {
                 g.noted = noted;
             }
-        }
-        if !self.config.minor_cycles {
-            self.noted.lose();
         }
     }
 

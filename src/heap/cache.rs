@@ -372,7 +372,7 @@ impl Cache {
         self.enabled.set(enabled);
     }
 
-    /// Gives the unused slots of all runs the colour of marked objects.
+    /// Gives the unused slots of all runs the colour of fresh objects.
     pub(crate) fn blacken(&self, mark: Epoch) {
         self.evict_all();
         for line in &self.lines().lines {

@@ -155,6 +155,33 @@ mod tests {
         assert!(!deferred.load(Ordering::SeqCst));
     }
 
+    /// A thread that replaces seldom must not keep what it has replaced.
+    #[test]
+    fn what_a_thread_has_replaced_does_not_wait_for_that_thread() {
+        let old = Arc::new(AtomicBool::new(false));
+        let snapshot = Snapshot::new(Some(Value(old.clone())));
+        let (tell, told) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            let snapshot = &snapshot;
+            scope.spawn(move || {
+                snapshot.replace(|_| None);
+                tell.send(()).unwrap();
+                // It does nothing more.
+                let _ = ended.recv();
+            });
+            told.recv().unwrap();
+            for _ in 0..100_000 {
+                snapshot.replace(|_| None);
+                if old.load(Ordering::SeqCst) {
+                    break;
+                }
+            }
+            drop(end);
+        });
+        assert!(old.load(Ordering::SeqCst));
+    }
+
     #[test]
     fn a_snapshot_that_is_read_outlives_its_replacement() {
         let [old, new] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));

@@ -13,7 +13,6 @@
 use std::time::Duration;
 
 use super::WeakBox;
-use crate::cycle::core::Core;
 use crate::mutator::Mutation;
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Backoff, now};
@@ -72,18 +71,16 @@ impl Rounds {
         self.brake.store(true, Ordering::Relaxed);
     }
 
+    /// Whether they are.
+    #[inline]
+    pub(crate) fn is_braking(&self) -> bool {
+        self.brake.load(Ordering::Relaxed)
+    }
+
     /// Nobody waits any more: marking is over, or somebody has waited long enough.
     pub(crate) fn release(&self) {
         self.failed.store(0, Ordering::Relaxed);
         self.brake.store(false, Ordering::Relaxed);
-    }
-}
-
-impl Core {
-    /// Whether an upgrade of an unmarked object is to wait.
-    #[inline]
-    pub(super) fn upgrades_wait(&self) -> bool {
-        self.weak.rounds.brake.load(Ordering::Relaxed)
     }
 }
 
@@ -98,7 +95,7 @@ impl Mutation<'_> {
             let address = target.address.load(Ordering::Acquire);
             // Polls may have adopted that the barrier is off: then the marks say nothing more.
             let known = address == 0 || !state.barrier_on() || self.is_found(address);
-            if known || !core.upgrades_wait() {
+            if known || !core.weak.rounds.is_braking() {
                 return address;
             }
             if now() >= until {
@@ -128,7 +125,7 @@ mod tests {
                 rounds.revived();
             }
             rounds.failed(markers);
-            rounds.brake.load(Ordering::Relaxed)
+            rounds.is_braking()
         };
         assert!((0..2 * FAILED).all(|_| !fails(false, 1)));
         assert!((1..FAILED).all(|_| !fails(true, 1)));
@@ -177,7 +174,7 @@ mod tests {
                     assert!(weak.get(mc).upgrade(mc).is_none());
                 });
             });
-            assert!(!core.upgrades_wait(), "marking is over");
+            assert!(!core.weak.rounds.is_braking(), "marking is over");
         });
     }
 
@@ -188,7 +185,10 @@ mod tests {
             let began = now();
             mutator.enter(|mc| assert_eq!(*weak.get(mc).upgrade(mc).unwrap()[0], [1, 2]));
             assert!(began.elapsed() >= PATIENCE);
-            assert!(!heap.core().upgrades_wait(), "nor does anybody else");
+            assert!(
+                !heap.core().weak.rounds.is_braking(),
+                "nor does anybody else"
+            );
         });
     }
 }
