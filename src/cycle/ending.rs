@@ -366,16 +366,19 @@ mod tests {
             let table = GcRefCell::new((0..100).map(weak).collect());
             Root::new(mc, Gc::new(mc, table))
         });
-        let _ = core.request_new_cycle();
-        let mut driver = core.driver.lock();
+        // First, or the background thread may have driven the whole cycle by then.
+        let (mut driver, mut marker) = (core.driver.lock(), None);
+        core.request_cycle();
         let mut upgraded = 0;
         while !core.weak.rounds.is_braking() {
-            let _ = core.advance(&mut driver, &mut None, 1 << 20);
+            let _ = core.advance(&mut driver, &mut marker, 1 << 20);
+            assert!(!matches!(driver.stage, Stage::Idle), "no round has failed");
             if matches!(driver.stage, Stage::Round { .. }) {
                 mutator.enter(|mc| assert!(table.get(mc).borrow()[upgraded].upgrade(mc).is_some()));
                 upgraded += 1;
             }
         }
+        assert!(marker.is_none(), "or the cycle would not end");
         drop(driver);
         assert!(upgraded > 1, "once is nothing");
         let _ = mutator.collect();
