@@ -294,6 +294,10 @@ impl MutatorState {
             }
             match core.space.new_spans(class, core.external(), count, spans) {
                 Ok(()) => {
+                    if self.before_sweep() {
+                        let cycle = self.command.get().cycle;
+                        spans.iter().for_each(|span| span.set_made_before(cycle));
+                    }
                     if core.space.runs_low() {
                         core.wake();
                     }
@@ -334,7 +338,8 @@ impl MutatorState {
     fn take_swept(&self, class: &Class, count: usize, spans: &mut Vec<Span>) {
         let core = self.core();
         if self.before_sweep() && !twin::is(Twin::TakesUnsweptSpans) {
-            // The lists hold spans that are neither swept nor known to be unswept.
+            // The other lists hold spans that are neither swept nor known to be unswept.
+            spans.extend(class.take_made(self.command.get().cycle));
             return;
         }
         // Nobody should find the heap full for what others have at hand.
@@ -408,5 +413,70 @@ impl MutatorState {
             }
             self.core().check_trigger(self);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cycle::command::Mode;
+    use crate::cycle::core::{Core, Phase};
+    use crate::heap::layout::PAGE;
+    use crate::{Gc, Heap};
+
+    type Object = [u64; 4];
+
+    /// A cycle's barriers are off, and its sweep has not begun.
+    fn up_to_the_sweep(core: &Core) {
+        let _ = core.request_new_cycle();
+        let mut driver = core.driver.lock();
+        let before =
+            |core: &Core| core.phase() == Phase::Terminating && core.command().mode == Mode::Off;
+        while !before(core) {
+            let _ = core.advance(&mut driver, &mut None, 1 << 20);
+        }
+    }
+
+    fn finish(core: &Core) {
+        let mut driver = core.driver.lock();
+        while core.phase() != Phase::Idle {
+            let _ = core.advance(&mut driver, &mut None, 1 << 20);
+        }
+    }
+
+    /// Somebody may be slow to take his barrier off.
+    #[test]
+    fn mutators_that_come_and_go_before_the_sweep_use_one_span() {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let core = heap.core();
+        up_to_the_sweep(core);
+        let task = || {
+            let _driver = core.driver.lock();
+            heap.attach().enter(|mc| {
+                Gc::new(mc, Object::default());
+            });
+        };
+        task();
+        let before = core.space.in_use();
+        (0..100).for_each(|_| task());
+        assert_eq!(core.space.in_use(), before);
+        finish(core);
+    }
+
+    /// Or it would miss two sweeps, and there are two fresh colours.
+    #[test]
+    fn a_span_that_missed_a_sweep_is_not_taken_before_the_next() {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let core = heap.core();
+        let mut mutator = heap.attach();
+        let mut page = || {
+            let _driver = core.driver.lock();
+            mutator.enter(|mc| Gc::address(Gc::new(mc, Object::default())) / PAGE)
+        };
+        up_to_the_sweep(core);
+        let first = page();
+        finish(core);
+        up_to_the_sweep(core);
+        assert_ne!(page(), first);
+        finish(core);
     }
 }

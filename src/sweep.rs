@@ -323,6 +323,7 @@ impl Core {
             for span in lists
                 .partial
                 .into_iter()
+                .chain(lists.made)
                 .chain(lists.full)
                 .chain(lists.old)
                 .chain(lists.unswept)

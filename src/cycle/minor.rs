@@ -25,7 +25,7 @@
 //! *Objects are complete when they become old*: no edge leads to one that is being built. So it does not matter what else happens meanwhile.
 //!
 //! *The end of black allocation.* What a mutator allocates between its "off" and the beginning of the sweep is fresh, too: it comes from
-//! new spans, which the sweep comes to if they are given back before. `sweeping_cycle` tells, when a run of slots is taken. What is
+//! spans made since, which the sweep comes to if they are given back before. `sweeping_cycle` tells, when a run of slots is taken. What is
 //! allocated from such a run later has the colour as well, in a span that the next cycle sweeps, for which it is no colour.
 //!
 //! *When it is right.* The cycle before was not abandoned, whose marks say nothing; what was noted is not *lost*: more than is worth

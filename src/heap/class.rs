@@ -1,10 +1,11 @@
 //! Span classes: all spans of one type and slot size, and the lists they wait on (Go's mcentral).
 //!
-//! A class is a key (type, slot size, owner thread for types whose destructors must run at home) and four lists:
+//! A class is a key (type, slot size, owner thread for types whose destructors must run at home) and five lists:
 //!
 //! | list | holds | taken by |
 //! |---|---|---|
 //! | `partial` | swept spans that may have free slots | caches |
+//! | `made` | spans with free slots that were made between the end of a cycle's barriers and its sweep, and not swept since | caches, even before that sweep |
 //! | `full` | swept spans without free slots | nobody, until the next sweep |
 //! | `old` | swept spans in which all slots hold old objects of an immutable type | nobody, until the sweep of a full cycle |
 //! | `unswept` | spans that the cycle just ended has not swept yet | caches and the background sweeper |
@@ -38,6 +39,7 @@ impl ClassKey {
 #[derive(Default)]
 pub(crate) struct ClassLists {
     pub(crate) partial: Vec<Span>,
+    pub(crate) made: Vec<Span>,
     pub(crate) full: Vec<Span>,
     pub(crate) old: Vec<Span>,
     pub(crate) unswept: Vec<Span>,
@@ -46,7 +48,11 @@ pub(crate) struct ClassLists {
 impl ClassLists {
     fn put(&mut self, span: Span) {
         if span.free() > 0 {
-            self.partial.push(span);
+            if span.made_before().is_some() {
+                self.made.push(span);
+            } else {
+                self.partial.push(span);
+            }
         } else if span.is_old() {
             self.old.push(span);
         } else {
@@ -78,13 +84,22 @@ impl Class {
     /// Takes up to `count` spans with free slots, swept; where there is none, one to be swept first.
     pub(crate) fn take(&self, count: usize, spans: &mut Vec<Span>) -> Option<Span> {
         let mut lists = self.lists.lock();
-        let first = lists.partial.len().saturating_sub(count);
-        spans.extend(lists.partial.drain(first..));
+        let lists = &mut *lists;
+        for list in [&mut lists.partial, &mut lists.made] {
+            let first = list.len().saturating_sub(count - spans.len());
+            spans.extend(list.drain(first..));
+        }
         if spans.is_empty() {
             lists.unswept.pop()
         } else {
             None
         }
+    }
+
+    /// A span that was made before the sweep of `cycle`, which has not begun.
+    pub(crate) fn take_made(&self, cycle: u8) -> Option<Span> {
+        let mut lists = self.lists.lock();
+        lists.made.pop_if(|span| span.made_before() == Some(cycle))
     }
 
     /// A span to be swept.
@@ -100,6 +115,7 @@ impl Class {
         debug_assert!(lists.unswept.is_empty());
         lists.unswept.append(&mut lists.full);
         lists.unswept.append(&mut lists.partial);
+        lists.unswept.append(&mut lists.made);
         if !minor {
             lists.unswept.append(&mut lists.old);
         }
@@ -143,8 +159,14 @@ impl Classes {
                 return true;
             };
             let lists = class.lists.lock();
-            let empty = [&lists.partial, &lists.full, &lists.old, &lists.unswept];
-            !empty.iter().all(|list| list.is_empty())
+            let lists = [
+                &lists.partial,
+                &lists.made,
+                &lists.full,
+                &lists.old,
+                &lists.unswept,
+            ];
+            !lists.iter().all(|list| list.is_empty())
         });
         self.used = self.all.len();
     }

@@ -113,6 +113,8 @@ pub(crate) struct Descriptor {
     old: Cell<bool>,
     /// A slot may have a fresh colour.
     fresh: Cell<bool>,
+    /// The cycle before whose sweep, after whose barriers, the span was made; until it is swept.
+    made_before: Cell<Option<u8>>,
     /// For types whose destructors run at home: the thread's token.
     owner: Cell<u64>,
     _unused: u64,
@@ -224,6 +226,16 @@ impl Span {
         self.get().fresh.set(fresh);
     }
 
+    /// See the field.
+    pub(crate) fn made_before(self) -> Option<u8> {
+        self.get().made_before.get()
+    }
+
+    /// The span is new; `cycle`'s barriers are off, and its sweep has not begun.
+    pub(crate) fn set_made_before(self, cycle: u8) {
+        self.get().made_before.set(Some(cycle));
+    }
+
     /// The type of its objects.
     pub(crate) fn info(self) -> &'static TypeInfo {
         self.get().info.get().expect("a span has a type")
@@ -300,6 +312,7 @@ impl Span {
         owned(self.0.addr().get());
         self.get().free.set(free as u32);
         self.get().old.set(old);
+        self.get().made_before.set(None);
         self.get().cursor.set(0);
     }
 
