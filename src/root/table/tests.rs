@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
+use crate::cycle::command::Mode;
 use crate::cycle::core::Phase;
 use crate::{Barrier, Gc, Heap, Mutator, Root, Rootable};
 
@@ -414,7 +415,8 @@ fn roots_that_come_and_go_while_a_cycle_cannot_begin_take_one_segment() {
                 let other = scope.spawn(|| {
                     let mut mutator = heap.attach();
                     heap.core().request_cycle();
-                    while heap.core().phase() == Phase::Idle {
+                    // The table is armed a moment before.
+                    while heap.core().command().mode == Mode::Off {
                         std::thread::yield_now();
                     }
                     (0..100).for_each(|_| churn(&mut mutator));
