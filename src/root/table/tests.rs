@@ -336,16 +336,15 @@ fn arming_releases_the_roots_dropped_before() {
 /// The end of a cycle says that drops release at once again.
 #[test]
 fn roots_that_come_and_go_after_a_cycle_take_one_segment() {
-    let heap = Heap::builder().marker_threads(0).build().unwrap();
-    let mut mutator = heap.attach();
-    mutator.collect();
-    mutator.enter(|mc| {
-        for number in 0..10 * SLOTS as u64 {
-            let _: Root<Rootable![u64]> = Root::new(mc, Gc::new(mc, number));
-        }
-    });
-    let segments = heap.core().roots.with_segments(<[_]>::len);
-    assert!(segments <= 2, "{segments} segments for one root at a time");
+    use Barrier::{Deletion, Hybrid, Insertion, StopTheWorld};
+    for barrier in [Insertion, Deletion, Hybrid, StopTheWorld] {
+        let heap = Heap::builder().barrier(barrier).marker_threads(0);
+        let heap = heap.build().unwrap();
+        let mut mutator = heap.attach();
+        mutator.collect();
+        churn(&mut mutator);
+        few_segments(&heap);
+    }
 }
 
 /// Makes and drops roots, one at a time.
