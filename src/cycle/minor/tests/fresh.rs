@@ -59,6 +59,23 @@ fn what_is_allocated_black_is_young_in_the_next_cycle() {
     }
 }
 
+/// No minor cycle looks at spans that are full of old objects; these are full of young ones.
+#[test]
+fn spans_full_of_what_is_allocated_black_are_swept_by_the_next_cycle() {
+    for barrier in BLACK {
+        let heap = heap(Heap::builder().barrier(barrier));
+        let mut mutator = heap.attach();
+        let _ = any_cycle(&heap);
+        let with_them = beside(&heap, &mut mutator, |mc| {
+            links(mc, 3000);
+        });
+        assert_eq!(with_them.objects_live, 3000, "{barrier}");
+        let after = any_cycle(&heap);
+        assert!(after.minor, "{barrier}");
+        assert_eq!((after.objects_live, after.objects_freed), (0, 3000));
+    }
+}
+
 /// An old object leads to it, and to nothing that is younger.
 #[test]
 fn what_is_allocated_black_becomes_old_when_a_marker_comes_to_it() {
