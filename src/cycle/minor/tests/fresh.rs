@@ -157,3 +157,27 @@ fn the_slot_of_what_was_never_made_is_no_object() {
         assert!(after.minor);
     }
 }
+
+/// The colour comes again in the next cycle but one, and of an abandoned cycle nobody has scanned what has it.
+#[test]
+fn what_was_allocated_black_beside_an_abandoned_cycle_is_scanned_later() {
+    for barrier in BLACK {
+        let heap = heap(Heap::builder().barrier(barrier));
+        let mut mutator = heap.attach();
+        let mut kept: Option<Root<Rootable![Node<'_>]>> = None;
+        for _ in 0..2 {
+            let cycle = beside(&heap, &mut mutator, |mc| {
+                let new = || Root::new(mc, Gc::new(mc, Node(GcSlot::new(None))));
+                kept.get_or_insert_with(new);
+                heap.core().abandon_cycle(None);
+            });
+            assert!(cycle.abandoned);
+        }
+        let kept = kept.unwrap();
+        mutator.enter(|mc| {
+            let white = Gc::new(mc, Node(GcSlot::new(None)));
+            kept.get(mc).0.set(mc, Some(white));
+        });
+        assert_eq!(mutator.collect().objects_live, 2, "{barrier}");
+    }
+}
