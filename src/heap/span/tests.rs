@@ -1,5 +1,8 @@
 //! A span against a plain model of its slots: runs, marks and counts.
 
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
 use super::*;
 use crate::heap::Space;
 use crate::heap::class::{Class, ClassKey};
@@ -198,6 +201,44 @@ fn of_all_marks_those_of_one_epoch_are_kept() {
             assert_eq!(mark, expected, "slot {slot}, {before}");
         }
     }
+}
+
+/// A mutator says of an object of a type with drop glue that it was never made while a sweeper looks at its mark.
+#[test]
+fn what_is_said_of_an_object_beside_a_sweep_stays_said() {
+    static DROPPED: TypeInfo = TypeInfo {
+        drop: Some(|_, _| ()),
+        ..PLAIN
+    };
+    let space = Space::new(usize::MAX, 1);
+    let key = ClassKey {
+        info: &DROPPED,
+        slot_size: 16,
+        owner: 0,
+    };
+    let span = new_span(&space, &space.class(key));
+    let swept = &AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let began = Instant::now();
+            while began.elapsed() < Duration::from_millis(300) {
+                (0..100).for_each(|_| span.keep_marks(7));
+            }
+            swept.store(true, Ordering::Relaxed);
+        });
+        // Time for a look of the sweeper, and for its store.
+        let wait = |turns| (0..turns).for_each(|turn| _ = core::hint::black_box(turn));
+        for turns in (0..60).cycle() {
+            span.mark(0).store(fresh_of(0), Ordering::Relaxed);
+            wait(turns);
+            span.mark(0).store(NEVER_MADE, Ordering::Relaxed);
+            wait(200);
+            assert_eq!(marks(span), [NEVER_MADE]);
+            if swept.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+    });
 }
 
 #[test]
