@@ -303,6 +303,22 @@ fn destructors_that_wait_run_where_a_mutator_goes() {
     }
 }
 
+/// A boundary of any of a thread's mutators is one of the thread.
+#[test]
+fn destructors_that_wait_run_whichever_mutator_their_thread_enters() {
+    for heap in heaps() {
+        let count = Rc::new(Cell::new(0));
+        let mut mutators = [heap.attach(), heap.attach()];
+        for entered in [0, 1] {
+            make_at_home(&mut mutators[0], &count);
+            collect_elsewhere(&heap);
+            assert_eq!(count.get(), 0, "{}", heap.barrier());
+            mutators[entered].enter(|_| ());
+            assert_eq!(count.replace(0), 10, "{}, {entered}", heap.barrier());
+        }
+    }
+}
+
 /// Steps of another thread, as long as `goes_on` says.
 fn steps_elsewhere(heap: &Heap, goes_on: impl Fn(StepStatus) -> bool + Send) {
     let steps = move || {
