@@ -319,6 +319,22 @@ fn destructors_that_wait_run_whichever_mutator_their_thread_enters() {
     }
 }
 
+/// Though it has opened its letters before.
+#[test]
+fn what_waits_for_a_thread_that_lives_has_not_leaked() {
+    for heap in heaps() {
+        let count = Rc::new(Cell::new(0));
+        let mut mutator = heap.attach();
+        for _ in 0..2 {
+            make_at_home(&mut mutator, &count);
+            collect_elsewhere(&heap);
+            assert_eq!(heap.stats().drops_leaked, 0, "{}", heap.barrier());
+            mutator.enter(|_| ());
+        }
+        assert_eq!(count.get(), 20, "{}", heap.barrier());
+    }
+}
+
 /// Steps of another thread, as long as `goes_on` says.
 fn steps_elsewhere(heap: &Heap, goes_on: impl Fn(StepStatus) -> bool + Send) {
     let steps = move || {
