@@ -215,6 +215,21 @@ mod tests {
         }
     }
 
+    /// Nobody has called for a background thread, as if all were busy with other heaps.
+    #[test]
+    fn a_mutator_that_waits_for_a_stop_drives_where_nobody_does() {
+        let heap = Heap::builder().barrier(Barrier::Deletion).marker_threads(1);
+        let heap = heap.build().unwrap();
+        let core = heap.core();
+        core.wanted.store(1, Ordering::Relaxed);
+        let _ = core.advance(&mut core.driver.lock(), &mut None, 1);
+        let stop = core.command();
+        assert!(stop.stop);
+        heap.attach().enter(|_| ());
+        assert_ne!(core.command_seq(), stop.seq);
+        assert_eq!(heap.collect().stops, 1);
+    }
+
     /// A mutator that is attached during the final stop is not held by it. Entered inside one that was, it must not make white
     /// objects when marking is over.
     #[test]
