@@ -215,6 +215,38 @@ fn a_thread_that_is_stuck_does_not_count() {
     wait_until("the threads have ended", || threads(pool) == 0);
 }
 
+/// Nobody wakes the heap: who waits for it sees that its time has come.
+#[test]
+fn a_heap_whose_time_comes_while_its_thread_is_stuck_has_its_turn() {
+    let pool = pool();
+    let leave = Arc::new(Barrier::new(2));
+    let (meeting, once) = (leave.clone(), AtomicBool::new(true));
+    let _stuck = join(pool, 1, 1, move |_| {
+        if once.swap(false, Ordering::SeqCst) {
+            meeting.wait();
+        }
+        Next::Never
+    });
+    let turns = Arc::new(AtomicUsize::new(0));
+    let counted = turns.clone();
+    let _other = join(pool, 2, 1, move |turn| {
+        if counted.fetch_add(1, Ordering::SeqCst) > 0 {
+            return Next::Never;
+        }
+        turn.pool.wake(1);
+        Next::After(Duration::from_millis(10))
+    });
+    pool.wake(2);
+    wait_until("the other heap has its second turn", || {
+        pool.nudge();
+        turns.load(Ordering::SeqCst) == 2
+    });
+    leave.wait();
+    pool.leave(1);
+    pool.leave(2);
+    wait_until("the threads have ended", || threads(pool) == 0);
+}
+
 /// However long its turn: it looks up, so nobody is needed in its stead.
 #[test]
 fn a_thread_that_looks_up_counts() {
