@@ -2,16 +2,19 @@
 //! two mutators that write one slot. The models run whole cycles, so the twins of the handshakes are here too.
 
 use super::harness::{
-    Bound, Caught, EVERY, Model, are_caught, cycle, heap, hold, model, must_be_freed, mutator,
-    polls, switch_point,
+    Bound, Caught, EVERY, Model, are_caught, cycle, drive, finish, heap, hold, model,
+    must_be_freed, mutator, polls, spawn, switch_point,
 };
 use super::objects::Node;
+use crate::cycle::command::Mode;
 use crate::sync::thread;
 use crate::sync::twin::Twin;
 use crate::{Barrier, Gc, Mutator, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
 const THREE_THREADS: Bound = Bound { preemptions: 1 };
+/// They yield where it matters.
+const IN_TURN: Bound = Bound { preemptions: 0 };
 
 type NodeRoot = Root<Rootable![Node<'_>]>;
 
@@ -157,6 +160,37 @@ fn hiding() -> Vec<Model> {
     models
 }
 
+/// Hybrid. A mutator that still allocates grey puts object 4 into a slot, and another, which allocates black, overwrites it: the
+/// markers come to 4 by what that one has shaded, before the first has handed anything over.
+fn overwrite() {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let (a, _b) = graph(&mut main);
+    let _ = heap.core().request_new_cycle();
+    drive(&heap, |core| core.command().mode == Mode::Black);
+    let (driven, a2) = (heap.clone(), a.clone());
+    // Nobody drives on while the mutator answers: it allocates grey in this `enter`.
+    let driver = heap.core().driver.lock();
+    let threads = main.enter(|mc| {
+        drop(driver);
+        loom::explore();
+        let marker = spawn(move || finish(&driven));
+        let overwrites = mutator(&heap, move |m| {
+            m.enter(|mc| {
+                polls(mc);
+                a2.get(mc).next.set(mc, None);
+            });
+        });
+        let new = Gc::new(mc, Node::new(4, None));
+        a.get(mc).next.set(mc, Some(new));
+        (0..12).for_each(|_| thread::yield_now());
+        new.stamp.lives();
+        [marker, overwrites]
+    });
+    threads.map(|thread| thread.join().unwrap());
+    must_be_freed(3);
+}
+
 fn straggling() -> Vec<Model> {
     BARRIERS
         .map(|barrier| {
@@ -167,12 +201,12 @@ fn straggling() -> Vec<Model> {
 }
 
 fn racing() -> Vec<Model> {
-    BARRIERS
-        .map(|barrier| {
-            let name = format!("racing writers, {barrier}");
-            model(name, THREE_THREADS, move || race(barrier))
-        })
-        .into()
+    let racing = BARRIERS.map(|barrier| {
+        let name = format!("racing writers, {barrier}");
+        model(name, THREE_THREADS, move || race(barrier))
+    });
+    let overwriting = model("overwritten while arming".into(), IN_TURN, overwrite);
+    racing.into_iter().chain([overwriting]).collect()
 }
 
 pub(super) fn models() -> Vec<Model> {
