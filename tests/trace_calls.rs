@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use common::{
-    BARRIERS, Drops, Token, begin_cycle, heaps, long_list, panic_message, quiet_heap, tail_of,
-    wait_until,
+    BARRIERS, Drops, Token, begin_cycle, finish_cycle, heaps, long_list, panic_message, quiet_heap,
+    tail_of, wait_until,
 };
 use tricolor_gc::{Barrier, Gc, GcRefCell, Heap, Mutator, Root, Rootable, Trace, Tracer};
 
@@ -111,6 +111,24 @@ fn a_trace_in_a_barrier_may_not_enter_its_heap() {
         drop(root);
         mutator.collect();
     }
+}
+
+/// So does the scan of an old object whose pointers may have changed, with which a minor cycle begins.
+#[test]
+fn a_trace_of_an_old_object_may_not_enter_its_heap() {
+    let heap = Heap::builder().marker_threads(0).min_heap(1 << 32);
+    let mut mutator = heap.build().unwrap().attach();
+    let _old: Root<Rootable![Intruder]> = mutator.enter(|mc| Root::new(mc, Gc::new(mc, Intruder)));
+    mutator.collect();
+    OTHER.set(Some(mutator.heap().attach()));
+    ARMED.set(true);
+    mutator.heap().account(1 << 40);
+    mutator.heap().account(-(1 << 40));
+    let cycle = finish_cycle(&mut mutator);
+    OTHER.set(None);
+    assert!(cycle.abandoned, "{cycle}");
+    // Of a heap so small there are none without debug assertions.
+    assert_eq!(cycle.minor, cfg!(debug_assertions));
 }
 
 /// Counted; its destructor panics where it should not be dropped twice.
