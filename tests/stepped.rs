@@ -31,7 +31,7 @@ fn threads_that_share_a_heap_with_a_limit_make_room_for_each_other() {
                 });
             }
         });
-        let (refused, enters) = (refused.into_inner(), enters.into_inner());
+        let [refused, enters] = [&refused, &enters].map(|n| n.load(Ordering::Relaxed));
         assert!(
             refused * 100 <= enters,
             "{barrier}: {refused} of {enters} were refused"
