@@ -67,6 +67,7 @@ fn place(config: &Config, n: &mut State, i: usize, slot: u8) -> bool {
     n.set_scan(slot, Scan::Unscanned);
     n.marks &= !bit(slot);
     n.fresh &= !bit(slot);
+    n.stamps[slot as usize - 1] = 0;
     if is_before_sweep(n, i) {
         // From new spans, which are the mutator's, or given back when they are full.
         if !config.is(Twin::WhiteBeforeSweep) {

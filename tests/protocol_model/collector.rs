@@ -53,6 +53,7 @@ fn ask(n: &mut State, mode: Mode, colour: Colour, boundary: bool) {
         colour,
         boundary,
         stop: false,
+        cycle: n.cycles,
     };
     n.m.iter_mut().for_each(|m| m.acked = false);
 }
@@ -114,6 +115,9 @@ fn begin(config: &Config, s: &State, next: &mut Vec<Next>) {
         n.marks = 0;
     }
     n.safe = 0;
+    // What is too old matters no more.
+    let cycles = n.cycles;
+    (n.stamps.iter_mut().filter(|stamp| cycles + 1 > **stamp + 2)).for_each(|stamp| *stamp = 0);
     n.scan = Default::default();
     (n.leaked, n.abandoned, n.retried, n.pushed) = (false, false, false, false);
     match config.barrier {
@@ -183,7 +187,8 @@ fn first_root(config: &Config, n: &mut State) -> Stage {
 
 fn take_noted(config: &Config, n: &mut State) {
     if n.minor && !config.is(Twin::NotedForgotten) {
-        n.again = n.noted;
+        let written = (1..=config.objects).filter(|&object| n.is_written(config, object));
+        n.again = n.noted & written.map(bit).sum::<u8>();
     }
     n.noted = 0;
 }
@@ -236,8 +241,11 @@ fn mark_some(config: &Config, s: &State, next: &mut Vec<Next>) {
             n.marks |= bit(object);
             what = "marks";
             let immutable = s.immutable & bit(object) != 0;
-            if s.fresh & bit(object) == 0 || (immutable && !config.is(Twin::FreshNotScanned)) {
+            let fresh = s.fresh & bit(object) != 0;
+            if !fresh || (immutable && !config.is(Twin::FreshNotScanned)) {
                 reach(config, &mut n, object);
+            } else if config.goes_by_cards() && !config.is(Twin::FreshNotStamped) {
+                n.stamps[object as usize - 1] = s.cycles + 1;
             }
         }
         push(n, what, object, next);

@@ -77,6 +77,43 @@ fn builds(barrier: Barrier) -> Config {
     }
 }
 
+/// Two minor cycles after the full one, and mutators that write what is old.
+fn written(barrier: Barrier) -> Config {
+    Config {
+        cycles: 3,
+        minor: bit(2) | bit(3),
+        enters: [2, 1],
+        allocs: [1, 0],
+        ..pair(barrier)
+    }
+}
+
+/// The same through guards, of which one may leak.
+fn guards(barrier: Barrier, mates: bool) -> Config {
+    Config {
+        cells: true,
+        mates,
+        leaks: [1, 0],
+        stores: [1, u8::from(!mates)],
+        ..written(barrier)
+    }
+}
+
+#[test]
+fn what_is_written_is_seen_by_minor_cycles() {
+    for barrier in BARRIERS {
+        is_safe("minor, written", written(barrier));
+    }
+}
+
+#[test]
+fn what_is_written_through_guards_is_seen_by_minor_cycles() {
+    for barrier in BARRIERS {
+        is_safe("minor, guards", guards(barrier, false));
+        is_safe("minor, guards of one thread", guards(barrier, true));
+    }
+}
+
 #[test]
 fn minor_cycles_are_safe() {
     for barrier in BARRIERS {
@@ -150,9 +187,15 @@ fn twins_of_minor_cycles_are_caught() {
         Twin::WhiteBeforeSweep,
         Twin::FreshNotScanned,
         Twin::FreshKept,
+        Twin::WriteNotStamped,
+        Twin::FreshNotStamped,
+        Twin::OldStampsIgnored,
     ] {
         is_caught("minor, alone", alone(Deletion), twin);
     }
+    let under = Twin::CardsUnderInsertion;
+    is_caught("minor, cells", cells(Barrier::Insertion), under);
+    is_caught("minor, guards", guards(Deletion, false), Twin::StampedAtEnd);
     is_caught("minor, pair", pair(Barrier::Hybrid), Twin::FreshPassedOver);
     let after = Twin::MinorAfterAbandoned;
     is_caught("minor, abandons", abandons(Deletion), after);

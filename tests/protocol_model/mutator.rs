@@ -162,6 +162,9 @@ fn begin_store(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
             };
             let mine = &mut n.m[i];
             (mine.x, mine.v, mine.op, mine.stores) = (x, v, op, m.stores - 1);
+            if !config.is(Twin::StampedAtEnd) {
+                n.stamp(config, i, x);
+            }
             next.push((n, i, "begins to store", x, v));
             if m.reg == 0 {
                 break;
@@ -280,6 +283,9 @@ fn end_access(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
         AtEnd::Release => {}
     }
     done(&mut n, i);
+    if config.is(Twin::StampedAtEnd) {
+        n.stamp(config, i, m.x);
+    }
     next.push((n, i, "ends its access to", m.x, 0));
     if m.leaks > 0 {
         let mut n = *s;

@@ -61,6 +61,16 @@ pub(crate) enum Twin {
     OldNotNoted,
     /// Objects made between off and the sweep are white, and the sweep comes to them.
     WhiteBeforeSweep,
+    /// Writes leave no stamps on cards.
+    WriteNotStamped,
+    /// A guard stamps the card of its cell when it ends.
+    StampedAtEnd,
+    /// Nor does a marker that makes a mutable fresh object old.
+    FreshNotStamped,
+    /// Stamps of older cycles count for nothing.
+    OldStampsIgnored,
+    /// Under Insertion, too, old objects that have not been written are passed over.
+    CardsUnderInsertion,
     /// A minor cycle follows an abandoned one.
     MinorAfterAbandoned,
     /// A fresh object has become old, and what it points at stays young.
@@ -111,6 +121,12 @@ impl Config {
     pub(crate) fn is(&self, twin: Twin) -> bool {
         self.twin == Some(twin)
     }
+
+    /// Minor cycles scan the old objects that have been written, and not all that may change.
+    pub(crate) fn goes_by_cards(&self) -> bool {
+        let insertion = self.barrier == Barrier::Insertion;
+        self.minor != 0 && (!insertion || self.is(Twin::CardsUnderInsertion))
+    }
 }
 
 /// Objects are 1 to this at most; 0 is null. 1 and 2 are roots for good, 3 is what everybody fights over, 4 is allocated. (In models
@@ -148,6 +164,8 @@ pub(crate) struct Command {
     pub(crate) colour: Colour,
     pub(crate) boundary: bool,
     pub(crate) stop: bool,
+    /// The number of its cycle.
+    pub(crate) cycle: u8,
 }
 
 /// Where a mutator is in a store.
@@ -266,6 +284,8 @@ pub(crate) struct State {
     /// Old objects that a minor cycle has to scan: for the next one, and for this one.
     pub(crate) noted: u8,
     pub(crate) again: u8,
+    /// In which cycle each object was written last, plus one: a card for each. See `src/barrier/cards.rs`.
+    pub(crate) stamps: [u8; OBJECTS as usize],
     /// Slots whose objects were never made.
     pub(crate) unmade: u8,
     /// This cycle is minor; the last one was not abandoned.
@@ -353,6 +373,24 @@ impl State {
     pub(crate) fn is_kept_by_others(&self, object: u8) -> bool {
         let kept = self.live & (self.found() | self.safe);
         (1..=OBJECTS).any(|o| kept & bit(o) != 0 && self.field(o) == object)
+    }
+
+    /// Mutator `i` writes an object.
+    pub(crate) fn stamp(&mut self, config: &Config, i: usize, object: u8) {
+        if config.goes_by_cards() && !config.is(Twin::WriteNotStamped) {
+            self.stamps[object as usize - 1] = self.m[i].command.cycle + 1;
+        }
+    }
+
+    /// Whether the minor cycle must look at an old object.
+    pub(crate) fn is_written(&self, config: &Config, object: u8) -> bool {
+        let lag = if config.is(Twin::OldStampsIgnored) {
+            0
+        } else {
+            2
+        };
+        let stamp = self.stamps[object as usize - 1];
+        !config.goes_by_cards() || (stamp != 0 && self.cycles + 1 - stamp <= lag)
     }
 
     /// Notes an old object.
