@@ -31,8 +31,10 @@ pub use impls::Static;
 /// 7. `trace` does not drop a [`Mutator`](crate::Mutator) of the heap that is traced, which may wait for the end of the marking. (To enter
 ///    the heap, to attach to it or to collect it there is a panic.)
 /// 8. [`IMMUTABLE`](Trace::IMMUTABLE) is `true` only if every call of `trace` of a value in the heap reports the same pointers.
-/// 9. A `'static` type holds no `Gc`, in no disguise: not as an address, nor as a `Gc<'static, T>`. That is what `#[trace(skip)]`,
-///    [`Static`] and the derive of a type without parameters go by.
+/// 9. [`CELLS_INLINE`](Trace::CELLS_INLINE) is `true` only if every cell through which the pointers that `trace` reports may change lies
+///    in the bytes of the value.
+/// 10. A `'static` type holds no `Gc`, in no disguise: not as an address, nor as a `Gc<'static, T>`. That is what `#[trace(skip)]`,
+///     [`Static`] and the derive of a type without parameters go by.
 ///
 /// `trace` may panic: the cycle is abandoned, nothing is freed, and the panic reaches the next `collect`. A barrier that has to trace
 /// what a cell holds panics itself: the write, or the end of a guard, unless that guard goes in an unwinding.
@@ -81,6 +83,31 @@ pub unsafe trait Trace<'gc> {
     ///
     /// The derive's answer is that of all fields; a field that mentions the type itself outside `Gc` counts as one that can change.
     const IMMUTABLE: bool = false;
+
+    /// `true` if all cells of a value, of those that are not behind a [`Gc`](crate::Gc), lie in the `size_of` bytes of the value itself, and
+    /// none in memory that it owns, as the elements of a `Vec` do. A minor cycle looks again only at such objects of these types as have been
+    /// written since they were found, and at all objects of the others. So a `true` that is wrong loses objects. `false` is always right.
+    ///
+    /// The derive's answer is that of all fields that are not [immutable](Trace::IMMUTABLE); a field that mentions the type itself outside
+    /// `Gc` counts as one that has cells elsewhere.
+    ///
+    /// ```
+    /// use tricolor_gc::{Gc, GcRefCell, GcSlot, Trace};
+    ///
+    /// #[derive(Trace)]
+    /// struct Node<'gc> {
+    ///     next: GcSlot<Option<Gc<'gc, Node<'gc>>>>,
+    ///     // The cell is here, with all that changes: what a write makes of the vector is seen by looking at the cell.
+    ///     others: GcRefCell<Vec<Gc<'gc, Node<'gc>>>>,
+    /// }
+    /// #[derive(Trace)]
+    /// struct Table<'gc> {
+    ///     // These cells are elsewhere. `Gc<[GcSlot<_>]>` has them inside.
+    ///     slots: Vec<GcSlot<Option<Gc<'gc, Node<'gc>>>>>,
+    /// }
+    /// assert!(Node::CELLS_INLINE && !Table::CELLS_INLINE);
+    /// ```
+    const CELLS_INLINE: bool = false;
 
     /// `true` if the drop glue may run on any thread. Otherwise the value is dropped on the thread that allocated it,
     /// at one of its boundaries or with the heap, and never if that thread has ended, or the heap's last handle goes on another. What is

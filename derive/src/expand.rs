@@ -81,6 +81,7 @@ impl<'a> Expansion<'a> {
         let needs_trace = self.needs_trace();
         let untied = self.untied();
         let immutable = self.immutable();
+        let cells_inline = self.cells_inline();
         let drop_is_send = self.drop_is_send();
         let tracer = Ident::new("__tracer", Span::mixed_site());
         let body = self.body(&tracer);
@@ -91,6 +92,7 @@ impl<'a> Expansion<'a> {
                 const NEEDS_TRACE: ::core::primitive::bool = #needs_trace;
                 const UNTIED: ::core::primitive::bool = #untied;
                 const IMMUTABLE: ::core::primitive::bool = #immutable;
+                const CELLS_INLINE: ::core::primitive::bool = #cells_inline;
                 const DROP_IS_SEND: ::core::primitive::bool = #drop_is_send;
                 #[inline]
                 fn trace(&self, #tracer: &mut #krate::Tracer<#gc>) { #body }
@@ -147,6 +149,25 @@ impl<'a> Expansion<'a> {
             Kind::Traced => {
                 let ty = field.ty;
                 quote_spanned!(at(ty)=> && <#ty as #krate::Trace<#gc>>::IMMUTABLE)
+            }
+            Kind::Recursive => quote!(&&false),
+            Kind::Skipped | Kind::Code => TokenStream::new(),
+        });
+        quote!(true #(#fields)*)
+    }
+
+    /// Every field has its cells inside, or none. One that mentions the type may do so in a box.
+    fn cells_inline(&self) -> TokenStream {
+        if !self.has_brand() && self.input.generics.type_params().next().is_none() {
+            return quote!(true);
+        }
+        let (krate, gc) = (&self.krate, &self.gc);
+        let fields = self.traced_fields().map(|field| match &field.kind {
+            Kind::Traced => {
+                let ty = field.ty;
+                quote_spanned! {at(ty)=>
+                    && (<#ty as #krate::Trace<#gc>>::IMMUTABLE || <#ty as #krate::Trace<#gc>>::CELLS_INLINE)
+                }
             }
             Kind::Recursive => quote!(&&false),
             Kind::Skipped | Kind::Code => TokenStream::new(),

@@ -155,6 +155,7 @@ impl<'gc, T: ?Sized + Trace<'gc> + fmt::Debug> fmt::Debug for GcMutexGuard<'_, '
 unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for GcMutex<T> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
     const UNTIED: bool = T::UNTIED;
+    const CELLS_INLINE: bool = T::IMMUTABLE || T::CELLS_INLINE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
     #[inline]

@@ -108,6 +108,7 @@ impl<T: fmt::Debug> fmt::Debug for GcOnceCell<T> {
 unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for GcOnceCell<T> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
     const UNTIED: bool = T::UNTIED;
+    const CELLS_INLINE: bool = T::IMMUTABLE || T::CELLS_INLINE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
     #[inline]

@@ -97,6 +97,7 @@ impl<T: Copy + fmt::Debug> fmt::Debug for GcCell<T> {
 unsafe impl<'gc, T: Copy + Trace<'gc>> Trace<'gc> for GcCell<T> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
     const UNTIED: bool = T::UNTIED;
+    const CELLS_INLINE: bool = T::IMMUTABLE || T::CELLS_INLINE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
     #[inline]

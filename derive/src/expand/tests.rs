@@ -64,6 +64,7 @@ fn generic_struct() {
                     false || <T as ::tricolor_gc::Trace<'gc>>::NEEDS_TRACE;
                 const UNTIED: ::core::primitive::bool = false;
                 const IMMUTABLE: ::core::primitive::bool = true && <T as ::tricolor_gc::Trace<'gc>>::IMMUTABLE;
+                const CELLS_INLINE: ::core::primitive::bool = true && (<T as ::tricolor_gc::Trace<'gc>>::IMMUTABLE || <T as ::tricolor_gc::Trace<'gc>>::CELLS_INLINE);
                 const DROP_IS_SEND: ::core::primitive::bool = {
                     #probe
                     let _ = |__this: &Self| {
@@ -125,6 +126,7 @@ fn recursive_enum() {
             const NEEDS_TRACE: ::core::primitive::bool = false;
             const UNTIED: ::core::primitive::bool = false;
             const IMMUTABLE: ::core::primitive::bool = true;
+            const CELLS_INLINE: ::core::primitive::bool = true;
             const DROP_IS_SEND: ::core::primitive::bool = {
                 #probe
                 let _ = |__this: &Self| {
@@ -173,6 +175,7 @@ fn skipped_type() {
             const NEEDS_TRACE: ::core::primitive::bool = false;
             const UNTIED: ::core::primitive::bool = false;
             const IMMUTABLE: ::core::primitive::bool = true;
+            const CELLS_INLINE: ::core::primitive::bool = true;
             const DROP_IS_SEND: ::core::primitive::bool = {
                 #probe
                 let _ = |__this: &Self| {};

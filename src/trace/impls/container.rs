@@ -27,6 +27,7 @@ unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for [T] {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE && size_of::<T>() != 0;
     const UNTIED: bool = T::UNTIED;
     const IMMUTABLE: bool = T::IMMUTABLE;
+    const CELLS_INLINE: bool = T::IMMUTABLE || T::CELLS_INLINE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
     #[inline]
@@ -44,6 +45,7 @@ unsafe impl<'gc, T: Trace<'gc>, const N: usize> Trace<'gc> for [T; N] {
     const NEEDS_TRACE: bool = <[T]>::NEEDS_TRACE && N != 0;
     const UNTIED: bool = T::UNTIED;
     const IMMUTABLE: bool = T::IMMUTABLE;
+    const CELLS_INLINE: bool = T::IMMUTABLE || T::CELLS_INLINE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
     #[inline]
@@ -88,6 +90,7 @@ macro_rules! holder {
             const NEEDS_TRACE: bool = T::NEEDS_TRACE;
             const UNTIED: bool = T::UNTIED;
     const IMMUTABLE: bool = T::IMMUTABLE;
+    const CELLS_INLINE: bool = T::IMMUTABLE || T::CELLS_INLINE;
             const DROP_IS_SEND: bool = T::DROP_IS_SEND;
 
             #[inline]
@@ -121,6 +124,8 @@ unsafe impl<'gc, T: Trace<'gc>, E: Trace<'gc>> Trace<'gc> for Result<T, E> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE || E::NEEDS_TRACE;
     const UNTIED: bool = T::UNTIED || E::UNTIED;
     const IMMUTABLE: bool = T::IMMUTABLE && E::IMMUTABLE;
+    const CELLS_INLINE: bool =
+        (T::IMMUTABLE || T::CELLS_INLINE) && (E::IMMUTABLE || E::CELLS_INLINE);
     const DROP_IS_SEND: bool = T::DROP_IS_SEND && E::DROP_IS_SEND;
 
     #[inline]
@@ -137,6 +142,8 @@ unsafe impl<'gc, B: Trace<'gc>, C: Trace<'gc>> Trace<'gc> for ControlFlow<B, C> 
     const NEEDS_TRACE: bool = B::NEEDS_TRACE || C::NEEDS_TRACE;
     const UNTIED: bool = B::UNTIED || C::UNTIED;
     const IMMUTABLE: bool = B::IMMUTABLE && C::IMMUTABLE;
+    const CELLS_INLINE: bool =
+        (B::IMMUTABLE || B::CELLS_INLINE) && (C::IMMUTABLE || C::CELLS_INLINE);
     const DROP_IS_SEND: bool = B::DROP_IS_SEND && C::DROP_IS_SEND;
 
     #[inline]
@@ -155,6 +162,7 @@ macro_rules! tuple {
             const NEEDS_TRACE: bool = $($name::NEEDS_TRACE)||+;
             const UNTIED: bool = $($name::UNTIED)||+;
             const IMMUTABLE: bool = $($name::IMMUTABLE)&&+;
+            const CELLS_INLINE: bool = $(($name::IMMUTABLE || $name::CELLS_INLINE))&&+;
             const DROP_IS_SEND: bool = $($name::DROP_IS_SEND)&&+;
 
             #[inline]
