@@ -220,10 +220,11 @@ impl HeapBuilder {
     /// Whether cycles that allocation calls for may be *minor*. Default: `true`.
     ///
     /// A minor cycle keeps all that older cycles have found, without looking at it again, and marks what was allocated since: the cost
-    /// of a cycle is then that of what is new. There are such cycles while objects whose pointers can change
-    /// ([`Trace::IMMUTABLE`](crate::Trace::IMMUTABLE) says which cannot) are few, up to a thirty-second of the heap and a megabyte: in heaps of
-    /// trees, strings, or code that is built once and then read. Where most of what is new survives, they are given up for a while. No store
-    /// pays for it.
+    /// of a cycle is then that of what is new, and of the old objects that have been written lately, which are found by four kibibytes.
+    /// Where most of what is new survives, or a quarter of the heap has been written, there are no such cycles for a while; nor while objects
+    /// that have cells in memory that they own ([`Trace::CELLS_INLINE`](crate::Trace::CELLS_INLINE)) are many, more than a thirty-second of the heap or a
+    /// megabyte: of these all are looked at again. Under [`Barrier::Insertion`] that holds for all objects whose pointers can change
+    /// ([`Trace::IMMUTABLE`](crate::Trace::IMMUTABLE) says which cannot). Each store through a cell pays for it with half a nanosecond.
     ///
     /// What was old and has become garbage is freed by the next full cycle: when minor ones have kept much, when sixteen times
     /// the room to grow has been allocated, when the heap has been idle (with marker threads), when a hard limit is near, or when [`Mutator::collect`] asks for it.

@@ -68,7 +68,7 @@ impl Core {
         } else {
             sweep_plain(span, marks)
         };
-        let mutable = span.info().mutable;
+        let mutable = span.info().is_mutable();
         if mutable && found.old > 0 {
             self.note_old(span, epoch);
         }

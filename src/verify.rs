@@ -3,14 +3,16 @@
 //! When marking is over and before anything is freed, all mutators are held once more and everything reachable from
 //! the roots is visited again by a plain depth-first search that shares no code with the markers beyond `Trace` itself and
 //! needs no claims, since nobody runs. An object that it reaches and that is not marked would have been freed: the
-//! process ends with the object's type. Likewise if an old immutable object leads to a young one, which minor cycles would not find.
+//! process ends with the object's type. Likewise if an old object into which no minor cycle would look leads to a young one.
 //!
 //! With the feature on, freed slots are also filled with a pattern and looked at before they are used again.
 
 use std::collections::HashSet;
 
+use crate::cycle::command::CYCLES;
 use crate::cycle::core::Core;
 use crate::heap::span::{Epoch, Found, info_at, mark_of, scan_info};
+use crate::heap::type_info::Cells;
 use crate::mark::tracer::{Meet, Tracer};
 use crate::panic::contain;
 use crate::report;
@@ -56,11 +58,18 @@ impl Core {
             }
             // I11: no minor cycle will look into this one.
             let is_young = |object: &&usize| mark_at(**object) != found.epoch;
-            if !info.mutable
+            let next = (self.number() + 1) % CYCLES;
+            let passed_over = if self.goes_by_cards(info.cells) {
+                !self.cards.is_written(object, object + slot_size, next)
+            } else {
+                info.cells == Cells::None
+            };
+            if passed_over
                 && mark == found.epoch
                 && let Some(young) = tracer.edges[before..].iter().find(is_young)
             {
-                self.report_lost(*young, found, "left young, in an old immutable object, one");
+                let what = "left young, in an old object that has not changed, one";
+                self.report_lost(*young, found, what);
             }
         }
     }

@@ -152,7 +152,8 @@ fn what_is_allocated_while_marking_is_told_apart() {
 #[test]
 fn mutators_mark_for_what_they_allocate() {
     for barrier in CONCURRENT {
-        let heap = heap(barrier, 0);
+        let heap = Heap::builder().barrier(barrier).marker_threads(0);
+        let heap = heap.minor_cycles(false).build().unwrap();
         let mut mutator = heap.attach();
         let _list: Root<Rootable![Link<'_, ()>]> =
             mutator.enter(|mc| Root::new(mc, long_list(mc, ())));

@@ -35,6 +35,7 @@ use crate::sync::planted::{Planted, strikes};
 use crate::sync::twin::{self, Twin};
 use crate::user_code::UserCodeScope;
 
+pub(crate) mod cards;
 #[cfg(test)]
 mod tests;
 
@@ -53,6 +54,14 @@ pub(crate) enum AtEnd {
 }
 
 impl MutatorState {
+    /// The cell at `address` is written, or may be until the next boundary: for minor cycles, see `cards`.
+    #[inline(always)]
+    pub(crate) fn stamp_card(&self, address: usize) {
+        if !twin::is(Twin::WriteNotStamped) {
+            self.cards().stamp(address, self.stamp.get());
+        }
+    }
+
     /// Whether stores must do more than store.
     #[inline(always)]
     pub(crate) fn barrier_on(&self) -> bool {

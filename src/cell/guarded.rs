@@ -56,7 +56,11 @@ impl<'gc, const CONFINED: bool, T: ?Sized + Trace<'gc>> Guarded<CONFINED, T> {
                 "a cell of traced contents that belong to no heap: give the recursive type a `'gc` lifetime parameter"
             );
         }
-        if !T::NEEDS_TRACE || !mc.state().barrier_on() {
+        if !T::NEEDS_TRACE {
+            return AtEnd::Nothing;
+        }
+        mc.state().stamp_card((&raw const self.scan).addr());
+        if !mc.state().barrier_on() {
             return AtEnd::Nothing;
         }
         // Black and scanned already is the case that must be fast while marking.

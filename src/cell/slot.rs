@@ -143,6 +143,7 @@ impl<P> GcSlot<P> {
     {
         hooks::slot_used();
         let word = value.into_word();
+        self.stamp_card(mc);
         if mc.state().barrier_on() {
             self.set_shading::<P>(mc, word);
         } else {
@@ -160,6 +161,7 @@ impl<P> GcSlot<P> {
     {
         hooks::slot_used();
         let word = value.into_word();
+        self.stamp_card(mc);
         let old = if mc.state().barrier_on() {
             self.swap_word::<P>(mc, word)
         } else {
@@ -179,6 +181,7 @@ impl<P> GcSlot<P> {
     {
         hooks::slot_used();
         let new = new.into_word();
+        self.stamp_card(mc);
         let result = self.word.compare_exchange(
             current.into_word(),
             new,
@@ -197,6 +200,11 @@ impl<P> GcSlot<P> {
             // SAFETY: as in `get`.
             Err(found) => Err(unsafe { P::from_word(found) }),
         }
+    }
+
+    #[inline(always)]
+    fn stamp_card(&self, mc: &Mutation<'_>) {
+        mc.state().stamp_card((&raw const self.word).addr());
     }
 
     /// The store with its barrier, by a load and a store where that is enough, see the module header.
@@ -244,6 +252,7 @@ impl<'gc, P: SlotValue<'gc> + fmt::Debug + 'gc> fmt::Debug for GcSlot<P> {
 
 // SAFETY: reports the one pointer it holds; an atomic word is read while mutators write it.
 unsafe impl<'gc, P: SlotValue<'gc>> Trace<'gc> for GcSlot<P> {
+    const CELLS_INLINE: bool = true;
     const DROP_IS_SEND: bool = true;
 
     #[inline(always)]

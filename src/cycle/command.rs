@@ -65,6 +65,11 @@ pub(crate) struct Command {
 /// Mutators answer in every cycle, so they need to tell a number from the one before only.
 pub(crate) const CYCLES: u8 = 64;
 
+/// The number of a cycle, as commands have it.
+pub(crate) const fn number_of(cycle: u64) -> u8 {
+    (cycle % CYCLES as u64) as u8
+}
+
 impl Command {
     /// The state of a heap that has never collected.
     pub(crate) const FIRST: Command = Command {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::background::Pace;
-use super::command::{Command, Mode};
+use super::command::{Command, Mode, number_of};
 use super::driver::Driver;
 use super::mail::Mail;
 use super::minor::Noted;
@@ -11,6 +11,7 @@ use super::mutator::{MutatorState, YIELD};
 use super::pacer::below_limit;
 use super::plan::Plan;
 use super::registry::Registry;
+use crate::barrier::cards::Cards;
 use crate::cell::claim::ScanId;
 use crate::config::Config;
 use crate::heap::Space;
@@ -115,6 +116,8 @@ pub(crate) struct Core {
     pub(crate) sweeping_cycle: AtomicU8,
     /// The old objects that a minor cycle scans.
     pub(crate) noted: Noted,
+    /// What mutators have written.
+    pub(crate) cards: Cards,
     /// A guard taken in Grey mode was leaked: the cycle must arm by a stop.
     pub(crate) leaked_guards: AtomicBool,
     /// Cycles asked for: the number of the last one wanted.
@@ -164,6 +167,11 @@ pub(crate) struct Status {
 }
 
 impl Core {
+    /// The number of the cycle in progress, or of the last one, as commands have it.
+    pub(crate) fn number(&self) -> u8 {
+        number_of(self.started.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn new(config: Config) -> SharedCore {
         static NEXT_ID: plain::AtomicU64 = plain::AtomicU64::new(1);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
@@ -189,6 +197,7 @@ impl Core {
             sweeping_epoch: AtomicU8::new(Command::FIRST.epoch),
             sweeping_cycle: AtomicU8::new(Command::FIRST.cycle),
             noted: Noted::new(),
+            cards: Cards::new(),
             leaked_guards: AtomicBool::new(false),
             wanted: plain::AtomicU64::new(0),
             full: plain::AtomicU64::new(0),

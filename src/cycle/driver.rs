@@ -48,7 +48,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::command::{CYCLES, Colour, Command, Mode};
+use super::command::{Colour, Command, Mode, number_of};
 use super::core::{Core, Phase};
 use super::marking::Marking;
 use super::minor::Generation;
@@ -170,7 +170,7 @@ impl Driver {
 
     /// The cycle's number as commands have it.
     pub(super) fn number(&self) -> u8 {
-        (self.cycle.cycle % u64::from(CYCLES)) as u8
+        number_of(self.cycle.cycle)
     }
 
     /// Takes the time since the last call, for the phase that ends now.
@@ -242,7 +242,7 @@ impl Core {
             heap_start: self.heap_now(),
             goal: self.goal.load(Ordering::Relaxed),
             markers: self.config.marker_threads,
-            minor: self.is_minor(d, number, 0),
+            minor: self.is_minor(d, number, 0) && !self.much_is_written(number_of(number)),
             ..CycleStats::default()
         };
         d.phase_began = Instant::now();

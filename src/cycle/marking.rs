@@ -3,9 +3,10 @@
 use super::command::Mode;
 use super::core::{Core, Phase};
 use super::mutator::MutatorState;
+use crate::barrier::cards::stamp_of;
 use crate::mark::marker::{Done, Drained, Marker};
 use crate::mark::tracer::Meet;
-use crate::mark::worklist::{SetAside, Take};
+use crate::mark::worklist::Take;
 use crate::panic::contain;
 use crate::sync::atomic::Ordering;
 use crate::sync::twin::{self, Twin};
@@ -148,6 +149,12 @@ impl Core {
         c.bytes_marked.fetch_add(marker.bytes, Ordering::Relaxed);
         c.credit.fetch_add(marker.bytes as i64, Ordering::Relaxed);
         (marker.objects, marker.bytes, marker.edge_bytes) = (0, 0, 0);
+        let stamp = stamp_of(self.number());
+        for object in marker.unscanned.drain(..) {
+            if !twin::is(Twin::FreshNotStamped) {
+                self.cards.stamp(object, stamp);
+            }
+        }
     }
 
     fn defer(&self, marker: &mut Marker) {
@@ -161,24 +168,29 @@ impl Core {
         let deferred = self.worklist.take_deferred();
         let any = !deferred.is_empty();
         if any {
-            self.look_again(deferred, meet);
+            // SAFETY: marked, live objects of this cycle; with `Force`, nobody is inside.
+            self.look_again(meet, |marker| unsafe { marker.retry_deferred(deferred) });
         }
         any
     }
 
-    /// Scans marked objects; what they reach goes to the worklist. How many edges that were.
-    pub(super) fn look_again(&self, objects: SetAside, meet: Meet) -> usize {
+    /// Scans objects that an older cycle has marked; what they reach goes to the worklist. How many edges that were,
+    /// and how much work.
+    pub(super) fn scan_again(&self, objects: Vec<usize>) -> (usize, u64) {
+        // SAFETY: marked objects of a cycle whose marks this one keeps: they live.
+        self.look_again(self.meet(), |marker| unsafe { marker.scan_again(objects) })
+    }
+
+    fn look_again(&self, meet: Meet, look: impl FnOnce(&mut Marker)) -> (usize, u64) {
         let mut marker = self.new_marker(meet);
         let _scope = UserCodeScope::new(self.id);
-        // SAFETY: marked, live objects of this cycle, or of an older one that has been kept; with `Force`, nobody is inside.
-        let result = contain(|| unsafe { marker.retry_deferred(objects) });
-        if let Err(panic) = result {
+        if let Err(panic) = contain(|| look(&mut marker)) {
             self.abandon_cycle(Some(panic));
             marker.forget();
         }
-        let edges = marker.tracer.edges.len();
+        let looked = (marker.edges(), marker.done().work);
         self.retire_marker(marker);
-        edges
+        looked
     }
 
     /// A mutator has allocated `bytes` while the cycle marks: it uses up what the markers have done beyond the allocations so

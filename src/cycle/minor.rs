@@ -8,12 +8,13 @@
 //! leads to what is old, or to *fresh* objects, which were allocated black and to which the markers have not come. An *immutable* object
 //! ([`Trace::IMMUTABLE`](crate::Trace::IMMUTABLE)) stays as it was when it was scanned: no barrier has to watch it, as in GHC, whose
 //! generations keep a list of mutable objects only. The others may since have got a pointer to a new object. The sweep, which sees the marks of
-//! every span, *notes* the old ones ([`Core::note_old`]), and a minor cycle scans what is noted.
+//! every span, *notes* the old ones ([`Core::note_old`]), and a minor cycle scans what is noted: all of it, or, where the cells
+//! lie in the objects ([`Trace::CELLS_INLINE`](crate::Trace::CELLS_INLINE)), what has been written, of which `barrier::cards` knows.
 //!
 //! | object at the end of a cycle | made so by | its pointers |
 //! |---|---|---|
 //! | old, immutable | a marker, which has scanned it | to old ones, for good |
-//! | old, mutable | a marker, which has scanned it, or has come to it when it was fresh | to anything: noted |
+//! | old, mutable | a marker, which has scanned it, or has come to it when it was fresh, which counts as a write | to anything, if it is written: noted |
 //! | fresh | its mutator | to anything: young from the sweep on |
 //! | free slot, or one whose object was never made | – | – |
 //!
@@ -21,6 +22,11 @@
 //! work without end; but most of them are garbage soon, and old garbage waits for a full cycle. Where an edge leads a marker to a fresh object,
 //! that becomes old, or an old immutable object could keep a pointer to a young one (one that was allocated grey, of what another mutator
 //! had allocated black). If it is immutable itself it is scanned, and so on down: these are older than it is. If it is mutable it is noted.
+//!
+//! *What is passed over is black.* An old object that has not been written is in a minor cycle as one that has been scanned is, though
+//! its cells' words do not say so. That is nothing to Deletion and to Black mutators, who claim such a cell and shade what it held. A
+//! Grey mutator that needs no barrier for a cell of its own because markers come later has stamped the card before they start. Under Insertion
+//! a writer leaves an unscanned cell to the marker that will come: so there all that is noted is scanned, written or not.
 //!
 //! *Objects are complete when they become old*: no edge leads to one that is being built. So it does not matter what else happens meanwhile.
 //!
@@ -34,7 +40,7 @@
 //! *When it is worth it.* Old garbage stays until a full cycle. One is due when what the minor ones have kept since the last has used up
 //! half of the room that the last one left, when somebody asks for it (`collect`, an idle heap), when half of the hard limit is
 //! in use, and when that room has been allocated [`MOST`] times. Where the young survive, minor cycles save little and keep much: they
-//! are given up for a while (`young_survived`).
+//! are given up for a while (`young_survived`). Where much of what is noted has been written, the next cycle is full.
 //!
 //! A minor cycle costs what is new, and a look at the marks of spans that are not full of old objects. So it need not wait until the room
 //! is used up: it comes when [`NURSERY`] bytes have been allocated, which are then still in the processor's caches when they are
@@ -43,14 +49,19 @@
 
 use super::core::Core;
 use super::driver::Driver;
+use crate::config::Barrier;
+use crate::cycle::command::CYCLES;
 use crate::heap::span::{Epoch, Span};
-use crate::mark::worklist::SetAside;
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::heap::type_info::Cells;
+use crate::sync::atomic::Ordering;
+use crate::sync::now;
 use crate::sync::twin::{self, Twin};
-use crate::sync::{Mutex, now};
 
+mod noted;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use noted::Noted;
 
 /// How many times the room may be allocated between two full cycles.
 const MOST: u64 = 16;
@@ -74,75 +85,28 @@ const WORTH_IT: usize = if cfg!(any(
     1 << 20
 };
 
+/// The part of what lives that may have been written where a minor cycle is worth it.
+const WRITTEN_PART: usize = 4;
+
 /// Nanoseconds in which an edge is scanned.
 const EDGE_NANOS: usize = 2;
+
+/// As much work as the marking of so many bytes: a look at the cards of a span.
+const LOOK: usize = 64;
 
 /// Noted objects that are scanned between two looks at the world.
 const BATCH: usize = 256;
 
-/// Bytes of noted objects: a part of what lives, and few enough that nobody notices the scan.
+/// Bytes of objects that are noted one by one: a part of what lives, and few enough that nobody notices the scan.
 const PART: usize = 32;
 const LEAST: usize = 32 << 10;
 const BOUND: usize = 1 << 20;
-
-/// The old objects whose pointers may have changed since they were marked.
-pub(crate) struct Noted {
-    state: Mutex<State>,
-    /// Not all are noted. Relaxed: written by sweepers, for which the driver waits before it decides anything.
-    lost: AtomicBool,
-}
-
-#[derive(Default)]
-struct State {
-    objects: Vec<usize>,
-    bytes: usize,
-}
-
-impl Noted {
-    /// Of a heap without a cycle.
-    pub(crate) fn new() -> Self {
-        Noted {
-            state: Mutex::new(State::default()),
-            lost: AtomicBool::new(true),
-        }
-    }
-
-    /// Nothing that is noted counts until the next cycle has marked.
-    pub(crate) fn lose(&self) {
-        self.lost.store(true, Ordering::Relaxed);
-    }
-
-    fn is_lost(&self) -> bool {
-        self.lost.load(Ordering::Relaxed)
-    }
-
-    /// Notes `objects` of `size` bytes; more than `bound` bytes are too many.
-    fn add(&self, objects: &[usize], size: usize, bound: usize) {
-        if objects.is_empty() || self.is_lost() {
-            return;
-        }
-        let mut state = self.state.lock();
-        state.objects.extend_from_slice(objects);
-        state.bytes += objects.len() * size;
-        if state.bytes > bound {
-            *state = State::default();
-            self.lose();
-        }
-    }
-
-    /// All that was noted; begins anew.
-    fn take(&self) -> Vec<usize> {
-        let state = core::mem::take(&mut *self.state.lock());
-        self.lost.store(false, Ordering::Relaxed);
-        state.objects
-    }
-}
 
 /// The driver's part.
 #[derive(Default)]
 pub(super) struct Generation {
     /// What was noted and has not been scanned.
-    noted: Vec<usize>,
+    noted: noted::Old,
     /// The cycle before marked all that it should.
     marked: bool,
     /// Full cycles before the next minor one, and how many there were the last time.
@@ -169,6 +133,12 @@ impl Core {
         let g = &mut d.generation;
         g.marked = !d.cycle.abandoned;
         g.fresh = self.counters.swept.bytes_fresh.load(Ordering::Relaxed);
+        if !self.noted.is_lost() {
+            let next = (self.number() + 1) % CYCLES;
+            if self.much_is_written(next) {
+                self.noted.lose();
+            }
+        }
         if !d.cycle.minor {
             (g.live, g.goal) = (d.cycle.heap_live, goal);
             g.allocated = self.allocated_ever();
@@ -228,6 +198,13 @@ impl Core {
             && !self.is_half_full_after(ahead)
     }
 
+    /// Whether minor cycle `cycle` would have to look at much of what is noted.
+    pub(super) fn much_is_written(&self, cycle: u8) -> bool {
+        let live = self.counters.live.load(Ordering::Relaxed);
+        let bound = (live / WRITTEN_PART).max(LEAST);
+        self.noted.written(&self.cards, cycle) > bound
+    }
+
     /// A cycle begins: what is noted is for it, or for nobody.
     pub(super) fn take_noted(&self, d: &mut Driver) {
         if !self.config.minor_cycles {
@@ -236,7 +213,7 @@ impl Core {
         let live = self.counters.live.load(Ordering::Relaxed);
         let noted = self.noted.take();
         let g = &mut d.generation;
-        g.noted.clear();
+        g.noted = noted::Old::default();
         g.old = 0;
         if d.cycle.minor {
             (g.old, g.edges) = (live.saturating_sub(g.fresh), 0);
@@ -255,19 +232,21 @@ impl Core {
 
     /// In a minor cycle: scans some of the noted objects. Whether there were any.
     pub(super) fn scan_noted(&self, d: &mut Driver) -> bool {
+        let number = d.number();
         let noted = &mut d.generation.noted;
-        let rest = noted.len().saturating_sub(BATCH);
-        let objects = noted.split_off(rest);
+        let looked = noted.look(&self.cards, number, BATCH);
+        let rest = noted.objects.len().saturating_sub(BATCH);
+        let objects = noted.objects.split_off(rest);
+        d.work += (looked * LOOK) as u64;
         if objects.is_empty() {
-            return false;
+            return looked > 0;
         }
-        let rests = Vec::new();
         let began = now();
-        let edges = self.look_again(SetAside { objects, rests }, self.meet());
+        let (edges, work) = self.scan_again(objects);
         // They may own tables without pointers, which are looked through as well.
         let worth = (now() - began).as_nanos() as usize / EDGE_NANOS;
         d.generation.edges += edges.max(worth);
-        d.work += (edges * size_of::<usize>()) as u64;
+        d.work += work + (edges * size_of::<usize>()) as u64;
         true
     }
 
@@ -276,15 +255,26 @@ impl Core {
         if self.noted.is_lost() || twin::is(Twin::OldNotNoted) {
             return;
         }
+        let words = 0..span.slots().div_ceil(64);
+        let old = |word| span.marked_bits(word, epoch) & span.taken_bits(word);
+        if self.goes_by_cards(span.info().cells) {
+            return self.noted.add_span(span, words.map(old));
+        }
         let mut objects = Vec::new();
-        for word in 0..span.slots().div_ceil(64) {
-            let mut old = span.marked_bits(word, epoch) & span.taken_bits(word);
+        for word in words {
+            let mut old = old(word);
             while old != 0 {
                 objects.push(span.slot(word * 64 + old.trailing_zeros() as usize));
                 old &= old - 1;
             }
         }
         self.noted.add(&objects, span.slot_size(), self.bound());
+    }
+
+    /// Whether cards tell which old objects with such cells a minor cycle scans: see the module header.
+    pub(crate) fn goes_by_cards(&self, cells: Cells) -> bool {
+        let insertion = self.config.barrier == Barrier::Insertion;
+        cells == Cells::Inside && (!insertion || twin::is(Twin::CardsUnderInsertion))
     }
 
     fn bound(&self) -> usize {

@@ -12,6 +12,7 @@ use core::cell::{Cell, UnsafeCell};
 use super::command::{Colour, Command, Mode};
 use super::core::Core;
 use super::gate::Gate;
+use crate::barrier::cards::{Stamps, stamp_of};
 use crate::heap::cache::Cache;
 use crate::mark::tracer::{Meet, Tracer};
 use crate::sync::atomic::{AtomicU8, AtomicU32, Ordering};
@@ -37,9 +38,13 @@ pub(crate) const BUFFER: usize = 256;
 pub(crate) struct MutatorState {
     /// Copy of `command.mode`, read by every store.
     pub(crate) mode: Cell<Mode>,
+    /// Made of `command.cycle`, written by every store.
+    pub(crate) stamp: Cell<u8>,
     /// Reasons to go to the boundary. Set by anybody, cleared by the owner of the gate. Relaxed: a hint; what it hints at
     /// is synchronised by the gate and by locks.
     pub(crate) flags: AtomicU8,
+    /// The heap's.
+    cards: *const Stamps,
     /// Who owns this state.
     pub(crate) gate: Gate,
     /// Free runs.
@@ -91,6 +96,8 @@ impl MutatorState {
     pub(crate) fn new(core: &Core, command: Command, seed: u64) -> Self {
         let state = MutatorState {
             mode: Cell::new(Mode::Off),
+            stamp: Cell::new(stamp_of(command.cycle)),
+            cards: &raw const *core.cards,
             flags: AtomicU8::new(0),
             gate: Gate::new(),
             cache: Cache::new(),
@@ -123,6 +130,13 @@ impl MutatorState {
         unsafe { &*self.core }
     }
 
+    /// Its cards.
+    #[inline(always)]
+    pub(crate) fn cards(&self) -> &Stamps {
+        // SAFETY: as in `core`: the heap has them as long as it lives.
+        unsafe { &*self.cards }
+    }
+
     /// The tracer. For the owner of the gate, who must not use two of these at once.
     #[expect(clippy::mut_from_ref, reason = "one owner at a time, see SAFETY")]
     #[inline(always)]
@@ -146,6 +160,7 @@ impl MutatorState {
                 && core.config.stress.is_none(),
         );
         self.command.set(command);
+        self.stamp.set(stamp_of(command.cycle));
         self.mode.set(command.mode);
     }
 

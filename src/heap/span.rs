@@ -324,6 +324,11 @@ impl Span {
         self.set_swept(self.slots(), false);
     }
 
+    /// Where the last slot ends.
+    pub(crate) fn end(self) -> usize {
+        self.slot(self.slots())
+    }
+
     /// The address of a slot.
     #[inline]
     pub(crate) fn slot(self, index: usize) -> usize {

@@ -38,21 +38,37 @@ pub(crate) struct TypeInfo {
     pub(crate) align: usize,
     /// The drop glue must run on the thread that made the object.
     pub(crate) local_drop: bool,
-    /// The pointers in an object may change while it is in the heap.
-    pub(crate) mutable: bool,
+    /// Where the cells of an object are.
+    pub(crate) cells: Cells,
     /// For diagnostics.
     pub(crate) name: fn() -> &'static str,
 }
 
+/// Where the cells are through which the pointers of an object may change while it is in the heap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Cells {
+    /// There are none.
+    None,
+    /// All of them in its own bytes.
+    Inside,
+    /// In memory that it owns, too.
+    Elsewhere,
+}
+
 impl TypeInfo {
+    /// Whether the pointers in an object may change.
+    pub(crate) fn is_mutable(&self) -> bool {
+        self.cells != Cells::None
+    }
+
     /// Whether spans of the two may be shared.
     pub(crate) fn same(&self, other: &TypeInfo) -> bool {
         self.trace.map(|f| f as usize) == other.trace.map(|f| f as usize)
             // The compiler may merge the `trace` of two types, which then still differ in the size of their elements.
             && self.scan.map(|f| f as usize) == other.scan.map(|f| f as usize)
             && self.drop.map(|f| f as usize) == other.drop.map(|f| f as usize)
-            && (self.slot_size, self.align, self.local_drop, self.mutable)
-                == (other.slot_size, other.align, other.local_drop, other.mutable)
+            && (self.slot_size, self.align, self.local_drop, self.cells)
+                == (other.slot_size, other.align, other.local_drop, other.cells)
     }
 }
 
@@ -66,7 +82,7 @@ const PLAIN_DATA: TypeInfo = TypeInfo {
     slot_size: 0,
     align: GRANULE,
     local_drop: false,
-    mutable: false,
+    cells: Cells::None,
     name: || "plain data",
 };
 
@@ -82,8 +98,13 @@ pub(crate) struct InfoOf<T: ?Sized>(PhantomData<T>);
 impl<'gc, T: Trace<'gc>> InfoOf<T> {
     /// Neither traced nor dropped: allocated by size class alone.
     pub(crate) const PLAIN: bool = !T::NEEDS_TRACE && !needs_drop::<T>();
-    /// The pointers in an object may change.
-    pub(crate) const MUTABLE: bool = T::NEEDS_TRACE && !T::IMMUTABLE;
+    const CELLS: Cells = if !T::NEEDS_TRACE || T::IMMUTABLE {
+        Cells::None
+    } else if T::CELLS_INLINE {
+        Cells::Inside
+    } else {
+        Cells::Elsewhere
+    };
     /// Bytes of a slot of `T`.
     pub(crate) const SLOT: usize = {
         let unit = if align_of::<T>() > GRANULE {
@@ -119,7 +140,7 @@ impl<'gc, T: Trace<'gc>> InfoOf<T> {
         slot_size: Self::SLOT,
         align: align_of::<T>(),
         local_drop: needs_drop::<T>() && !T::DROP_IS_SEND,
-        mutable: InfoOf::<T>::MUTABLE,
+        cells: InfoOf::<T>::CELLS,
         name: core::any::type_name::<T>,
     };
 
@@ -150,7 +171,7 @@ impl<'gc, T: Trace<'gc>> InfoOf<[T]> {
         slot_size: 0,
         align: align_of::<T>(),
         local_drop: needs_drop::<T>() && !T::DROP_IS_SEND,
-        mutable: InfoOf::<T>::MUTABLE,
+        cells: InfoOf::<T>::CELLS,
         name: core::any::type_name::<[T]>,
     };
 

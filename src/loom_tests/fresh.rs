@@ -7,13 +7,13 @@ use super::harness::{
     Bound, Caught, EVERY, Model, are_caught, cycle, drive, finish, heap, hold, model,
     must_be_freed, mutator, polls, spawn,
 };
-use super::minor::{ask, check_shelf, mark, minor, minor_alone, shelf, walk};
+use super::minor::{Shelf, ask, check_shelf, mark, minor, minor_alone, shelf, walk};
 use super::objects::{Fixed, Link, Node};
 use crate::cycle::command::Mode;
 use crate::cycle::core::Phase;
 use crate::sync::thread;
 use crate::sync::twin::Twin;
-use crate::{Barrier, Gc, Root, Rootable};
+use crate::{Barrier, Gc, Mutation, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
 
@@ -61,9 +61,8 @@ fn off(barrier: Barrier, keeps: bool) {
     check_shelf(&mut main, &shelf);
 }
 
-/// A minor cycle marks. A mutator allocates black: the immutable object 5 and, in it, 6, which it puts on an old shelf, before a marker
-/// comes there or after.
-fn black(barrier: Barrier) {
+/// A minor cycle marks. A mutator makes something and puts it on an old shelf, before a marker comes there or after.
+fn black(barrier: Barrier, make: for<'gc> fn(&'gc Mutation<'gc>, &Shelf<'gc>)) {
     let heap = heap(barrier);
     let mut main = heap.attach();
     let shelf = main.enter(|mc| shelf(mc, 0));
@@ -73,17 +72,31 @@ fn black(barrier: Barrier) {
     let shelf2 = shelf.clone();
     loom::explore();
     let maker = mutator(&heap, move |m| {
-        m.enter(|mc| {
-            let made = Gc::new(mc, Node::new(6, None));
-            let fixed = Gc::new(mc, Fixed::new(5, Some(made)));
-            shelf2.get(mc).fixed.set(mc, Some(fixed));
-        });
+        m.enter(|mc| make(mc, &shelf2.get(mc)));
     });
     thread::yield_now();
     finish(&heap);
     maker.join().unwrap();
     minor_alone(&heap);
     check_shelf(&mut main, &shelf);
+}
+
+/// The immutable object 5 and, in it, 6.
+fn black_fixed(barrier: Barrier) {
+    black(barrier, |mc, shelf| {
+        let made = Gc::new(mc, Node::new(6, None));
+        let fixed = Gc::new(mc, Fixed::new(5, Some(made)));
+        shelf.fixed.set(mc, Some(fixed));
+    });
+}
+
+/// 5, which may change, and in it 6.
+fn black_mutable(barrier: Barrier) {
+    black(barrier, |mc, shelf| {
+        let made = Gc::new(mc, Node::new(6, None));
+        let holder = Gc::new(mc, Node::new(5, Some(made)));
+        shelf.node.set(mc, Some(holder));
+    });
 }
 
 /// What one mutator allocates black, another, which builds an immutable slice grey, makes part of it.
@@ -159,7 +172,8 @@ const BLACK: &[Barrier] = &[Barrier::Deletion, Barrier::Hybrid];
 const SCENES: &[Scene] = &[
     ("off", &EVERY, |barrier| off(barrier, true)),
     ("off and gone", &EVERY, |barrier| off(barrier, false)),
-    ("black", BLACK, black),
+    ("black", BLACK, black_fixed),
+    ("black, mutable", BLACK, black_mutable),
     ("grey of black", &[Barrier::Hybrid], grey_of_black),
     ("colour", BLACK, colour),
 ];
@@ -185,6 +199,8 @@ pub(super) const TWINS: &[Caught] = &[
     ("fresh, colour, hybrid", Twin::FreshKept),
     ("fresh, colour, deletion", Twin::FreshKept),
     ("fresh, black, hybrid", Twin::FreshNotTold),
+    ("fresh, black, mutable, hybrid", Twin::FreshNotStamped),
+    ("fresh, black, mutable, deletion", Twin::FreshNotStamped),
 ];
 
 #[test]

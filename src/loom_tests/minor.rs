@@ -33,6 +33,7 @@ pub(super) struct Shelf<'gc> {
 
 // SAFETY: the slots are the only pointers; the stamp may be dropped anywhere.
 unsafe impl<'gc> Trace<'gc> for Shelf<'gc> {
+    const CELLS_INLINE: bool = true;
     const DROP_IS_SEND: bool = true;
 
     fn trace(&self, tracer: &mut Tracer<'gc>) {
@@ -192,6 +193,40 @@ fn write(barrier: Barrier) {
     });
 }
 
+/// The old object 0, a cell that has not been written, gets a pointer to the new object 2 while a minor cycle marks, in place of the old
+/// object 3, which goes to the old object 1.
+fn write_late(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let (cell, to): (Root<Rootable![Shared<'_>]>, NodeRoot) = main.enter(|mc| {
+        let kept = Gc::new(mc, Node::new(3, None));
+        let cell = Root::new(mc, Gc::new(mc, Shared::new(0, Some(kept))));
+        (cell, Root::new(mc, Gc::new(mc, Node::new(1, None))))
+    });
+    cycle(&heap);
+    let (cell2, to2) = (cell.clone(), to.clone());
+    loom::explore();
+    let thread = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            let new = Gc::new(mc, Node::new(2, None));
+            polls(mc);
+            let holder = cell2.get(mc);
+            let mut guard = holder.cell.lock(mc);
+            to2.get(mc).next.set(mc, guard.get());
+            guard.set(Some(new));
+        });
+    });
+    minor(&heap);
+    thread.join().unwrap();
+    minor_alone(&heap);
+    check(&mut main, &to);
+    main.enter(|mc| {
+        let holder = cell.get(mc);
+        holder.stamp.lives();
+        walk(holder.cell.lock(mc).get());
+    });
+}
+
 /// A mutator builds a slice of pointers while barriers go off, spans are swept and the next cycle begins.
 fn build(barrier: Barrier) {
     let heap = heap(barrier);
@@ -345,6 +380,7 @@ type Scene = (&'static str, Bound, &'static [Barrier], fn(Barrier));
 const SCENES: &[Scene] = &[
     ("new in old", BOUND, &EVERY, store),
     ("note and writer", BOUND, &EVERY, write),
+    ("writer", BOUND, &EVERY, write_late),
     ("slice", BOUND, &EVERY, build),
     ("slice never made", BOUND, &EVERY, unmade),
     ("after an abandoned one", BOUND, &CONCURRENT, abandoned),
@@ -365,11 +401,16 @@ pub(super) fn models() -> Vec<Model> {
 pub(super) const TWINS: &[Caught] = &[
     ("minor, new in old, hybrid", Twin::OldNotNoted),
     ("minor, new in old, hybrid", Twin::NotedForgotten),
+    ("minor, new in old, hybrid", Twin::WriteNotStamped),
+    ("minor, new in old, deletion", Twin::WriteNotStamped),
+    ("minor, new in old, deletion", Twin::OldStampsIgnored),
+    ("minor, new in old, stop-the-world", Twin::OldStampsIgnored),
     ("minor, new in old, insertion", Twin::NotedForgotten),
     ("minor, new in old, deletion", Twin::NotedForgotten),
     ("minor, new in old, stop-the-world", Twin::NotedForgotten),
     ("minor, new in old, stop-the-world", Twin::OffToldByEpoch),
     ("minor, note and writer, insertion", Twin::DeferredForgotten),
+    ("minor, writer, insertion", Twin::CardsUnderInsertion),
     ("minor, note and writer, hybrid", Twin::NoClaim),
     (
         "minor, after an abandoned one, hybrid",

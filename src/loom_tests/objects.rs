@@ -80,6 +80,7 @@ pub(super) struct Node<'gc> {
 
 // SAFETY: the slot is the only pointer; the stamp may be dropped anywhere.
 unsafe impl<'gc> Trace<'gc> for Node<'gc> {
+    const CELLS_INLINE: bool = true;
     const DROP_IS_SEND: bool = true;
 
     fn trace(&self, tracer: &mut Tracer<'gc>) {
@@ -134,6 +135,7 @@ pub(super) struct Contents<'gc> {
 // SAFETY: the link is the only pointer. It is a `Cell`, which a `Trace` must not look into where it can be written at the
 // same time: whether it can is what the models are about, and loom reports it.
 unsafe impl<'gc> Trace<'gc> for Contents<'gc> {
+    const CELLS_INLINE: bool = true;
     const DROP_IS_SEND: bool = true;
 
     fn trace(&self, tracer: &mut Tracer<'gc>) {
@@ -170,6 +172,7 @@ macro_rules! holders {
 
         // SAFETY: as for `Node`.
         unsafe impl<'gc> Trace<'gc> for $name<'gc> {
+            const CELLS_INLINE: bool = <$cell>::CELLS_INLINE;
             const DROP_IS_SEND: bool = true;
 
             fn trace(&self, tracer: &mut Tracer<'gc>) {
@@ -212,6 +215,7 @@ pub(super) struct Fuse<'gc>(pub(super) Contents<'gc>);
 
 // SAFETY: as for `Contents`.
 unsafe impl<'gc> Trace<'gc> for Fuse<'gc> {
+    const CELLS_INLINE: bool = true;
     const DROP_IS_SEND: bool = true;
 
     fn trace(&self, tracer: &mut Tracer<'gc>) {

@@ -20,13 +20,12 @@
 //! An object may be marked twice by two markers that meet there at once: both trace it, its cells are claimed by one of
 //! them, and everything else is read only.
 
-use core::ops::Range;
-
 use crate::cell::claim::ScanId;
 use crate::heap::layout::mark_address;
 use crate::heap::prefetch;
 use crate::heap::span::{Found, info_at, mark_of, scan_info};
 use crate::heap::type_info::ScanFn;
+use crate::mark::rest::{PIECE, PieceFn, Rest};
 use crate::mark::tracer::{Meet, Tracer};
 use crate::mark::worklist::{BLOCK, SetAside, Take, Worklist};
 use crate::sync::atomic::Ordering;
@@ -40,53 +39,6 @@ const DEPTH: usize = 16;
 /// [`LARGE`].
 const RUN: usize = 64;
 pub(crate) const LARGE: usize = if cfg!(tricolor_loom) { 16 } else { 1024 };
-
-/// Bytes of a slice that are scanned together. Small where that is for the tests to see, but not below [`LARGE`]: up to there slices
-/// are scanned in a loop.
-const PIECE: usize = if cfg!(any(debug_assertions, tricolor_loom)) {
-    LARGE
-} else {
-    32 << 10
-};
-
-/// Traces some elements of the slice at the address: those of the range.
-pub(crate) type PieceFn = unsafe fn(usize, Range<usize>, &mut Tracer<'static>);
-
-/// What is still to be scanned of a marked slice: a range of its elements, not empty.
-pub(crate) struct Rest {
-    object: usize,
-    elements: Range<usize>,
-    /// Bytes of an element, not 0.
-    size: usize,
-    trace: PieceFn,
-}
-
-impl Rest {
-    /// Of no slice.
-    #[cfg(test)]
-    pub(crate) fn nowhere() -> Rest {
-        Rest {
-            object: 0,
-            elements: 0..1,
-            size: 1,
-            trace: |_, _, _| (),
-        }
-    }
-
-    /// The upper half, if there is more than a piece, and more than one element.
-    fn split(&mut self) -> Option<Rest> {
-        if self.elements.len() < 2 || self.elements.len() * self.size <= PIECE {
-            return None;
-        }
-        let middle = self.elements.start + self.elements.len() / 2;
-        let upper = Rest {
-            elements: middle..self.elements.end,
-            ..*self
-        };
-        self.elements.end = middle;
-        Some(upper)
-    }
-}
 
 /// One who marks: a marker thread, or a mutator that assists.
 pub(crate) struct Marker {
@@ -109,6 +61,8 @@ pub(crate) struct Marker {
     pub(crate) bytes: u64,
     /// Bytes of the edges of those that had many, in containers that they own: work, too, where there is a budget.
     pub(crate) edge_bytes: u64,
+    /// Mutable objects that have become old and have not been scanned, being fresh.
+    pub(crate) unscanned: Vec<usize>,
 }
 
 /// A fresh object has been marked: whether it is to be scanned in this cycle, see the module header.
@@ -116,9 +70,12 @@ pub(crate) struct Marker {
 /// # Safety
 /// As [`mark_of`].
 #[cold]
-unsafe fn is_scanned_when_fresh(object: usize) -> bool {
+unsafe fn is_scanned_when_fresh(object: usize, unscanned: &mut Vec<usize>) -> bool {
     // SAFETY: the caller's contract.
-    let mutable = unsafe { info_at(object) }.mutable;
+    let mutable = unsafe { info_at(object) }.is_mutable();
+    if mutable {
+        unscanned.push(object);
+    }
     !mutable && !twin::is(Twin::FreshNotScanned)
 }
 
@@ -158,6 +115,7 @@ impl Marker {
             objects: 0,
             bytes: 0,
             edge_bytes: 0,
+            unscanned: Vec::new(),
         }
     }
 
@@ -200,8 +158,10 @@ impl Marker {
             }
             if before != self.found.epoch {
                 mark.store(self.found.epoch, Ordering::Relaxed);
+                let unscanned = &mut self.unscanned;
                 // SAFETY: as above.
-                if before != self.found.fresh || unsafe { is_scanned_when_fresh(object) } {
+                let mut scanned = |object| unsafe { is_scanned_when_fresh(object, unscanned) };
+                if before != self.found.fresh || scanned(object) {
                     return Some(object);
                 }
             }
@@ -298,6 +258,7 @@ impl Marker {
             elements,
             size,
             trace,
+            again: false,
         });
         true
     }
@@ -312,7 +273,7 @@ impl Marker {
         let Some(rest) = self.rests.last_mut() else {
             return false;
         };
-        let (object, size, trace) = (rest.object, rest.size, rest.trace);
+        let (object, size, trace, again) = (rest.object, rest.size, rest.trace, rest.again);
         let most = (PIECE / size).max(1);
         let start = rest.elements.start;
         let end = rest.elements.end.min(start + most);
@@ -329,9 +290,15 @@ impl Marker {
                 elements: start..end,
                 size,
                 trace,
+                again,
             });
         }
-        self.bytes += ((end - start) * size) as u64;
+        let bytes = if again {
+            &mut self.edge_bytes
+        } else {
+            &mut self.bytes
+        };
+        *bytes += ((end - start) * size) as u64;
         true
     }
 
@@ -416,15 +383,35 @@ impl Marker {
     /// As [`Marker::drain`]; with [`Meet::Force`], no mutator may be inside.
     pub(crate) unsafe fn retry_deferred(&mut self, mut deferred: SetAside) {
         let (objects, bytes) = (self.objects, self.bytes);
-        for object in deferred.objects {
-            // SAFETY: the caller's contract. One object only: nothing is left over.
-            unsafe { self.scan(object, 1) };
-        }
+        // SAFETY: the caller's contract.
+        unsafe { self.scan_again(deferred.objects) };
         self.rests.append(&mut deferred.rests);
         // Here and now, as cells may be met in a way that others may not.
         // SAFETY: as above.
         while unsafe { self.scan_piece() } {}
         (self.objects, self.bytes) = (objects, bytes);
+    }
+
+    /// Scans objects that have been marked and scanned before; the edges go on the stack, and so may slices.
+    ///
+    /// # Safety
+    /// As [`Marker::retry_deferred`]. The marker has no slices yet.
+    pub(crate) unsafe fn scan_again(&mut self, marked: Vec<usize>) {
+        let (objects, bytes) = (self.objects, self.bytes);
+        for object in marked {
+            // SAFETY: the caller's contract. One object only: nothing is left over.
+            unsafe { self.scan(object, 1) };
+        }
+        self.rests.iter_mut().for_each(|rest| rest.again = true);
+        // Work, and nothing that is newly marked.
+        self.edge_bytes += self.bytes - bytes;
+        (self.objects, self.bytes) = (objects, bytes);
+    }
+
+    /// Edges that are to be followed, elements that are to be scanned included.
+    pub(crate) fn edges(&self) -> usize {
+        let elements = self.rests.iter().map(|rest| rest.elements.len());
+        self.tracer.edges.len() + elements.sum::<usize>()
     }
 
     /// Drops all work, of a cycle that is abandoned.
@@ -465,22 +452,5 @@ impl Marker {
             Take::Wait | Take::Dry => return false,
         }
         true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_part_of_a_slice_is_empty() {
-        let mut one = Rest {
-            size: 2 * PIECE,
-            ..Rest::nowhere()
-        };
-        assert!(one.split().is_none(), "one large element");
-        one.elements = 0..3;
-        let upper = one.split().unwrap();
-        assert_eq!((one.elements, upper.elements), (0..1, 1..3));
     }
 }

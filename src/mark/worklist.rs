@@ -20,7 +20,7 @@
 //!
 //! Not here: prefetching and scanning (`marker`).
 
-use super::marker::Rest;
+use super::rest::Rest;
 use crate::sync::Mutex;
 use crate::sync::atomic::Ordering;
 use crate::sync::plain::AtomicUsize;

@@ -229,6 +229,14 @@ twins! {
     LeakSeenLate,
     /// A minor cycle follows an abandoned one.
     MinorAfterAbandoned,
+    /// Writes leave no stamps on cards.
+    WriteNotStamped,
+    /// Under Insertion, too, old objects that have not been written are passed over.
+    CardsUnderInsertion,
+    /// Nor does a marker that makes a mutable fresh object old.
+    FreshNotStamped,
+    /// Stamps of older cycles count for nothing.
+    OldStampsIgnored,
     /// A minor cycle does not scan what was noted.
     NotedForgotten,
     /// The sweep does not note old mutable objects.

@@ -2,11 +2,13 @@
 
 use super::*;
 use crate::cycle::core::Phase;
-use crate::heap::type_info::{InfoOf, TypeInfo};
+use crate::heap::type_info::{Cells, InfoOf, TypeInfo};
 use crate::stats::CycleStats;
-use crate::{Barrier, Gc, GcRefCell, GcSlot, Heap, HeapBuilder, Mutator, Root, Rootable, Trace};
+use crate::sync::atomic::AtomicBool;
+use crate::{Barrier, Gc, GcSlot, Heap, HeapBuilder, Mutator, Root, Rootable, Trace};
 
 mod fresh;
+mod written;
 
 /// An immutable list.
 #[derive(Trace)]
@@ -160,24 +162,6 @@ fn an_old_object_may_get_a_pointer_to_a_new_one() {
             assert_eq!((minor.objects_marked, minor.objects_live), (1, 1 + nodes));
         }
     }
-}
-
-#[test]
-fn with_many_mutable_objects_all_cycles_are_full() {
-    let heap = heap(Heap::builder());
-    let mut mutator = heap.attach();
-    let roots: Vec<Root<Rootable![Node<'_>]>> = mutator.enter(|mc| {
-        let node = |_| Root::new(mc, Gc::new(mc, Node(GcSlot::new(None))));
-        (0..=LEAST / size_of::<Node<'_>>()).map(node).collect()
-    });
-    for _ in 0..3 {
-        let cycle = any_cycle(&heap);
-        assert!(!cycle.minor);
-        assert_eq!(cycle.objects_marked, roots.len() as u64);
-    }
-    drop(roots);
-    assert!(!any_cycle(&heap).minor, "as many are noted");
-    assert!(any_cycle(&heap).minor, "they are gone");
 }
 
 #[test]
@@ -337,43 +321,6 @@ fn cycles_come_early_where_they_will_be_minor_by_then() {
     }
 }
 
-/// A table that is one object, and noted, is scanned by each minor cycle.
-#[test]
-fn what_noted_objects_own_puts_minor_cycles_off() {
-    let heap = heap(Heap::builder());
-    let mut mutator = heap.attach();
-    let _table: Root<Rootable![GcRefCell<Vec<Gc<'_, u64>>>]> = mutator.enter(|mc| {
-        let entries = vec![Gc::new(mc, 1); 200_000];
-        Root::new(mc, Gc::new(mc, GcRefCell::new(entries)))
-    });
-    let _ = any_cycle(&heap);
-    assert!(heap.stats().trigger < 5 << 20);
-    assert!(any_cycle(&heap).minor);
-    assert!(heap.stats().trigger > 6 << 20, "{}", heap.stats());
-}
-
-/// So is a table of numbers, which leads nowhere.
-#[test]
-fn what_noted_objects_take_to_scan_puts_minor_cycles_off() {
-    #[derive(Trace)]
-    #[trace(crate = crate)]
-    enum Value<'gc> {
-        Number(u64),
-        #[expect(dead_code, reason = "to be looked for")]
-        Object(Gc<'gc, u64>),
-    }
-    let heap = heap(Heap::builder());
-    let mut mutator = heap.attach();
-    let _table: Root<Rootable![GcRefCell<Vec<Value<'_>>>]> = mutator.enter(|mc| {
-        let numbers = (0..1_000_000).map(Value::Number).collect();
-        Root::new(mc, Gc::new(mc, GcRefCell::new(numbers)))
-    });
-    let _ = any_cycle(&heap);
-    assert!(heap.stats().trigger < 5 << 20);
-    assert!(any_cycle(&heap).minor);
-    assert!(heap.stats().trigger > 6 << 20, "{}", heap.stats());
-}
-
 /// A cycle goes through all of them.
 #[test]
 fn roots_put_minor_cycles_off() {
@@ -429,14 +376,14 @@ fn what_was_allocated_in_a_sweep_may_be_given_back() {
 #[test]
 fn mutable_and_immutable_types_share_no_span() {
     let info: &TypeInfo = InfoOf::<Link<'_>>::info();
-    assert!(!info.mutable && InfoOf::<Node<'_>>::info().mutable);
+    assert!(!info.is_mutable() && InfoOf::<Node<'_>>::info().is_mutable());
     let mutable = TypeInfo {
-        mutable: true,
+        cells: Cells::Elsewhere,
         ..*info
     };
     let again = TypeInfo { ..*info };
     assert!(info.same(&again) && !info.same(&mutable));
-    assert!(!InfoOf::<u64>::info().mutable, "nothing to scan");
-    assert!(InfoOf::<[GcSlot<Option<Gc<'_, u64>>>]>::slice_info().mutable);
-    assert!(!InfoOf::<[Gc<'_, u64>]>::slice_info().mutable);
+    assert!(!InfoOf::<u64>::info().is_mutable(), "nothing to scan");
+    assert!(InfoOf::<[GcSlot<Option<Gc<'_, u64>>>]>::slice_info().is_mutable());
+    assert!(!InfoOf::<[Gc<'_, u64>]>::slice_info().is_mutable());
 }

@@ -75,6 +75,8 @@ pub(crate) struct Mapping {
 // SAFETY: a mapping is an address and a length; neither belongs to a thread, and access to the memory goes through raw
 // pointers whose users synchronise themselves.
 unsafe impl Send for Mapping {}
+// SAFETY: as above; the system's calls may come from several threads at once.
+unsafe impl Sync for Mapping {}
 
 impl Mapping {
     /// Maps `bytes` bytes of zeroed memory, aligned to [`CHUNK`].
