@@ -23,6 +23,7 @@
 //!
 //! Why these keep every object: `claim` for one cell, `cycle` for the whole.
 
+use crate::barrier::cards::BARRIER;
 use crate::cell::claim::ScanWord;
 use crate::cycle::command::{Colour, Mode};
 use crate::cycle::mutator::{BUFFER, MutatorState};
@@ -54,18 +55,21 @@ pub(crate) enum AtEnd {
 }
 
 impl MutatorState {
-    /// The cell at `address` is written, or may be until the next boundary: for minor cycles, see `cards`.
+    /// The cell at `address` is written, or may be until the next boundary: stamps its card, for minor cycles, see `cards`. Whether
+    /// that takes a barrier, too.
     #[inline(always)]
-    pub(crate) fn stamp_card(&self, address: usize) {
+    pub(crate) fn write_begins(&self, address: usize) -> bool {
+        let stamp = self.stamp.get();
         if !twin::is(Twin::WriteNotStamped) {
-            self.cards().stamp(address, self.stamp.get());
+            self.cards().stamp(address, stamp);
         }
+        stamp & BARRIER != 0
     }
 
     /// Whether stores must do more than store.
     #[inline(always)]
     pub(crate) fn barrier_on(&self) -> bool {
-        self.mode.get() != Mode::Off
+        self.stamp.get() & BARRIER != 0
     }
 
     /// Whether a write to a cell needs no barrier although one is on.

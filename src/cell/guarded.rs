@@ -59,8 +59,7 @@ impl<'gc, const CONFINED: bool, T: ?Sized + Trace<'gc>> Guarded<CONFINED, T> {
         if !T::NEEDS_TRACE {
             return AtEnd::Nothing;
         }
-        mc.state().stamp_card((&raw const self.scan).addr());
-        if !mc.state().barrier_on() {
+        if !mc.state().write_begins((&raw const self.scan).addr()) {
             return AtEnd::Nothing;
         }
         // Black and scanned already is the case that must be fast while marking.

@@ -143,8 +143,7 @@ impl<P> GcSlot<P> {
     {
         hooks::slot_used();
         let word = value.into_word();
-        self.stamp_card(mc);
-        if mc.state().barrier_on() {
+        if self.write_begins(mc) {
             self.set_shading::<P>(mc, word);
         } else {
             hooks::stored(|| address::<P>(word));
@@ -161,8 +160,7 @@ impl<P> GcSlot<P> {
     {
         hooks::slot_used();
         let word = value.into_word();
-        self.stamp_card(mc);
-        let old = if mc.state().barrier_on() {
+        let old = if self.write_begins(mc) {
             self.swap_word::<P>(mc, word)
         } else {
             self.word.swap(word, Ordering::AcqRel)
@@ -181,7 +179,7 @@ impl<P> GcSlot<P> {
     {
         hooks::slot_used();
         let new = new.into_word();
-        self.stamp_card(mc);
+        let barrier_on = self.write_begins(mc);
         let result = self.word.compare_exchange(
             current.into_word(),
             new,
@@ -190,7 +188,7 @@ impl<P> GcSlot<P> {
         );
         match result {
             Ok(old) => {
-                if mc.state().barrier_on() {
+                if barrier_on {
                     mc.state()
                         .slot_written(address::<P>(old), address::<P>(new));
                 }
@@ -203,8 +201,8 @@ impl<P> GcSlot<P> {
     }
 
     #[inline(always)]
-    fn stamp_card(&self, mc: &Mutation<'_>) {
-        mc.state().stamp_card((&raw const self.word).addr());
+    fn write_begins(&self, mc: &Mutation<'_>) -> bool {
+        mc.state().write_begins((&raw const self.word).addr())
     }
 
     /// The store with its barrier, by a load and a store where that is enough, see the module header.

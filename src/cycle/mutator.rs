@@ -12,7 +12,7 @@ use core::cell::{Cell, UnsafeCell};
 use super::command::{Colour, Command, Mode};
 use super::core::Core;
 use super::gate::Gate;
-use crate::barrier::cards::{Stamps, stamp_of};
+use crate::barrier::cards::{BARRIER, Stamps, stamp_of};
 use crate::heap::cache::Cache;
 use crate::mark::tracer::{Meet, Tracer};
 use crate::sync::atomic::{AtomicU8, AtomicU32, Ordering};
@@ -36,10 +36,10 @@ pub(crate) const BUFFER: usize = 256;
 /// See the module header.
 #[repr(C)]
 pub(crate) struct MutatorState {
-    /// Copy of `command.mode`, read by every store.
-    pub(crate) mode: Cell<Mode>,
-    /// Made of `command.cycle`, written by every store.
+    /// What every store reads, and writes on its card: made of `command.cycle` and, with `BARRIER`, of the mode.
     pub(crate) stamp: Cell<u8>,
+    /// Copy of `command.mode`.
+    pub(crate) mode: Cell<Mode>,
     /// Reasons to go to the boundary. Set by anybody, cleared by the owner of the gate. Relaxed: a hint; what it hints at
     /// is synchronised by the gate and by locks.
     pub(crate) flags: AtomicU8,
@@ -95,8 +95,8 @@ impl MutatorState {
     /// The state of a new mutator of the current thread.
     pub(crate) fn new(core: &Core, command: Command, seed: u64) -> Self {
         let state = MutatorState {
-            mode: Cell::new(Mode::Off),
             stamp: Cell::new(stamp_of(command.cycle)),
+            mode: Cell::new(Mode::Off),
             cards: &raw const *core.cards,
             flags: AtomicU8::new(0),
             gate: Gate::new(),
@@ -147,6 +147,13 @@ impl MutatorState {
         unsafe { &mut *self.tracer.get() }
     }
 
+    /// The command's mode; a test may set another.
+    pub(crate) fn set_mode(&self, mode: Mode) {
+        let barrier = if mode == Mode::Off { 0 } else { BARRIER };
+        self.stamp.set(stamp_of(self.command.get().cycle) | barrier);
+        self.mode.set(mode);
+    }
+
     fn set_command(&self, core: &Core, command: Command) {
         let tracer = self.tracer();
         tracer.scan_id = core.scan_id();
@@ -160,8 +167,7 @@ impl MutatorState {
                 && core.config.stress.is_none(),
         );
         self.command.set(command);
-        self.stamp.set(stamp_of(command.cycle));
-        self.mode.set(command.mode);
+        self.set_mode(command.mode);
     }
 
     /// Takes over the state that the collector asks for. The caller owns the gate; `at_boundary` unless it is at a poll, as
