@@ -50,7 +50,6 @@
 use super::core::Core;
 use super::driver::Driver;
 use crate::config::Barrier;
-use crate::cycle::command::CYCLES;
 use crate::heap::span::{Epoch, Span};
 use crate::heap::type_info::Cells;
 use crate::sync::atomic::Ordering;
@@ -133,11 +132,9 @@ impl Core {
         let g = &mut d.generation;
         g.marked = !d.cycle.abandoned;
         g.fresh = self.counters.swept.bytes_fresh.load(Ordering::Relaxed);
-        if !self.noted.is_lost() {
-            let next = (self.number() + 1) % CYCLES;
-            if self.much_is_written(next) {
-                self.noted.lose();
-            }
+        // By what was written before the cycle that ends: as much may be before the next one.
+        if !self.noted.is_lost() && self.much_is_written(self.number()) {
+            self.noted.lose();
         }
         if !d.cycle.minor {
             (g.live, g.goal) = (d.cycle.heap_live, goal);

@@ -117,7 +117,7 @@ fn begin(config: &Config, s: &State, next: &mut Vec<Next>) {
     n.safe = 0;
     // What is too old matters no more.
     let cycles = n.cycles;
-    (n.stamps.iter_mut().filter(|stamp| cycles + 1 > **stamp + 2)).for_each(|stamp| *stamp = 0);
+    (n.stamps.iter_mut().filter(|stamp| cycles + 1 > **stamp + 1)).for_each(|stamp| *stamp = 0);
     n.scan = Default::default();
     (n.leaked, n.abandoned, n.retried, n.pushed) = (false, false, false, false);
     match config.barrier {

@@ -384,11 +384,7 @@ impl State {
 
     /// Whether the minor cycle must look at an old object.
     pub(crate) fn is_written(&self, config: &Config, object: u8) -> bool {
-        let lag = if config.is(Twin::OldStampsIgnored) {
-            0
-        } else {
-            2
-        };
+        let lag = u8::from(!config.is(Twin::OldStampsIgnored));
         let stamp = self.stamps[object as usize - 1];
         !config.goes_by_cards() || (stamp != 0 && self.cycles + 1 - stamp <= lag)
     }
