@@ -11,7 +11,7 @@
 //! began is gone when it ends; no mutator writes a cell while a marker reads it. What must not: each *twin* leaves something
 //! out, and the search must find what that breaks; it prints the shortest way there.
 //!
-//! Without optimisation only one shape of the heap is tried at the start, for time's sake.
+//! `cargo test` leaves it out, `ci/test.sh` runs it with optimisation. Without, only one shape of the heap is tried at the start, for time's sake.
 //! `TRICOLOR_MODEL=deep cargo test --release --test protocol_model` raises the budgets (some gigabytes, many minutes).
 
 #[path = "protocol_model/allocation.rs"]

@@ -26,8 +26,8 @@
 //!
 //! A mutable object that was allocated black and becomes old without being scanned (`mark::marker`) counts as written in that cycle.
 //!
-//! **Cost**: a load (the other, of the stamp, is that of the barrier's state), a shift, a mask and a store of one byte, to one of 128 lines for each 32 MiB of heap: 0.4 ns beside a store of 1.3
-//! (`benches/store.rs`). Smaller cards tell more and would leave the first-level cache; programs that do little but random stores pay 4 %.
+//! **Cost**: a load (the other, of the stamp, is that of the barrier's state), a shift, a mask and a store of one byte, to one of 128 lines
+//! for each 32 MiB of heap (`benches/store.rs`). Smaller cards tell more and would leave the first-level cache.
 
 use std::alloc::{Layout, handle_alloc_error};
 use std::ops::Deref;
