@@ -9,8 +9,7 @@
 //! **Why stamps, and not bits that the collector clears.** A bit could be cleared between the beginning of a guard's life, when it is
 //! set, and the write; a guard may also leak, so that its end sets none. A stamp says when. Let a mutator's *interval n* be the time from
 //! the boundary at which it adopts the first command of cycle *n* to the next such boundary. A guard begins and ends in one interval, even
-//! if it leaks, for at a boundary of its thread no reference into a cell is left (I4); what a poll adopts inside is of the same cycle.
-//! (Or the arming was given up, and the mutator adopts *off* at a poll: then the cycle is abandoned, and the next one is full.) So:
+//! if it leaks, for at a boundary of its thread no reference into a cell is left (I4); what a poll adopts inside is of the same cycle. So:
 //!
 //! 1. A write in interval *n* is on a card that was stamped *n* before it, by the same mutator.
 //! 2. The markers of cycle *n* start when everybody is in interval *n*: by the handshake's Release and Acquire they see the writes and the

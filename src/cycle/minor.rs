@@ -72,6 +72,9 @@ const NURSERY_PART: usize = 8;
 /// Full cycles in a row, at most, because minor ones were found to be of no use.
 const MOST_PATIENT: u32 = 64;
 
+/// Minor cycles are given up where they save nothing; but not where they are what is tested.
+const GIVES_UP: bool = !cfg!(any(tricolor_loom, all(feature = "verify", not(test))));
+
 /// Bytes that live in a heap in which a minor cycle saves something. Tests have small heaps.
 const WORTH_IT: usize = if cfg!(any(
     test,
@@ -149,8 +152,7 @@ impl Core {
         let young = d.allocated_before + g.fresh;
         if !d.cycle.minor {
             g.patience = g.patience.saturating_sub(1);
-        } else if marked > young / 2 && !cfg!(tricolor_loom) {
-            // (All that a model has made lives.)
+        } else if marked > young / 2 && GIVES_UP {
             g.backoff = (2 * g.backoff).clamp(1, MOST_PATIENT);
             g.patience = g.backoff;
         } else {
@@ -197,6 +199,9 @@ impl Core {
 
     /// Whether minor cycle `cycle` would have to look at much of what is noted.
     pub(super) fn much_is_written(&self, cycle: u8) -> bool {
+        if !GIVES_UP {
+            return false;
+        }
         let live = self.counters.live.load(Ordering::Relaxed);
         let bound = (live / WRITTEN_PART).max(LEAST);
         self.noted.written(&self.cards, cycle) > bound

@@ -99,6 +99,7 @@ pub(crate) struct Bomb {
 // SAFETY: it has no pointer, and nothing that a thread must drop itself.
 unsafe impl<'gc> Trace<'gc> for Bomb {
     const DROP_IS_SEND: bool = true;
+    const CELLS_INLINE: bool = true;
 
     fn trace(&self, _: &mut Tracer<'gc>) {
         static VISITS: AtomicUsize = AtomicUsize::new(0);
@@ -138,11 +139,64 @@ impl<'gc> Inner<'gc> {
 pub(crate) struct Node<'gc> {
     pub(crate) canary: Canary,
     pub(crate) slots: [GcSlot<Option<To<'gc>>>; 3],
-    pub(crate) inners: GcMutex<Vec<Inner<'gc>>>,
-    locks: GcRwLock<Vec<GcMutex<Option<To<'gc>>>>>,
+    pub(crate) inners: GcMutex<Few<Inner<'gc>>>,
+    locks: GcRwLock<Few<GcMutex<Option<To<'gc>>>>>,
     weak: GcMutex<Option<GcWeak<'gc, Node<'gc>>>>,
     array: GcMutex<Option<Gc<'gc, [GcMutex<Option<To<'gc>>>]>>>,
+    row: GcSlot<Option<Gc<'gc, Row<'gc>>>>,
 }
+
+const _: () = assert!(<Node as Trace>::CELLS_INLINE && !<Node as Trace>::IMMUTABLE);
+
+// Minor cycles look at nodes that have been written, and at all rows.
+const _: () = assert!(Node::CELLS_INLINE && !Row::CELLS_INLINE && !Node::IMMUTABLE);
+
+/// Up to four values, in the object itself.
+#[derive(Trace)]
+pub(crate) struct Few<T>([Option<T>; 4]);
+
+impl<T> Few<T> {
+    fn one(value: T) -> Self {
+        Few([Some(value), None, None, None])
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().flatten().count()
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<&T> {
+        self.0.get(index)?.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut T> {
+        self.0.get_mut(index)?.as_mut()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0 = [None, None, None, None];
+    }
+
+    /// There must be room.
+    pub(crate) fn push(&mut self, value: T) {
+        let end = self.len();
+        self.0[end] = Some(value);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<T> {
+        let last = self.len().checked_sub(1)?;
+        self.0[last].take()
+    }
+
+    pub(crate) fn remove(&mut self, index: usize) -> Option<T> {
+        let value = self.0[index].take();
+        self.0[index..].rotate_left(1);
+        value
+    }
+}
+
+/// An object with places in memory that it owns.
+#[derive(Trace)]
+pub(crate) struct Row<'gc>(Vec<GcSlot<Option<To<'gc>>>>);
 
 /// What a program has in hand wherever it loads and stores.
 pub(crate) struct Hand<'a, 'gc> {
@@ -158,10 +212,11 @@ impl<'gc> Hand<'_, 'gc> {
         let node = |hand: &mut Self, me| Node {
             canary: Canary::new(hand.ledger),
             slots: [GcSlot::new(to), GcSlot::new(None), GcSlot::new(None)],
-            inners: GcMutex::new(vec![Inner::new(to, hand.kind.bombs)]),
-            locks: GcRwLock::new(vec![GcMutex::new(to)]),
+            inners: GcMutex::new(Few::one(Inner::new(to, hand.kind.bombs))),
+            locks: GcRwLock::new(Few::one(GcMutex::new(to))),
             weak: GcMutex::new(me),
             array: GcMutex::new(None),
+            row: GcSlot::new(None),
         };
         let mc = self.mc;
         if self.random.below(8) != 0 {
@@ -204,7 +259,7 @@ impl<'gc> Hand<'_, 'gc> {
     pub(crate) fn load(&mut self, from: To<'gc>) -> Option<To<'gc>> {
         from.canary.check();
         let (mc, at) = (self.mc, self.random.below(4));
-        let to = match self.random.below(8) {
+        let to = match self.random.below(9) {
             0 | 1 => from.slots[at % 3].get(),
             2 => from.inners.try_lock(mc).and_then(|inners| {
                 let inner = inners.get(at)?;
@@ -229,6 +284,7 @@ impl<'gc> Hand<'_, 'gc> {
                 *array[self.random.below(array.len())].try_lock(mc)?
             }),
             6 => from.slots[at % 3].swap(mc, None),
+            7 => from.row.get().and_then(|row| row.0[at].get()),
             _ => Some(from),
         };
         if let Some(to) = to {
@@ -248,7 +304,7 @@ impl<'gc> Hand<'_, 'gc> {
     pub(crate) fn store(&mut self, into: To<'gc>, to: Option<To<'gc>>) {
         into.canary.check();
         let (mc, at) = (self.mc, self.random.below(4));
-        match self.random.below(13) {
+        match self.random.below(15) {
             0 | 1 => into.slots[at % 3].set(mc, to),
             2 => drop(into.slots[0].compare_exchange(mc, into.slots[0].get(), to)),
             3 | 4 => self.store_in_inners(into, to),
@@ -267,7 +323,8 @@ impl<'gc> Hand<'_, 'gc> {
             }
             9 => {
                 if let Some(mut array) = into.array.try_lock(mc) {
-                    let length = 1 + self.random.below(200);
+                    let most = if self.random.below(4) == 0 { 2000 } else { 200 };
+                    let length = 1 + self.random.below(most);
                     *array = Some(Gc::slice_from_fn(mc, length, |at| {
                         if at % 50 == 3 {
                             self.garbage();
@@ -281,6 +338,15 @@ impl<'gc> Hand<'_, 'gc> {
                     && let Some(place) = array[self.random.below(array.len())].try_lock(mc)
                 {
                     self.fill(place, to);
+                }
+            }
+            11 => {
+                let slots = (0..4).map(|at| GcSlot::new(to.filter(|_| at == 3)));
+                into.row.set(mc, Some(Gc::new(mc, Row(slots.collect()))));
+            }
+            12 => {
+                if let Some(row) = into.row.get() {
+                    row.0[at].set(mc, to);
                 }
             }
             _ => self.exchange(into, to),
@@ -363,7 +429,7 @@ impl<'gc> Hand<'_, 'gc> {
         }
         locks.push(GcMutex::new(to));
         self.garbage();
-        if let Some(lock) = locks.first_mut() {
+        if let Some(lock) = locks.get_mut(0) {
             *lock.get_mut() = to;
         }
         self.end(locks);
@@ -389,7 +455,9 @@ impl<'gc> Hand<'_, 'gc> {
             std::mem::swap(x, y);
             self.garbage();
             std::mem::swap(&mut x.mutex, &mut y.mutex);
-        } else if let Some(inner) = a.pop() {
+        } else if b.len() < 4
+            && let Some(inner) = a.pop()
+        {
             b.push(inner);
         }
     }

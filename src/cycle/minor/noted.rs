@@ -44,6 +44,11 @@ impl Noted {
 
     /// Nothing that is noted counts until the next cycle has marked.
     pub(crate) fn lose(&self) {
+        self.forget(&mut self.old.lock());
+    }
+
+    fn forget(&self, old: &mut Old) {
+        *old = Old::default();
         self.lost.store(true, Ordering::Relaxed);
     }
 
@@ -60,8 +65,7 @@ impl Noted {
         old.objects.extend_from_slice(objects);
         old.bytes += objects.len() * size;
         if old.bytes > bound {
-            *old = Old::default();
-            self.lose();
+            self.forget(&mut old);
         }
     }
 
@@ -81,7 +85,8 @@ impl Noted {
         old
     }
 
-    /// The bytes of cards with old objects that minor cycle `cycle` would have to look at, as far as one can tell now. O(1).
+    /// The bytes of cards with old objects that minor cycle `cycle` would have to look at, as far as one can tell now. At most [`SAMPLE`] spans are
+    /// looked at.
     pub(super) fn written(&self, cards: &Stamps, cycle: u8) -> usize {
         let old = self.old.lock();
         let stride = old.spans.len() / SAMPLE + 1;
