@@ -224,7 +224,7 @@ impl HeapBuilder {
     /// Where most of what is new survives, or a quarter of the heap has been written, there are no such cycles for a while; nor while objects
     /// that have cells in memory that they own ([`Trace::CELLS_INLINE`](crate::Trace::CELLS_INLINE)) are many, more than a thirty-second of the heap or a
     /// megabyte: of these all are looked at again. Under [`Barrier::Insertion`] that holds for all objects whose pointers can change
-    /// ([`Trace::IMMUTABLE`](crate::Trace::IMMUTABLE) says which cannot). Each store through a cell pays for it with half a nanosecond.
+    /// ([`Trace::IMMUTABLE`](crate::Trace::IMMUTABLE) says which cannot). Each store through a cell pays a third of a nanosecond for it.
     ///
     /// What was old and has become garbage is freed by the next full cycle: when minor ones have kept much, when sixteen times
     /// the room to grow has been allocated, when the heap has been idle (with marker threads), when a hard limit is near, or when [`Mutator::collect`] asks for it.
