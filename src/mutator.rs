@@ -135,7 +135,8 @@ impl Mutator {
         stats
     }
 
-    /// Does a part of the collector's work on this thread: marks or sweeps at most about `budget` bytes.
+    /// Does a part of the collector's work on this thread: marks or sweeps at most about `budget` bytes. A cycle's looks through all roots
+    /// (three) and all weak pointers (one) are not divided: some ten nanoseconds for each. Nor is the `trace` of one object, but for slices.
     ///
     /// For heaps without marker threads ([`marker_threads(0)`](crate::HeapBuilder::marker_threads)), which also
     /// take a step at the end of an `enter` when a cycle is due; with marker threads it helps them. Starts a cycle only if
