@@ -141,34 +141,27 @@ impl<'a> Expansion<'a> {
 
     /// Every field is. One that mentions the type may do so inside a cell.
     fn immutable(&self) -> TokenStream {
-        if !self.has_brand() && self.input.generics.type_params().next().is_none() {
-            return quote!(true);
-        }
-        let (krate, gc) = (&self.krate, &self.gc);
-        let fields = self.traced_fields().map(|field| match &field.kind {
-            Kind::Traced => {
-                let ty = field.ty;
-                quote_spanned!(at(ty)=> && <#ty as #krate::Trace<#gc>>::IMMUTABLE)
-            }
-            Kind::Recursive => quote!(&&false),
-            Kind::Skipped | Kind::Code => TokenStream::new(),
-        });
-        quote!(true #(#fields)*)
+        self.holds_for_all(|ty, trait_| quote_spanned!(at(ty)=> && <#ty as #trait_>::IMMUTABLE))
     }
 
     /// Every field has its cells inside, or none. One that mentions the type may do so in a box.
     fn cells_inline(&self) -> TokenStream {
+        self.holds_for_all(|ty, trait_| {
+            quote_spanned! {at(ty)=>
+                && (<#ty as #trait_>::IMMUTABLE || <#ty as #trait_>::CELLS_INLINE)
+            }
+        })
+    }
+
+    /// What `ask` asks of a field's type, and of its `Trace`, holds for all fields; not for one that mentions the type itself.
+    fn holds_for_all(&self, ask: impl Fn(&Type, &TokenStream) -> TokenStream) -> TokenStream {
         if !self.has_brand() && self.input.generics.type_params().next().is_none() {
             return quote!(true);
         }
         let (krate, gc) = (&self.krate, &self.gc);
+        let trait_ = quote!(#krate::Trace<#gc>);
         let fields = self.traced_fields().map(|field| match &field.kind {
-            Kind::Traced => {
-                let ty = field.ty;
-                quote_spanned! {at(ty)=>
-                    && (<#ty as #krate::Trace<#gc>>::IMMUTABLE || <#ty as #krate::Trace<#gc>>::CELLS_INLINE)
-                }
-            }
+            Kind::Traced => ask(field.ty, &trait_),
             Kind::Recursive => quote!(&&false),
             Kind::Skipped | Kind::Code => TokenStream::new(),
         });

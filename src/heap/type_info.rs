@@ -98,6 +98,7 @@ pub(crate) struct InfoOf<T: ?Sized>(PhantomData<T>);
 impl<'gc, T: Trace<'gc>> InfoOf<T> {
     /// Neither traced nor dropped: allocated by size class alone.
     pub(crate) const PLAIN: bool = !T::NEEDS_TRACE && !needs_drop::<T>();
+    /// Where the cells of an object are.
     const CELLS: Cells = if !T::NEEDS_TRACE || T::IMMUTABLE {
         Cells::None
     } else if T::CELLS_INLINE {

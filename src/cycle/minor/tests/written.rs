@@ -233,6 +233,17 @@ fn guards_stamp_when_they_begin() {
     }
 }
 
+/// Minor cycles come early; late when what there is has been written, by `write`, and scanned.
+fn writing_puts_minor_cycles_off(heap: &Heap, write: impl FnOnce()) {
+    let _ = any_cycle(heap);
+    assert!(heap.stats().trigger < 5 << 20);
+    assert!(any_cycle(heap).minor);
+    assert!(heap.stats().trigger < 5 << 20, "it has not been written");
+    write();
+    assert!(any_cycle(heap).minor);
+    assert!(heap.stats().trigger > 6 << 20, "{}", heap.stats());
+}
+
 /// A table that is one object is scanned by each minor cycle if it has been written.
 #[test]
 fn what_noted_objects_own_puts_minor_cycles_off() {
@@ -242,13 +253,9 @@ fn what_noted_objects_own_puts_minor_cycles_off() {
         let entries = vec![Gc::new(mc, 1); 200_000];
         Root::new(mc, Gc::new(mc, GcRefCell::new(entries)))
     });
-    let _ = any_cycle(&heap);
-    assert!(heap.stats().trigger < 5 << 20);
-    assert!(any_cycle(&heap).minor);
-    assert!(heap.stats().trigger < 5 << 20, "it has not been written");
-    mutator.enter(|mc| drop(table.get(mc).borrow_mut(mc)));
-    assert!(any_cycle(&heap).minor);
-    assert!(heap.stats().trigger > 6 << 20, "{}", heap.stats());
+    writing_puts_minor_cycles_off(&heap, || {
+        mutator.enter(|mc| drop(table.get(mc).borrow_mut(mc)));
+    });
 }
 
 /// So is a table of numbers, which leads nowhere.
@@ -267,11 +274,7 @@ fn what_noted_objects_take_to_scan_puts_minor_cycles_off() {
         let numbers = (0..1_000_000).map(Value::Number).collect();
         Root::new(mc, Gc::new(mc, GcRefCell::new(numbers)))
     });
-    let _ = any_cycle(&heap);
-    assert!(heap.stats().trigger < 5 << 20);
-    assert!(any_cycle(&heap).minor);
-    assert!(heap.stats().trigger < 5 << 20, "it has not been written");
-    mutator.enter(|mc| drop(table.get(mc).borrow_mut(mc)));
-    assert!(any_cycle(&heap).minor);
-    assert!(heap.stats().trigger > 6 << 20, "{}", heap.stats());
+    writing_puts_minor_cycles_off(&heap, || {
+        mutator.enter(|mc| drop(table.get(mc).borrow_mut(mc)));
+    });
 }
