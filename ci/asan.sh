@@ -43,4 +43,4 @@ if (($# > 0)); then
 else
     mapfile -t tests < <(sanitizable_tests)
 fi
-step 'tests' timeout 3600 cargo +nightly test --no-fail-fast --target "$host" "${tests[@]}" -- "${without_compiler[@]}"
+step 'tests' timeout 3600 cargo +nightly test --config "$quick_dependencies" --no-fail-fast --target "$host" "${tests[@]}" -- "${without_compiler[@]}"

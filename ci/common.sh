@@ -27,6 +27,9 @@ has_nightly() {
     cargo +nightly --version >/dev/null 2>&1
 }
 
+# For builds whose `dev` profile is optimised: the code of others need not be.
+quick_dependencies='profile.dev.package."*".opt-level=0'
+
 # Names of the test files in tests/ that a sanitizer can run: all but those that call the compiler (`ui`, and of `lox` what
 # `without_compiler` leaves out), `memory` and `idle_heaps`, which measure the process, most of it the sanitizer's, `no_threads`,
 # whose stacks do not fit into memory, and the explicit-state model, which has no code of the crate in it and one thread.

@@ -50,5 +50,5 @@ fi
 # One test at a time: the channel between libtest's threads is in compiled std. The tests start their own threads.
 # What they print is not captured: std hands the buffer on to threads that a thread starts, so a marker may be the last to drop
 # it, by an `Arc` whose fence, in compiled std, TSan does not see.
-step 'tests' timeout 3600 cargo +nightly test --no-fail-fast --target "$host" "${tests[@]}" -- \
+step 'tests' timeout 3600 cargo +nightly test --config "$quick_dependencies" --no-fail-fast --target "$host" "${tests[@]}" -- \
     --test-threads=1 --nocapture "${without_compiler[@]}"

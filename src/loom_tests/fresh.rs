@@ -16,6 +16,8 @@ use crate::sync::twin::Twin;
 use crate::{Barrier, Gc, Mutation, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
+/// With three threads; two preemptions are a hundred thousand executions.
+const SMALL: Bound = Bound { preemptions: 1 };
 
 /// A minor cycle's barriers go off. A mutator makes object 5 after it has answered, publishes it and goes on to store the new object 6 into
 /// it. Another, which still allocates black, makes the immutable object 7 of what was published, and takes it off the shelf. `keeps`: the
@@ -163,25 +165,25 @@ fn colour(barrier: Barrier) {
     check_shelf(&mut main, &again);
 }
 
-/// A name, which says what happens, and the barriers under which it does.
-type Scene = (&'static str, &'static [Barrier], fn(Barrier));
+/// A name, which says what happens, the barriers under which it does, and how many preemptions.
+type Scene = (&'static str, &'static [Barrier], Bound, fn(Barrier));
 
 /// Barriers under which objects are black while a cycle marks.
 const BLACK: &[Barrier] = &[Barrier::Deletion, Barrier::Hybrid];
 
 const SCENES: &[Scene] = &[
-    ("off", &EVERY, |barrier| off(barrier, true)),
-    ("off and gone", &EVERY, |barrier| off(barrier, false)),
-    ("black", BLACK, black_fixed),
-    ("black, mutable", BLACK, black_mutable),
-    ("grey of black", &[Barrier::Hybrid], grey_of_black),
-    ("colour", BLACK, colour),
+    ("off", &EVERY, BOUND, |barrier| off(barrier, true)),
+    ("off and gone", &EVERY, BOUND, |barrier| off(barrier, false)),
+    ("black", BLACK, BOUND, black_fixed),
+    ("black, mutable", BLACK, BOUND, black_mutable),
+    ("grey of black", &[Barrier::Hybrid], SMALL, grey_of_black),
+    ("colour", BLACK, BOUND, colour),
 ];
 
 pub(super) fn models() -> Vec<Model> {
-    let models_of = |&(name, barriers, program): &Scene| {
+    let models_of = |&(name, barriers, bound, program): &Scene| {
         barriers.iter().map(move |&barrier| {
-            model(format!("fresh, {name}, {barrier}"), BOUND, move || {
+            model(format!("fresh, {name}, {barrier}"), bound, move || {
                 program(barrier);
             })
         })
