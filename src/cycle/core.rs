@@ -130,7 +130,9 @@ pub(crate) struct Core {
     pub(crate) trigger: plain::AtomicUsize,
     /// Heap size to stay under.
     pub(crate) goal: plain::AtomicUsize,
-    /// Bytes of marking per byte allocated, times 256, while marking.
+    /// While marking: heap size from which on mutators assist.
+    pub(crate) assist_from: plain::AtomicUsize,
+    /// Bytes of marking per byte allocated from there on, times 256.
     pub(crate) assist_ratio: plain::AtomicU64,
     /// The cycle in progress is to be abandoned. Set by whoever meets the reason, read by the driver and by sweepers. Relaxed:
     /// a marker retires after it (the worklist's lock), a mutator answers after it, and no span is on the unswept lists before.
@@ -204,6 +206,7 @@ impl Core {
             started: plain::AtomicU64::new(0),
             trigger: plain::AtomicUsize::new(below_limit(plan.trigger, 0, config.max_heap)),
             goal: plain::AtomicUsize::new(goal),
+            assist_from: plain::AtomicUsize::new(0),
             assist_ratio: plain::AtomicU64::new(0),
             abandon: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),

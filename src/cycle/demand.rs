@@ -128,8 +128,9 @@ impl Core {
     }
 
     /// A mutator at its boundary allocates faster than the collector works. If the heap is past its goal while marking, it marks a
-    /// little, or waits a tenth of a millisecond if there is nothing to take; half a one if the heap is far past its goal, even before
-    /// marking, which slows allocation down to the markers' pace; if it is near its hard limit, for the end of a cycle, at most a second or two.
+    /// little, or waits a tenth of a millisecond if there is nothing to take; if the heap is far past its goal, two, or half a one where it does
+    /// the work itself or nobody knows when the cycle will end, as before marking, which slows allocation down to the markers' pace; if it is near its hard limit,
+    /// for the end of a cycle, at most a second or two.
     pub(crate) fn wait_for_cycle_under_pressure(&self, state: &MutatorState) {
         if self.thread_is_inside(state) || self.in_user_code() {
             return;
@@ -149,7 +150,9 @@ impl Core {
                 let _ = self.wait_for_end_of_cycle(patience, 100);
             }
         } else if self.heap_now() > self.goal.load(Ordering::Relaxed).saturating_mul(2) {
-            let _ = self.wait_for_end_of_cycle(Duration::from_micros(500), 1);
+            let ends_soon = self.phase() == Phase::Marking && !self.is_stepped();
+            let turn = if ends_soon { 2000 } else { 500 };
+            let _ = self.wait_for_end_of_cycle(Duration::from_micros(turn), 1);
         } else if self.assist_at_boundary() == 0 {
             let _ = self.wait_for_end_of_cycle(Duration::from_micros(100), 1);
         }

@@ -52,7 +52,7 @@ use super::command::{Colour, Command, Mode, number_of};
 use super::core::{Core, Phase};
 use super::marking::Marking;
 use super::minor::Generation;
-use super::pacer::{self, Pacer};
+use super::pacer::Pacer;
 use super::plan::{Arming, Plan};
 use crate::config::Config;
 use crate::heap::span::{Epoch, fresh_of, next_epoch};
@@ -350,10 +350,7 @@ impl Core {
         if twin::is(Twin::RootsArmedLate) {
             self.roots.arm();
         }
-        let (to_mark, now) = (self.bytes_to_mark(d), self.heap_now());
-        let ratio = pacer::assist_ratio(to_mark, now, d.cycle.goal);
-        self.assist_ratio.store(ratio, Ordering::Relaxed);
-        self.counters.credit.store(0, Ordering::Relaxed);
+        self.expect_assists(d);
         self.worklist.open();
         self.set_phase(Phase::Marking);
         d.stage = Stage::Mark;

@@ -2,7 +2,9 @@
 
 use super::command::Mode;
 use super::core::{Core, Phase};
+use super::driver::Driver;
 use super::mutator::MutatorState;
+use super::pacer::Assists;
 use crate::barrier::cards::stamp_of;
 use crate::mark::marker::{Done, Drained, Marker};
 use crate::mark::tracer::Meet;
@@ -193,9 +195,20 @@ impl Core {
         looked
     }
 
-    /// A mutator has allocated `bytes` while the cycle marks: it uses up what the markers have done beyond the allocations so
-    /// far, or marks in proportion, in pieces small enough not to be noticed.
+    /// Marking begins: when, and how much, mutators will have to help.
+    pub(super) fn expect_assists(&self, d: &Driver) {
+        let assists = Assists::new(self.bytes_to_mark(d), self.heap_now(), d.cycle.goal);
+        self.assist_from.store(assists.from, Ordering::Relaxed);
+        self.assist_ratio.store(assists.ratio, Ordering::Relaxed);
+        self.counters.credit.store(0, Ordering::Relaxed);
+    }
+
+    /// A mutator has allocated `bytes` while the cycle marks. If the heap has come so far, it uses up what the markers have done beyond
+    /// the allocations so far, or marks in proportion, in pieces small enough not to be noticed.
     pub(crate) fn assist(&self, state: &MutatorState, bytes: usize) {
+        if self.heap_now() < self.assist_from.load(Ordering::Relaxed) {
+            return;
+        }
         let ratio = self.assist_ratio.load(Ordering::Relaxed) as i64;
         let debt = (bytes as i64).saturating_mul(ratio) / 256;
         let debt = state.debt.get().saturating_add(debt);
@@ -306,7 +319,8 @@ mod tests {
     use crate::cycle::driver::{Advance, Driver};
     use crate::mark::worklist::Take;
     use crate::sync::atomic::Ordering;
-    use crate::{Barrier, Gc, Heap, Root, Rootable, Trace};
+    use crate::{Barrier, Gc, Heap, Mutator, Root, Rootable, Trace};
+    use parking_lot::MutexGuard;
 
     #[derive(Trace)]
     #[trace(crate = crate)]
@@ -344,11 +358,12 @@ mod tests {
         }
     }
 
-    /// Nobody pays for a cycle that will free nothing.
-    #[test]
-    fn mutators_do_not_mark_for_an_abandoned_cycle() {
-        let heap = Heap::builder().marker_threads(0).build().unwrap();
-        let _list: Root<Rootable![Link<'_>]> = heap.attach().enter(|mc| {
+    /// A heap in which a cycle marks a long list.
+    fn marks_a_list<'a>(
+        heap: &'a Heap,
+        mutator: &mut Mutator,
+    ) -> (MutexGuard<'a, Driver>, Root<Rootable![Link<'_>]>) {
+        let list = mutator.enter(|mc| {
             let last = Gc::new(mc, Link(None));
             let list = (1..100_000).fold(last, |list, _| Gc::new(mc, Link(Some(list))));
             Root::new(mc, list)
@@ -356,7 +371,6 @@ mod tests {
         let core = heap.core();
         let mut driver = core.driver.lock();
         core.wanted.store(1, Ordering::Relaxed);
-        let marked = || core.counters.objects_marked.load(Ordering::Relaxed);
         let mut marker = None;
         while marker.is_none() {
             assert!(core.advance(&mut driver, &mut marker, 64) != Advance::Idle);
@@ -364,8 +378,39 @@ mod tests {
         marker
             .into_iter()
             .for_each(|marker| core.retire_marker(marker));
-        let before = marked();
         assert_eq!(core.phase(), Phase::Marking);
+        (driver, list)
+    }
+
+    /// An assist is the longest that an allocation takes.
+    #[test]
+    fn mutators_do_not_mark_while_there_is_room() {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let (core, mut mutator) = (heap.core(), heap.attach());
+        let (_driver, _list) = marks_a_list(&heap, &mut mutator);
+        let marked_for = |mutator: &mut Mutator, bytes| {
+            let before = core.counters.objects_marked.load(Ordering::Relaxed);
+            mutator.enter(|mc| core.assist(mc.state(), bytes));
+            core.counters.objects_marked.load(Ordering::Relaxed) - before
+        };
+        core.counters.credit.store(0, Ordering::Relaxed);
+        core.assist_ratio.store(256, Ordering::Relaxed);
+        let much = core.goal.load(Ordering::Relaxed);
+        core.assist_from
+            .store(core.heap_now() + 1, Ordering::Relaxed);
+        assert_eq!(marked_for(&mut mutator, much), 0);
+        core.assist_from.store(core.heap_now(), Ordering::Relaxed);
+        assert!(marked_for(&mut mutator, much) > 0);
+    }
+
+    /// Nobody pays for a cycle that will free nothing.
+    #[test]
+    fn mutators_do_not_mark_for_an_abandoned_cycle() {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let (_driver, _list) = marks_a_list(&heap, &mut heap.attach());
+        let core = heap.core();
+        let marked = || core.counters.objects_marked.load(Ordering::Relaxed);
+        let before = marked();
         core.abandon_cycle(None);
         core.assist_at_boundary();
         assert_eq!(marked(), before);

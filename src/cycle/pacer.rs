@@ -10,9 +10,10 @@
 //! - *trigger* = goal − runway, where runway is what would have been allocated during the last cycles had the background
 //!   markers done all the marking (the largest of the last four, plus a tenth), clamped so that the trigger lies between
 //!   80 % and 95 % of the way from live to goal: earlier cycles would find more of what they allocate floating, and be more;
-//! - *assist ratio* = bytes still to mark per byte that may still be allocated before the goal: a mutator that allocates
-//!   `n` bytes owes `n · ratio` bytes of marking, paid from the credit of the background markers first. Debt grows
-//!   without bound as the goal nears, so allocation cannot outrun marking.
+//! - *assist ratio* = bytes to mark per byte of the second half of what may be allocated before the goal: a mutator that allocates
+//!   `n` bytes there owes `n · ratio` bytes of marking, paid from the credit of the background markers first. Debt grows
+//!   without bound as the goal nears, so allocation cannot outrun marking. In the first half nobody owes anything: most
+//!   cycles, minor ones above all, end before it is used up, and an assist is the longest that an allocation can take.
 
 /// What the pacer decides after a cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,10 +136,24 @@ pub(crate) fn below_limit(trigger: usize, live: usize, max: usize) -> usize {
     trigger.min(live.saturating_add((room / 2).max(max / 64)))
 }
 
-/// Bytes of marking owed per byte allocated, times 256.
-pub(crate) fn assist_ratio(to_mark: usize, heap: usize, goal: usize) -> u64 {
-    let left = goal.saturating_sub(heap).max(64 << 10);
-    (to_mark as u64).saturating_mul(256) / left as u64
+/// When and how much mutators help a cycle that begins to mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Assists {
+    /// Heap size from which on they do.
+    pub(crate) from: usize,
+    /// Bytes of marking owed per byte allocated from there on, times 256.
+    pub(crate) ratio: u64,
+}
+
+impl Assists {
+    /// In a heap of `heap` bytes, of which `to_mark` are to be marked before it is larger than `goal`.
+    pub(crate) fn new(to_mark: usize, heap: usize, goal: usize) -> Assists {
+        let half = goal.saturating_sub(heap) / 2;
+        Assists {
+            from: heap.saturating_add(half),
+            ratio: (to_mark as u64).saturating_mul(256) / half.max(32 << 10) as u64,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -248,7 +263,8 @@ mod tests {
     fn extreme_sizes_do_not_overflow() {
         let plan = Pacer::new(100_000, usize::MAX, 4 * MB).plan(usize::MAX / 2);
         assert!(plan.trigger <= plan.goal);
-        assert!(assist_ratio(usize::MAX, 0, 0) > 0);
+        assert!(Assists::new(usize::MAX, 0, 0).ratio > 0);
+        assert_eq!(Assists::new(1, usize::MAX, 0).from, usize::MAX);
     }
 
     #[test]
@@ -261,9 +277,21 @@ mod tests {
 
     #[test]
     fn debt_grows_as_the_goal_nears() {
-        let far = assist_ratio(100 * MB, 110 * MB, 200 * MB);
-        let near = assist_ratio(100 * MB, 190 * MB, 200 * MB);
-        let past = assist_ratio(100 * MB, 300 * MB, 200 * MB);
+        let assists = |heap| Assists::new(100 * MB, heap * MB, 200 * MB);
+        assert_eq!(assists(100).from, 150 * MB);
+        assert_eq!(assists(300).from, 300 * MB, "nothing is left");
+        let [far, near, past] = [110, 190, 300].map(|heap| assists(heap).ratio);
         assert!(far < near && near < past);
+    }
+
+    /// All is marked when the goal is reached, if nobody but mutators marks.
+    #[test]
+    fn assists_are_enough() {
+        for heap in [100, 150, 199] {
+            let assists = Assists::new(100 * MB, heap * MB, 200 * MB);
+            let allocated = (200 * MB - assists.from) as u64;
+            let owed = allocated * assists.ratio / 256;
+            assert!(owed > 99 << 20, "{heap}: {owed}");
+        }
     }
 }
