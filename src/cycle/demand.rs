@@ -69,11 +69,8 @@ impl Core {
         if stepped && (!idle || self.is_cycle_wanted()) {
             flags |= STEP;
         }
-        let ahead = match phase {
-            Phase::Marking => heap > goal,
-            // Somebody stays inside, or the driver does not run; who waits for them leaves them the processor.
-            _ => heap > goal.saturating_mul(2),
-        };
+        // Somebody stays inside, or the driver does not run, or mutators allocate faster than markers mark.
+        let ahead = heap > goal;
         if ahead || self.is_near_limit(state.largest_charge.get()) {
             flags |= PRESSURE;
         }
@@ -128,7 +125,7 @@ impl Core {
     }
 
     /// A mutator at its boundary allocates faster than the collector works. If the heap is past its goal while marking, it marks a
-    /// little, or waits a tenth of a millisecond if there is nothing to take; if the heap is far past its goal, two, or half a one where it does
+    /// little, or waits a tenth of a millisecond if there is nothing to take; in other phases it gives way; if the heap is far past its goal, two, or half a one where it does
     /// the work itself or nobody knows when the cycle will end, as before marking, which slows allocation down to the markers' pace; if it is near its hard limit,
     /// for the end of a cycle, at most a second or two.
     pub(crate) fn wait_for_cycle_under_pressure(&self, state: &MutatorState) {
@@ -153,6 +150,8 @@ impl Core {
             let ends_soon = self.phase() == Phase::Marking && !self.is_stepped();
             let turn = if ends_soon { 2000 } else { 500 };
             let _ = self.wait_for_end_of_cycle(Duration::from_micros(turn), 1);
+        } else if self.phase() != Phase::Marking {
+            self.give_way();
         } else if self.assist_at_boundary() == 0 {
             let _ = self.wait_for_end_of_cycle(Duration::from_micros(100), 1);
         }
@@ -248,12 +247,13 @@ mod tests {
     use crate::Heap;
     use crate::sync::atomic::Ordering;
 
-    /// A heap must not run away from a cycle that cannot begin, or cannot end.
+    /// A heap must not run away from a cycle that cannot begin, or cannot end, nor from one whose driver waits for a processor.
     #[test]
     fn mutators_are_slowed_down_in_every_phase() {
         let heap = Heap::builder().marker_threads(1).build().unwrap();
         let (core, mut mutator) = (heap.core(), heap.attach());
-        let far = 3 * core.goal.load(Ordering::Relaxed) as isize;
+        let goal = core.goal.load(Ordering::Relaxed) as isize;
+        let (past, far) = (goal + 1, 3 * goal);
         // Nobody drives meanwhile.
         let driver = core.driver.lock();
         let phases = [Phase::Idle, Phase::Arming, Phase::Marking];
@@ -271,7 +271,8 @@ mod tests {
                 core.account(-bytes);
                 state & PRESSURE != 0
             };
-            assert_eq!([0, far].map(slowed), [false, true], "{phase:?}");
+            let slow = [0, past, far].map(slowed);
+            assert_eq!(slow, [false, true, true], "{phase:?}");
         }
         core.set_phase(Phase::Idle);
         drop(driver);

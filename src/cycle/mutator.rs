@@ -385,6 +385,7 @@ impl MutatorState {
         let flags = self.flags.fetch_and(!asked, Ordering::Relaxed);
         if flags & YIELD != 0 {
             core.wake();
+            core.give_way();
         }
         let due = flags & (STEP | PRESSURE);
         if std::thread::panicking() {
