@@ -294,8 +294,8 @@ impl PageHeap {
     #[inline(never)]
     fn allocate_in_new_chunk(&mut self, pages: usize) -> Result<PageRun, OsError> {
         let huge = self.wants_huge_pages();
-        let mapping = match Mapping::reserve(CHUNK) {
-            Err(_) if self.drop_kept() => Mapping::reserve(CHUNK)?,
+        let mapping = match Mapping::chunk() {
+            Err(_) if self.drop_kept() => Mapping::chunk()?,
             result => result?,
         };
         let chunk = Chunk::new(mapping, huge);

@@ -6,8 +6,8 @@
 //!
 //! Invariants: `start % CHUNK == 0`, `bytes % CHUNK == 0`, `bytes > 0`.
 //!
-//! No lock and no state: a mapping belongs to whoever holds the value. It is not a heap; what lies inside, and who may
-//! touch it, is the page heap's affair.
+//! A mapping belongs to whoever holds the value. It is not a heap; what lies inside, and who may touch it, is the page
+//! heap's affair. The only state is the address space for the next chunks of all heaps, `ahead`.
 //!
 //! Rejected: reserving one large `PROT_NONE` region per heap. It makes the way from an address to its chunk a
 //! subtraction, but a process with many heaps runs into limits of address space, and commit becomes a system call.
@@ -16,6 +16,7 @@ use crate::heap::layout::CHUNK;
 use core::fmt;
 use core::ptr::NonNull;
 
+mod ahead;
 #[cfg(any(test, miri, not(unix)))]
 mod fallback;
 #[cfg(all(unix, not(miri)))]
@@ -70,6 +71,8 @@ impl std::error::Error for OsError {}
 pub(crate) struct Mapping {
     start: NonNull<u8>,
     bytes: usize,
+    /// Huge pages have been asked for.
+    advised: bool,
 }
 
 // SAFETY: a mapping is an address and a length; neither belongs to a thread, and access to the memory goes through raw
@@ -88,7 +91,34 @@ impl Mapping {
         let start = platform::reserve_chunks(bytes)?;
         debug_assert!(start.addr().get().is_multiple_of(CHUNK));
         let _ = start.as_ptr().expose_provenance();
-        Ok(Mapping { start, bytes })
+        Ok(Mapping {
+            start,
+            bytes,
+            advised: false,
+        })
+    }
+
+    /// Maps one chunk, as [`reserve`](Self::reserve) does, but seldom by a system call.
+    pub(crate) fn chunk() -> Result<Mapping, OsError> {
+        ahead::chunk()
+    }
+
+    /// Keeps the first chunk; what is behind it, if there is more.
+    fn split_off_first(&mut self) -> Option<Mapping> {
+        let bytes = self.bytes.checked_sub(CHUNK).filter(|&rest| rest > 0)?;
+        self.bytes = CHUNK;
+        let behind = |start: core::num::NonZero<usize>| start.checked_add(CHUNK);
+        let start = behind(self.start.addr()).expect("more is mapped there");
+        Some(Mapping {
+            start: self.start.with_addr(start),
+            bytes,
+            advised: self.advised,
+        })
+    }
+
+    /// Whether huge pages have been asked for when it was mapped.
+    pub(crate) fn is_advised(&self) -> bool {
+        self.advised
     }
 
     /// The address of the first byte.

@@ -51,6 +51,7 @@ impl Chunk {
         debug_assert_eq!(mapping.bytes(), CHUNK);
         let advice = if huge { Advice::Huge } else { Advice::Small };
         match advice {
+            Advice::Huge if mapping.is_advised() => {}
             Advice::Huge => mapping.advise_huge(CHUNK),
             _ => mapping.advise_no_huge(),
         }

@@ -10,7 +10,7 @@
 
 use super::chunk::Chunk;
 use super::{OsError, PageHeap};
-use crate::heap::layout::{CHUNK, DATA_PAGES, PAGE};
+use crate::heap::layout::{DATA_PAGES, PAGE};
 use crate::heap::os::Mapping;
 
 /// Free bytes that a growing heap keeps: a part of what is in use, between one and eight chunks.
@@ -24,7 +24,7 @@ pub(crate) struct ReadyChunk(Chunk);
 impl ReadyChunk {
     /// Maps and touches. Takes long: not to be called under a lock.
     pub(crate) fn new() -> Result<ReadyChunk, OsError> {
-        let chunk = Chunk::new(Mapping::reserve(CHUNK)?, true);
+        let chunk = Chunk::new(Mapping::chunk()?, true);
         chunk.populate();
         Ok(ReadyChunk(chunk))
     }

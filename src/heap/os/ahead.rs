@@ -1,0 +1,71 @@
+//! Address space for chunks, taken many chunks at a time.
+//!
+//! To map, trim and advise each chunk on its own are five system calls that need the process's address space to themselves. A thread
+//! that makes a chunk ready (`page_heap::ready`) shares it for as long as the kernel clears two megabytes, milliseconds where memory is slow
+//! to come; so a mutator that needed the next chunk meanwhile waited for the one that was made so that it need not wait. Faults in
+//! what is mapped already exclude nobody.
+//!
+//! The address space belongs to no heap: heaps are many, most are small, and what none has touched takes no room. Nothing comes
+//! back to it; a chunk is unmapped like any other mapping.
+
+use super::{LAZY, Mapping, OsError};
+use crate::heap::layout::CHUNK;
+use parking_lot::Mutex;
+
+/// Chunks mapped at once.
+const CHUNKS: usize = 16;
+
+/// What is mapped and not taken. Its lock is a leaf, held for a mapping at most.
+static REST: Mutex<Option<Mapping>> = Mutex::new(None);
+
+/// A mapping of one chunk, for which huge pages may have been asked.
+pub(super) fn chunk() -> Result<Mapping, OsError> {
+    if !LAZY {
+        return Mapping::reserve(CHUNK);
+    }
+    let mut rest = REST.lock();
+    let mut mapping = match rest.take() {
+        Some(mapping) => mapping,
+        None => match Mapping::reserve(CHUNKS * CHUNK) {
+            Ok(mut mapping) => {
+                mapping.advise_huge(mapping.bytes());
+                mapping.advised = true;
+                mapping
+            }
+            // Where address space is short, one will do.
+            Err(_) => Mapping::reserve(CHUNK)?,
+        },
+    };
+    *rest = mapping.split_off_first();
+    Ok(mapping)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn chunks_are_apart_and_each_goes_alone() {
+        let mut kept: Vec<Mapping> = Vec::new();
+        for number in 0..3 * CHUNKS {
+            let mapping = chunk().unwrap();
+            assert_eq!(mapping.bytes(), CHUNK);
+            assert_eq!(mapping.address() % CHUNK, 0);
+            let byte = core::ptr::with_exposed_provenance_mut::<u8>(mapping.address());
+            // SAFETY: the first byte of a mapping that this test owns.
+            unsafe { byte.write(number as u8) };
+            if number % 3 != 0 {
+                kept.push(mapping);
+            }
+        }
+        let places: HashSet<usize> = kept.iter().map(Mapping::address).collect();
+        assert_eq!(places.len(), kept.len());
+        let numbers = (0..3 * CHUNKS).filter(|number| number % 3 != 0);
+        for (mapping, number) in kept.iter().zip(numbers) {
+            let byte = core::ptr::with_exposed_provenance::<u8>(mapping.address());
+            // SAFETY: as above.
+            assert_eq!(unsafe { byte.read() }, number as u8);
+        }
+    }
+}
