@@ -279,6 +279,25 @@ fn shrink(stocked: bool) {
     closed(table);
 }
 
+/// A driver frees what is empty while a background thread, which is not the driver, looks whether a root has been dropped.
+fn look() {
+    let (table, a, b) = table();
+    [a, b].into_iter().for_each(SlotRef::release);
+    let table = Arc::new(table);
+    let driver = table.clone();
+    loom::explore();
+    let driver = spawn(move || {
+        driver.shrink(0);
+        switch_point();
+    });
+    switch_point();
+    if !table.dropped_since_cycle() {
+        violation("a root was dropped, and nobody knows".to_owned());
+    }
+    driver.join().unwrap();
+    closed(table);
+}
+
 /// Roots are dropped while the table is armed, and released by the driver while another thread takes slots.
 fn released_zombies() {
     let (table, a, b) = table();
@@ -321,6 +340,7 @@ pub(super) fn models() -> Vec<Model> {
         model("table, shrinks beside a stock".into(), BOUND, || {
             shrink(true)
         }),
+        model("table, shrinks beside a look".into(), BOUND, look),
     ]
 }
 

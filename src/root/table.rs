@@ -311,7 +311,9 @@ impl RootTable {
             for segment in all {
                 // SAFETY: segments live until `shrink`, which is the driver's as this is or takes the lock that is held here, or
                 // `close`, which needs the table exclusively.
-                f(unsafe { segment.as_ref() });
+                let segment = unsafe { segment.as_ref() };
+                segment.head.lives.read();
+                f(segment);
             }
         });
     }
