@@ -123,7 +123,7 @@ pub(crate) struct Core {
     /// Cycles asked for: the number of the last one wanted.
     pub(crate) wanted: plain::AtomicU64,
     /// The number of the last one asked for that must be full.
-    pub(crate) full: plain::AtomicU64,
+    pub(crate) full: AtomicU64,
     /// Cycles started.
     pub(crate) started: plain::AtomicU64,
     /// Heap size at which the next cycle starts.
@@ -202,7 +202,7 @@ impl Core {
             cards: Cards::new(),
             leaked_guards: AtomicBool::new(false),
             wanted: plain::AtomicU64::new(0),
-            full: plain::AtomicU64::new(0),
+            full: AtomicU64::new(0),
             started: plain::AtomicU64::new(0),
             trigger: plain::AtomicUsize::new(below_limit(plan.trigger, 0, config.max_heap)),
             goal: plain::AtomicUsize::new(goal),

@@ -105,6 +105,27 @@ pub(super) fn check_shelf(main: &mut Mutator, shelf: &ShelfRoot) {
     });
 }
 
+/// A full cycle is asked for while one that may be minor begins: what was dropped before, the old object 1, is freed by the end of it.
+fn full_beside_minor(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let root = main.enter(|mc| Root::new(mc, Gc::new(mc, Node::new(1, None))) as NodeRoot);
+    cycle(&heap);
+    drop((root, main));
+    ask(&heap);
+    let driven = heap.clone();
+    loom::explore();
+    let driver = spawn(move || finish(&driven));
+    let number = heap.core().request_new_cycle();
+    switch_point();
+    driver.join().unwrap();
+    finish(&heap);
+    if heap.core().status.lock().last_full.cycle < number {
+        violation("a full cycle was asked for, and there was none".to_owned());
+    }
+    must_be_freed(1);
+}
+
 /// Object 0 is old and gets a pointer to the new object 4, which a mutator moves to the old object 3 while the cycle runs. Beside them the
 /// immutable object 1 keeps 2; 5 is garbage. Then 6, which the first minor cycle has made old, gets a pointer to the new object 7.
 fn store(barrier: Barrier) {
@@ -378,6 +399,12 @@ fn upgrade(barrier: Barrier) {
 type Scene = (&'static str, Bound, &'static [Barrier], fn(Barrier));
 
 const SCENES: &[Scene] = &[
+    (
+        "full beside it",
+        BOUND,
+        &[Barrier::StopTheWorld],
+        full_beside_minor,
+    ),
     ("new in old", BOUND, &EVERY, store),
     ("note and writer", BOUND, &EVERY, write),
     ("writer", BOUND, &EVERY, write_late),
