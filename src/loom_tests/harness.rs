@@ -246,9 +246,14 @@ pub(super) const EVERY: [Barrier; 4] = [
 /// A heap whose cycles are driven by [`cycle`] only.
 pub(super) fn heap(barrier: Barrier) -> Heap {
     // No heap has background threads in a model: the model is that thread.
+    heap_with(barrier, 1)
+}
+
+/// The same; with 0 threads, mutators drive at their boundaries, too.
+pub(super) fn heap_with(barrier: Barrier, marker_threads: usize) -> Heap {
     let heap = Heap::builder()
         .barrier(barrier)
-        .marker_threads(1)
+        .marker_threads(marker_threads)
         .trace(false)
         .build()
         .unwrap();
