@@ -11,7 +11,7 @@ use common::{
     BARRIERS, Drops, Token, begin_cycle, finish_cycle, heaps, long_list, panic_message, quiet_heap,
     tail_of, wait_until,
 };
-use tricolor_gc::{Barrier, Gc, GcRefCell, Heap, Mutator, Root, Rootable, Trace, Tracer};
+use tricolor_gc::{Barrier, Gc, GcMutex, GcRefCell, Heap, Mutator, Root, Rootable, Trace, Tracer};
 
 /// Attaches to another heap while it is traced.
 struct Nosy(Heap);
@@ -110,6 +110,41 @@ fn a_trace_in_a_barrier_may_not_enter_its_heap() {
         OTHER.set(None);
         drop(root);
         mutator.collect();
+    }
+}
+
+/// Contents without pointers, which says when it is traced.
+struct Plain(Arc<AtomicUsize>);
+
+// SAFETY: no pointers.
+unsafe impl Trace<'_> for Plain {
+    const NEEDS_TRACE: bool = false;
+    const DROP_IS_SEND: bool = true;
+
+    fn trace(&self, _: &mut Tracer<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Such contents are written without a claim, so no marker may look at them, though the object around the cell is scanned.
+#[test]
+fn what_needs_no_trace_is_not_looked_at_in_a_cell() {
+    type Kept<'gc> = (GcRefCell<Plain>, GcMutex<Plain>, Gc<'gc, u8>);
+    for barrier in BARRIERS {
+        let heap = quiet_heap(barrier);
+        let mut mutator = heap.attach();
+        let traced = Arc::new(AtomicUsize::new(0));
+        let _root: Root<Rootable![Kept<'_>]> = mutator.enter(|mc| {
+            let plain = || Plain(traced.clone());
+            let kept = (
+                GcRefCell::new(plain()),
+                GcMutex::new(plain()),
+                Gc::new(mc, 1),
+            );
+            Root::new(mc, Gc::new(mc, kept))
+        });
+        assert_eq!(mutator.collect().objects_live, 2);
+        assert_eq!(traced.load(Ordering::Relaxed), 0, "{barrier}");
     }
 }
 
