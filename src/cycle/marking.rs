@@ -318,9 +318,9 @@ mod tests {
     use crate::cycle::core::Phase;
     use crate::cycle::driver::{Advance, Driver};
     use crate::mark::worklist::Take;
+    use crate::sync::MutexGuard;
     use crate::sync::atomic::Ordering;
     use crate::{Barrier, Gc, Heap, Mutator, Root, Rootable, Trace};
-    use parking_lot::MutexGuard;
 
     #[derive(Trace)]
     #[trace(crate = crate)]

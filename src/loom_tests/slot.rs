@@ -187,7 +187,9 @@ fn overwrite() {
         new.stamp.lives();
         [marker, overwrites]
     });
-    threads.map(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     must_be_freed(3);
 }
 

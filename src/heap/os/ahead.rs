@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 /// Chunks mapped at once.
 const CHUNKS: usize = 16;
 
-/// What is mapped and not taken. Its lock is a leaf, held for a mapping at most.
+/// What is mapped and not taken. Its lock is a leaf, held for a mapping at most, and no matter of a protocol: under loom it is as it is.
 static REST: Mutex<Option<Mapping>> = Mutex::new(None);
 
 /// A mapping of one chunk, for which huge pages may have been asked.
