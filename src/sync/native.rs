@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use std::sync::LazyLock;
-
 use crossbeam_epoch::{Atomic, Collector, Guard, LocalHandle, Owned};
 
 pub(crate) use core::sync::atomic;
@@ -41,10 +39,16 @@ pub(crate) fn wait<T>(signal: &Condvar, guard: &mut MutexGuard<'_, T>, limit: Op
 
 /// Not the one of the process: functions that the program defers there must not run here, under locks of the library, and a guard that
 /// the program keeps must not keep what is replaced here.
-static EPOCHS: LazyLock<Collector> = LazyLock::new(Collector::new);
+/// (Behind a lock that ThreadSanitizer sees, which the one inside std's lazy values is not.)
+static EPOCHS: Mutex<Option<Collector>> = Mutex::new(None);
+
+/// Once in a thread.
+fn register() -> LocalHandle {
+    EPOCHS.lock().get_or_insert_with(Collector::new).register()
+}
 
 thread_local! {
-    static EPOCH: LocalHandle = EPOCHS.register();
+    static EPOCH: LocalHandle = register();
 }
 
 /// What is read until the guard goes is not freed.
@@ -52,7 +56,7 @@ fn pin() -> Guard {
     EPOCH
         .try_with(LocalHandle::pin)
         // The thread is ending.
-        .unwrap_or_else(|_| EPOCHS.register().pin())
+        .unwrap_or_else(|_| register().pin())
 }
 
 /// A value that is read without a lock while others replace it as a whole; a replaced one is freed when no reader can
