@@ -69,9 +69,14 @@ impl Core {
         if stepped && (!idle || self.is_cycle_wanted()) {
             flags |= STEP;
         }
-        // Somebody stays inside, or the driver does not run, or mutators allocate faster than markers mark.
-        let ahead = heap > goal;
-        if ahead || self.is_near_limit(state.largest_charge.get()) {
+        let far = match phase {
+            Phase::Marking => goal,
+            // The work is done in steps, as it is.
+            _ if stepped => goal.saturating_mul(2),
+            // Somebody stays inside, or the driver waits for a processor.
+            _ => goal,
+        };
+        if heap > far || self.is_near_limit(state.largest_charge.get()) {
             flags |= PRESSURE;
         }
         if flags != 0 {
@@ -124,15 +129,20 @@ impl Core {
         self.wanted.load(Ordering::Relaxed) > self.started.load(Ordering::Relaxed)
     }
 
-    /// A mutator at its boundary allocates faster than the collector works. If the heap is past its goal while marking, it marks a
-    /// little, or waits a tenth of a millisecond if there is nothing to take; in other phases it gives way; if the heap is far past its goal, two, or half a one where it does
-    /// the work itself or nobody knows when the cycle will end, as before marking, which slows allocation down to the markers' pace; if it is near its hard limit,
-    /// for the end of a cycle, at most a second or two.
+    /// A mutator at its boundary allocates faster than the collector works, or was refused memory. What it does:
+    ///
+    /// | the heap is | |
+    /// |---|---|
+    /// | near its hard limit | waits for the end of a cycle, at most a second or two |
+    /// | past twice the goal | waits two milliseconds for the end of marking, half a one where nobody knows when that will be: allocation slows down to the markers' pace |
+    /// | past the goal, and it is not marked | gives way to the background threads |
+    /// | else | marks a little, or waits a tenth of a millisecond if there is nothing to take |
     pub(crate) fn wait_for_cycle_under_pressure(&self, state: &MutatorState) {
         if self.thread_is_inside(state) || self.in_user_code() {
             return;
         }
         let patience = Duration::from_millis(10);
+        let (heap, goal) = (self.heap_now(), self.goal.load(Ordering::Relaxed));
         let next = state.largest_charge.take();
         if self.is_near_limit(next) {
             // A cycle that is under way keeps what was allocated since it began: only one that begins now sees it all.
@@ -146,11 +156,11 @@ impl Core {
                 self.request_cycle();
                 let _ = self.wait_for_end_of_cycle(patience, 100);
             }
-        } else if self.heap_now() > self.goal.load(Ordering::Relaxed).saturating_mul(2) {
+        } else if heap > goal.saturating_mul(2) {
             let ends_soon = self.phase() == Phase::Marking && !self.is_stepped();
             let turn = if ends_soon { 2000 } else { 500 };
             let _ = self.wait_for_end_of_cycle(Duration::from_micros(turn), 1);
-        } else if self.phase() != Phase::Marking {
+        } else if heap > goal && self.phase() != Phase::Marking && !self.is_stepped() {
             self.give_way();
         } else if self.assist_at_boundary() == 0 {
             let _ = self.wait_for_end_of_cycle(Duration::from_micros(100), 1);
