@@ -37,7 +37,7 @@ impl<'gc> Mutation<'gc> {
         let pointer = pointer_to::<T>(slot);
         let value = fill(pointer);
         core::mem::forget(guard);
-        // SAFETY: as in `alloc`.
+        // SAFETY: the slot has room for a `T`, at its alignment, and is nobody else's (I7).
         unsafe { pointer.write(value) };
         self.state().allocated(slot, grey.is_some());
         pointer

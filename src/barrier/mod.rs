@@ -8,7 +8,7 @@
 //! | Insertion | shade new | unscanned: hold busy | scanned: shade new contents; held: unscanned |
 //!
 //! To *shade* is to put the object's address in the mutator's buffer, unless its mark says that this cycle has found
-//! it; only markers set marks. Contents are shaded through their own `trace`.
+//! it; only markers set marks (and a weak upgrade of what has no pointers, which has nothing to scan). Contents are shaded through their own `trace`.
 //!
 //! **Confined cells in Grey mode.** A cell that is not `Sync` is used by one thread at a time: an object that holds it is
 //! not `Sync` either, so no other thread has a pointer to it; a value that holds it can change threads only by way of a
@@ -190,7 +190,7 @@ impl MutatorState {
         let edges = &mut self.tracer().edges;
         let mut kept = first;
         for index in first..edges.len() {
-            // SAFETY: the contents of a cell were traced just now: the edges are live objects.
+            // SAFETY: the contents of a cell were traced just now: the edges are live objects (I2), so their spans are mapped.
             let mark = unsafe { mark_of(edges[index]) };
             // Relaxed: a mark that is not seen costs an edge too many.
             let found = command.has_found(mark.load(Ordering::Relaxed));

@@ -30,8 +30,10 @@ use crate::sync::Backoff;
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::twin::{self, Twin};
 
-/// The number of a cycle as scan words hold it: even. Comes round after 2³¹ cycles; a cell last scanned exactly that
-/// long ago would be skipped (at ten cycles a second: in seven years).
+/// The number of a cycle, full or minor, as scan words hold it: even. Comes round after 2³¹ cycles; a cell last scanned exactly that
+/// long ago would be skipped. (A full cycle scans all that lives, so a cell would have to be garbage, or its object passed over as old, in
+/// all of them but the first: at a thousand minor cycles a second, for 25 days without a full one, which is due when the room has been allocated
+/// sixteen times.)
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct ScanId(u32);
 

@@ -165,7 +165,8 @@ impl<P> GcSlot<P> {
         } else {
             self.word.swap(word, Ordering::AcqRel)
         };
-        // SAFETY: as in `get`; what was overwritten is alive until this `enter` ends: it is shaded if a cycle marks.
+        // SAFETY: as in `get`; what was overwritten is alive until this `enter` ends: if a cycle marks it has been shaded, or, under
+        // Insertion, the cycle does not end before this mutator has been outside (I2, I4).
         unsafe { P::from_word(old) }
     }
 

@@ -38,7 +38,7 @@
 //! 2. The drop loads `armed` after that. By coherence it sees the store: the slot becomes a zombie and stays a root.
 //! 3. If it sees `armed` unset, no such M exists, or marking is over and what M holds is marked; the slot may be released, now or
 //!    later, whatever has begun since.
-//! 4. A root that is made while a cycle marks needs no zombie: its maker has shaded the object (I3), so that this cycle marks it
+//! 4. A root that is made while a cycle marks needs no zombie: its maker has shaded the object (I2), so that this cycle marks it
 //!    whatever becomes of the root. Hence the shaded bit. Those of a cycle are cleared when the next arms, by when every maker has
 //!    adopted *off*, before a mutator can become black. If a drop sees the bit of an earlier cycle and the `armed` of this one, no M of
 //!    this one has read the root: as in 1, the clearing would happen before the drop loads the state.
