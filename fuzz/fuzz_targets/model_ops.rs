@@ -168,5 +168,6 @@ fuzz_target!(|program: Program| {
     machine::run(
         heap.build().expect("the settings are in range"),
         &program.ops,
+        7,
     );
 });

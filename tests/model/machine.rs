@@ -26,11 +26,15 @@ struct Machine {
     plain_buoys: Vec<Option<usize>>,
 }
 
-/// Runs a program to its end. Panics where the heap is not as the reference says.
-pub(super) fn run(heap: Heap, ops: &[Op]) {
+/// Runs a program to its end, and compares after each `every` operations: all of the heap, which takes the locks of its cells, so not
+/// always after each. Panics where the heap is not as the reference says.
+pub(super) fn run(heap: Heap, ops: &[Op], every: usize) {
     let mut machine = Machine::new(heap);
-    for op in ops {
+    for (number, op) in ops.iter().enumerate() {
         machine.apply(op);
+        if number.is_multiple_of(every) {
+            machine.compare();
+        }
     }
     machine.collect();
     let (made, drops) = (machine.made(), machine.drops.clone());
@@ -347,7 +351,13 @@ impl Machine {
                 a.set(mc, place, Some(a));
                 let _guard = a.list.try_borrow_mut(mc);
                 // Without the hook's message: there are many.
-                std::panic::resume_unwind(Box::new("out of enter"));
+                let panic = || std::panic::resume_unwind(Box::new("out of enter"));
+                // Half of them in the middle of a slice that is being made.
+                Gc::slice_from_fn(mc, 2 * (place % 2), |index| match index {
+                    0 => GcSlot::new(Some(a)),
+                    _ => panic(),
+                });
+                panic();
             })
         });
         if let Err(panic) = std::panic::catch_unwind(call) {
