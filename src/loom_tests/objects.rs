@@ -23,6 +23,10 @@ impl Stamp {
         }
     }
 
+    pub(super) fn number(&self) -> usize {
+        self.number
+    }
+
     /// The program has a pointer to the object.
     pub(super) fn lives(&self) {
         if harness::must_live(self.number) {

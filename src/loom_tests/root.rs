@@ -92,14 +92,18 @@ fn make_root_early(barrier: Barrier) {
     });
 }
 
-/// A mutator reads a root by a shared handle; a thread without a mutator drops the handle.
+/// A mutator reads a root by a shared handle and drops it; a thread without a mutator clones its own handle and drops both.
 fn drop_elsewhere(barrier: Barrier) {
     let heap = heap(barrier);
     let mut main = heap.attach();
     let root: NodeRoot = main.enter(|mc| Root::new(mc, Gc::new(mc, Node::new(0, None))));
     let clone = root.clone();
     loom::explore();
-    let dropper = spawn(move || drop(clone));
+    let dropper = spawn(move || {
+        let another = clone.clone();
+        drop(clone);
+        drop(another);
+    });
     let reader = mutator(&heap, move |m| {
         m.enter(|mc| {
             let object = root.get(mc);

@@ -44,6 +44,32 @@ fn upgrade(barrier: Barrier) {
     });
 }
 
+/// The same; as soon as the cycle is over object 2 is made, in the place of 1 if that is free.
+fn upgrade_beside_a_new_one(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let root: WeakRoot = main.enter(|mc| {
+        let target = Gc::new(mc, Node::new(1, None));
+        Root::new(mc, Gc::new(mc, Weak::new(0, Gc::downgrade(target, mc))))
+    });
+    loom::explore();
+    let thread = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            let Some(target) = root.get(mc).target.upgrade(mc) else {
+                return;
+            };
+            polls(mc);
+            if target.stamp.number() != 1 {
+                violation("an upgrade gives another object".to_owned());
+            }
+            target.stamp.lives();
+        });
+    });
+    cycle(&heap);
+    main.enter(|mc| Gc::new(mc, Node::new(2, None)).stamp.lives());
+    thread.join().unwrap();
+}
+
 /// The same once rounds have failed again and again: the upgrade waits for the end of marking.
 fn upgrade_waits(barrier: Barrier) {
     let heap = heap(barrier);
@@ -197,6 +223,10 @@ pub(super) fn models() -> Vec<Model> {
         models.push(model(name, BOUND, move || upgrade(barrier)));
         let name = format!("weak upgrade, rooted, {barrier}");
         models.push(model(name, BOUND, move || upgrade_rooted(barrier)));
+        let name = format!("weak upgrade beside a new object, {barrier}");
+        models.push(model(name, NARROW, move || {
+            upgrade_beside_a_new_one(barrier);
+        }));
     }
     for barrier in [Barrier::Deletion, Barrier::Hybrid] {
         let name = format!("weak upgrade, waiting, {barrier}");
@@ -233,6 +263,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("weak made, deletion", Twin::NewWeakDropped),
     ("weak upgrade, stop-the-world", Twin::NewWeakForgotten),
     ("weak upgrade, stop-the-world", Twin::NotCleared),
+    ("weak upgrade beside a new object, hybrid", Twin::NotCleared),
 ];
 
 #[test]
