@@ -135,7 +135,7 @@ impl Core {
     /// |---|---|
     /// | near its hard limit | waits for the end of a cycle, at most a second or two |
     /// | past twice the goal | waits two milliseconds for the end of marking, half a one where nobody knows when that will be: allocation slows down to the markers' pace |
-    /// | past the goal, and it is not marked | gives way to the background threads |
+    /// | past the goal, and it is not marked | gives way to the background threads, each time that it has grown by an eighth |
     /// | else | marks a little, or waits a tenth of a millisecond if there is nothing to take |
     pub(crate) fn wait_for_cycle_under_pressure(&self, state: &MutatorState) {
         if self.thread_is_inside(state) || self.in_user_code() {
@@ -161,7 +161,12 @@ impl Core {
             let turn = if ends_soon { 2000 } else { 500 };
             let _ = self.wait_for_end_of_cycle(Duration::from_micros(turn), 1);
         } else if heap > goal && self.phase() != Phase::Marking && !self.is_stepped() {
-            self.give_way();
+            // Now and then: there may be other processes, which get the processor as well.
+            let before = state.gave_way_at.get();
+            if heap.abs_diff(before) >= goal / 8 {
+                state.gave_way_at.set(heap);
+                self.give_way();
+            }
         } else if self.assist_at_boundary() == 0 {
             let _ = self.wait_for_end_of_cycle(Duration::from_micros(100), 1);
         }

@@ -68,6 +68,8 @@ pub(crate) struct MutatorState {
     pub(crate) uncharged: Cell<usize>,
     /// The largest charge since the limit of the heap was last looked at: what may be asked for again. The mutator's alone, inside and outside.
     pub(crate) largest_charge: Cell<usize>,
+    /// The size of the heap when the thread last gave way to the background threads.
+    pub(crate) gave_way_at: Cell<usize>,
     /// Marking owed, in bytes; see `pacer`.
     pub(crate) debt: Cell<i64>,
     /// The thread, which owns the mutator for life.
@@ -110,6 +112,7 @@ impl MutatorState {
             root_slots: UnsafeCell::default(),
             uncharged: Cell::new(0),
             largest_charge: Cell::new(0),
+            gave_way_at: Cell::new(0),
             debt: Cell::new(0),
             thread: thread::current().id(),
             thread_token: core.mail.register_thread(),
@@ -385,7 +388,6 @@ impl MutatorState {
         let flags = self.flags.fetch_and(!asked, Ordering::Relaxed);
         if flags & YIELD != 0 {
             core.wake();
-            core.give_way();
         }
         let due = flags & (STEP | PRESSURE);
         if std::thread::panicking() {
