@@ -4,7 +4,7 @@ use super::harness::{
     Bound, Caught, Model, are_caught, begin, cycle, drive, finish, heap, hold, model,
     must_be_freed, must_live, mutator, note_stored, polls, spawn, stored_must_live, switch_point,
 };
-use super::objects::{Nested, Node, Shared};
+use super::objects::{Nested, Node, Shared, Slotted};
 use crate::mark::worklist::SetAside;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::twin::Twin;
@@ -172,6 +172,53 @@ fn straggle(leak: bool) {
     check(&mut main, &holder, &node);
 }
 
+/// Hybrid, as `straggle`, but what the Black mutator claims is a cell with a slot in it, which has been scanned for markers from
+/// then on; the Grey one has the cell for reading, and stores object 3 into the slot.
+fn straggle_in_a_slot() {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let (holder, node): (Root<Rootable![Slotted<'_>]>, NodeRoot) = main.enter(|mc| {
+        let moved = Gc::new(mc, Node::new(3, None));
+        Gc::new(mc, Node::new(4, None));
+        let holder = Root::new(mc, Gc::new(mc, Slotted::new(0, None)));
+        let node = Gc::new(mc, Node::new(1, Some(moved)));
+        (holder, Root::new(mc, node))
+    });
+    let (holder2, node2) = (holder.clone(), node.clone());
+    let (holder3, node3) = (holder.clone(), node.clone());
+    loom::explore();
+    let unarmed = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            thread::yield_now();
+            node2.get(mc).next.set(mc, None);
+        });
+        thread::yield_now();
+        m.enter(|mc| drop(holder2.get(mc).cell.write(mc)));
+    });
+    let grey = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            let Some(moved) = node3.get(mc).next.get() else {
+                return;
+            };
+            thread::yield_now();
+            thread::yield_now();
+            holder3.get(mc).cell.read().set(mc, Some(moved));
+        });
+    });
+    cycle(&heap);
+    unarmed.join().unwrap();
+    grey.join().unwrap();
+    must_be_freed(4);
+    main.enter(|mc| {
+        let holder = holder.get(mc);
+        holder.stamp.lives();
+        if let Some(link) = holder.cell.read().get() {
+            link.stamp.lives();
+        }
+        node.get(mc).stamp.lives();
+    });
+}
+
 /// A mutator writes the cell in one `enter`, its barrier perhaps off, and again in the next, its barrier perhaps just switched
 /// on by itself: it must see the cycle's scan id, and the marker must see what it wrote.
 fn rewrite(barrier: Barrier) {
@@ -300,12 +347,16 @@ fn nesting() -> Vec<Model> {
 }
 
 fn grey() -> Vec<Model> {
-    [false, true]
-        .map(|leak| {
-            let name = format!("cell, grey straggler, leak {leak}");
-            model(name, WIDE, move || straggle(leak))
-        })
-        .into()
+    let cells = [false, true].map(|leak| {
+        let name = format!("cell, grey straggler, leak {leak}");
+        model(name, WIDE, move || straggle(leak))
+    });
+    let slot = model(
+        "slot in a scanned cell, hybrid".into(),
+        WIDE,
+        straggle_in_a_slot,
+    );
+    cells.into_iter().chain([slot]).collect()
 }
 
 fn setting_aside() -> Vec<Model> {
@@ -352,6 +403,7 @@ pub(super) const GREY_TWINS: &[Caught] = &[
     ("cell, grey straggler, leak true", Twin::LeakIgnored),
     ("cell, grey straggler, leak true", Twin::DetachForgetsLeak),
     ("cell, grey straggler, leak true", Twin::ClaimsKept),
+    ("slot in a scanned cell, hybrid", Twin::NewNotShaded),
 ];
 
 #[test]

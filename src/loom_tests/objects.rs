@@ -202,6 +202,8 @@ holders! {
     Shared(GcMutex<Contents<'gc>>): |link| GcMutex::new(Contents::new(link));
     /// The same under a reader-writer lock.
     Locked(GcRwLock<Contents<'gc>>): |link| GcRwLock::new(Contents::new(link));
+    /// A slot under a reader-writer lock: who has it for reading may store.
+    Slotted(GcRwLock<GcSlot<Link<'gc>>>): |link| GcRwLock::new(GcSlot::new(link));
     /// A cell inside a cell.
     Nested(GcRwLock<GcMutex<Contents<'gc>>>): |link| GcRwLock::new(GcMutex::new(Contents::new(link)));
     /// A cell of one thread.
