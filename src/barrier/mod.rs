@@ -33,6 +33,7 @@ use crate::panic::contain;
 use crate::sync::atomic::Ordering;
 use crate::sync::hooks;
 use crate::sync::planted::{Planted, strikes};
+use crate::sync::thread;
 use crate::sync::twin::{self, Twin};
 use crate::user_code::UserCodeScope;
 
@@ -134,6 +135,11 @@ impl MutatorState {
     pub(crate) fn slot_written(&self, old: Option<usize>, new: Option<usize>) {
         if twin::is(Twin::NoBarrier) {
             return;
+        }
+        if twin::is(Twin::PollsBeforeShade) {
+            // loom would not find this point by itself: who gives a command has read the last one just before.
+            thread::yield_now();
+            self.poll();
         }
         let mode = self.mode.get();
         let (shade_old, shade_new) = hooks::slot_written(self, old, new)

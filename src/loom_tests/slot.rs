@@ -236,6 +236,8 @@ pub(super) const TWINS: &[Caught] = &[
     ("hide: Stack, hybrid", Twin::NoFlush),
     ("hide: Stack, hybrid", Twin::AnswerBeforeFlush),
     ("hide: Stack, hybrid", Twin::NobodyIsAsked),
+    ("hide: Stack, deletion", Twin::PollsBeforeShade),
+    ("hide: Stack, hybrid", Twin::PollsBeforeShade),
     ("hide: Stack, stop-the-world", Twin::StopTakesSome),
     ("hide: Stack, stop-the-world", Twin::EntersDuringStop),
     ("hide: NewObject, stop-the-world", Twin::AttachedEntersStop),

@@ -27,6 +27,8 @@ twins! {
     OldNotShaded,
     /// A store to a slot does not shade what it stores.
     NewNotShaded,
+    /// A poll comes between a store to a slot and its shading.
+    PollsBeforeShade,
     /// A new grey object is not put in the buffer.
     GreyNotQueued,
     /// A write to a cell claims nothing and shades nothing.
