@@ -230,16 +230,43 @@ fn twins_of_mutators_of_one_thread_are_caught() {
     }
 }
 
+fn two_cycles(barrier: Barrier) -> Config {
+    Config {
+        cycles: 2,
+        stores: [1, 0],
+        upgrades: [0, 1],
+        ..base(barrier, false)
+    }
+}
+
+/// Mutators may be late: with what they began in the first cycle in the second.
+fn late(barrier: Barrier) -> Config {
+    Config {
+        cycles: 2,
+        enters: [2, 1],
+        one_start: true,
+        ..base(barrier, true)
+    }
+}
+
 #[test]
 fn two_cycles_are_safe() {
     for barrier in BARRIERS {
-        let config = Config {
-            cycles: 2,
-            stores: [1, 0],
-            upgrades: [0, 1],
-            ..base(barrier, false)
-        };
-        is_safe("two cycles", config);
+        is_safe("two cycles", two_cycles(barrier));
+        is_safe("late", late(barrier));
+    }
+}
+
+#[test]
+fn twins_of_two_cycles_are_caught() {
+    use Barrier::{Deletion, Hybrid, Insertion};
+    is_caught("two cycles", two_cycles(Insertion), Twin::SweepBeforeOff);
+    for barrier in [Deletion, Hybrid] {
+        for twin in [Twin::SweepBeforeOff, Twin::NoFlush] {
+            is_caught("two cycles", two_cycles(barrier), twin);
+        }
+        // Without a weak reference it shows in the second cycle, whose cells a mutator claims that has been black since the first.
+        is_caught("late", late(barrier), Twin::SweepBeforeOff);
     }
 }
 
