@@ -281,6 +281,8 @@ fn twins_of_the_handshakes_are_caught() {
         (Deletion, Twin::DeletionWithoutStop),
         (Insertion, Twin::InsertionWithoutStop),
         (Insertion, Twin::NobodyIsAsked),
+        (Hybrid, Twin::AnswersUnheld),
+        (Insertion, Twin::AnswersUnheld),
         (Hybrid, Twin::NoRound),
         (Hybrid, Twin::NoFlush),
         (Deletion, Twin::NoFlush),
@@ -297,6 +299,8 @@ fn twins_of_the_slot_barrier_are_caught() {
         (Insertion, Twin::NewNotShaded),
         (Deletion, Twin::OldNotShaded),
         (Hybrid, Twin::OldNotShaded),
+        (Deletion, Twin::PollsBeforeShade),
+        (Hybrid, Twin::PollsBeforeShade),
     ] {
         is_caught("slots", base(barrier, false), twin);
     }
@@ -324,6 +328,9 @@ fn twins_of_the_claim_are_caught() {
     for (barrier, twin) in [
         (Hybrid, Twin::GreyClaims),
         (Hybrid, Twin::WriterDoesNotWait),
+        (Hybrid, Twin::BusyScanned),
+        (Deletion, Twin::BusyScanned),
+        (Insertion, Twin::BusyScanned),
         (Hybrid, Twin::ClaimNotTraced),
         (Deletion, Twin::ClaimNotTraced),
         (Insertion, Twin::EndNotShaded),

@@ -2,7 +2,7 @@
 
 use crate::search::Next;
 use crate::state::{
-    Barrier, Colour, Command, Config, Mode, Root, Scan, Stage, State, TARGET, Twin, bit,
+    Barrier, Colour, Command, Config, Mode, Op, Root, Scan, Stage, State, TARGET, Twin, bit,
 };
 
 /// The collector, in a counterexample.
@@ -79,7 +79,12 @@ fn handshake(config: &Config, s: &State, next: &mut Vec<Next>, done: fn(&Config,
         let mate_is_inside = config.mates && s.command.boundary && s.m[1 - i].inside;
         if s.m[i].attached && !s.m[i].acked && !s.m[i].inside && !mate_is_inside {
             let mut n = *s;
-            n.adopt(config, i);
+            // Of one that is on its way in (in a twin) it does not hold the gate: what it does there is lost.
+            if s.m[i].op == Op::Enter {
+                n.m[i].acked = true;
+            } else {
+                n.adopt(config, i);
+            }
             if config.mates && s.command.boundary && !s.m[1 - i].acked {
                 n.adopt(config, 1 - i);
             }
@@ -283,6 +288,7 @@ fn reach(config: &Config, n: &mut State, object: u8) {
             n.set_scan(object, Scan::Marker);
             n.stage = Stage::At(object);
         }
+        Scan::Mutator if config.is(Twin::BusyScanned) => n.stage = Stage::At(object),
         Scan::Mutator if config.barrier == Barrier::Insertion => {
             if !config.is(Twin::BusyNotSetAside) {
                 n.deferred |= bit(object);

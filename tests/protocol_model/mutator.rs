@@ -61,6 +61,18 @@ fn enter(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
         return;
     }
     let mut n = *s;
+    if s.m[i].op == Op::Enter {
+        (n.m[i].op, n.m[i].inside) = (Op::None, true);
+        n.m[i].enters -= 1;
+        return next.push((n, i, "enters", 0, 0));
+    }
+    if config.is(Twin::AnswersUnheld) {
+        if !s.m[i].acked {
+            n.adopt(config, i);
+        }
+        n.m[i].op = Op::Enter;
+        return next.push((n, i, "looks at the command", 0, 0));
+    }
     let m = &mut n.m[i];
     (m.inside, m.nested) = (true, nested);
     m.enters -= 1;
@@ -85,7 +97,9 @@ fn poll(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     let m = s.m[i];
     let in_guard = matches!(m.op, Op::Write | Op::End) || (m.op == Op::Build && !m.holds_grey);
     let boundary = s.command.boundary && !config.is(Twin::PollCountsAsBoundary);
-    if !m.acked && !boundary && !s.command.stop && (m.op == Op::None || in_guard) {
+    let in_store = m.op == Op::Shade && config.is(Twin::PollsBeforeShade);
+    let may_poll = m.op == Op::None || in_guard || in_store;
+    if !m.acked && !boundary && !s.command.stop && may_poll {
         let mut n = *s;
         n.flush(config, i);
         n.m[i].command = n.command;
@@ -226,7 +240,7 @@ fn store(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
             next.push((n, i, "has traced", m.x, s.field(m.x)));
         }
         Op::Write => {
-            if s.stage == Stage::At(m.x) && s.scan(m.x) == Scan::Marker {
+            if s.stage == Stage::At(m.x) {
                 n.wrong = Some("a mutator writes a cell that a marker reads");
             }
             n.set_field(m.x, m.v);
@@ -235,7 +249,7 @@ fn store(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
         }
         Op::End => end_access(config, s, i, next),
         Op::Upgrade => upgrade(config, s, i, next),
-        Op::None | Op::Build => unreachable!("no store"),
+        Op::None | Op::Enter | Op::Build => unreachable!("no store"),
     }
 }
 

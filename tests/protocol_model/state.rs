@@ -8,11 +8,14 @@ pub(crate) enum Barrier {
     Hybrid,
 }
 
-/// What is left out of the protocol.
+/// What is left out of the protocol. Spans, the runs of free slots that mutators hold, and the order in which memory is seen are not in this machine: twins
+/// that touch them are loom's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Twin {
     /// A handshake waits for nobody.
     NobodyIsAsked,
+    /// The collector answers for a mutator outside without holding it: one that has looked at the command, and comes in, knows nothing of that.
+    AnswersUnheld,
     /// Hybrid arms by one handshake, after which mutators are Black.
     OneHandshake,
     /// Deletion arms by a handshake.
@@ -24,7 +27,11 @@ pub(crate) enum Twin {
     /// Hybrid starts markers at T1, and asks for the second boundary meanwhile.
     MarksAtT1,
     OldNotShaded,
+    /// Under Hybrid, where a Grey mutator shades what it stores, nothing in this machine makes a difference here: that is for a slot inside a shared
+    /// cell, which a Black mutator has claimed before T2, and here fields are slots or cells, and no slot is in a cell.
     NewNotShaded,
+    /// A mutator polls when it has stored and not shaded yet.
+    PollsBeforeShade,
     /// A slot is loaded, then stored.
     LoadThenStore,
     WhiteWhenBlack,
@@ -46,6 +53,8 @@ pub(crate) enum Twin {
     ClaimNotTraced,
     /// Cells: a marker that meets a busy one does not set it aside.
     BusyNotSetAside,
+    /// Cells: it reads that one, without a claim.
+    BusyScanned,
     LeakIgnored,
     UpgradeNotShaded,
     UpgradeShadedAtHome,
@@ -173,6 +182,8 @@ pub(crate) struct Command {
 pub(crate) enum Op {
     #[default]
     None,
+    /// Twin: has looked at the command, about to come in.
+    Enter,
     /// Slot: about to exchange.
     Exchange,
     /// Slot, twin: has loaded the old value.
