@@ -172,14 +172,17 @@ pub(crate) fn report(name: &str, config: &Config, found: &Found) {
         (None, true) => "nothing wrong in all states".to_owned(),
         (None, false) => "nothing wrong so far".to_owned(),
     };
-    println!(
+    let mut text = format!(
         "MODEL {name} | {} {kind} | {twin} | {} states | {end}",
         barrier(config),
         found.states
     );
-    if let Some((steps, _)) = &found.wrong {
-        steps.iter().for_each(|step| println!("    {step}"));
+    for step in found.wrong.iter().flat_map(|(steps, _)| steps) {
+        text += "\n    ";
+        text += step;
     }
+    // At once: other tests print meanwhile.
+    println!("{text}");
 }
 
 fn barrier(config: &Config) -> &'static str {
