@@ -13,6 +13,7 @@ use tricolor_gc::{
 };
 
 type Leaf<'gc> = Gc<'gc, Token>;
+type Slot<'gc> = GcSlot<Option<Leaf<'gc>>>;
 
 /// A place of every kind.
 #[derive(Trace)]
@@ -258,6 +259,58 @@ fn what_is_read_and_hidden_on_the_stack_lives_until_the_enter_ends() {
         program.mutator.collect();
         assert_eq!(program.drops.count(), 2, "{barrier}");
     }
+}
+
+/// Hybrid shades what is stored, too, until all mutators are Black: one that is Grey may have on its stack what one without a
+/// barrier has deleted, and put it into a slot in a cell that a Black one has claimed, which no marker scans.
+#[test]
+fn what_is_stored_while_arming_into_a_cell_that_counts_as_scanned_lives() {
+    let (heap, drops) = (quiet_heap(Barrier::Hybrid), Drops::new());
+    let mut black = heap.attach();
+    let (from, to): (
+        Root<Rootable![Slot<'_>]>,
+        Root<Rootable!['gc => GcRwLock<Slot<'gc>>]>,
+    ) = black.enter(|mc| {
+        let from = Gc::new(mc, GcSlot::new(Some(Gc::new(mc, drops.token()))));
+        let to = Gc::new(mc, GcRwLock::new(GcSlot::new(None)));
+        (Root::new(mc, from), Root::new(mc, to))
+    });
+    let [is_inside, deletes, loaded, stores] = [(); 4].map(|()| std::sync::Barrier::new(2));
+    let steps = std::thread::scope(|scope| {
+        let unarmed = scope.spawn(|| {
+            heap.attach().enter(|mc| {
+                is_inside.wait();
+                deletes.wait();
+                from.get(mc).set(mc, None);
+            });
+        });
+        is_inside.wait();
+        black.enter(|mc| {
+            mc.account(1 << 40);
+            mc.account(-(1 << 40));
+        });
+        let arms = black.step(1);
+        let grey = scope.spawn(|| {
+            heap.attach().enter(|mc| {
+                let moved = from.get(mc).get();
+                loaded.wait();
+                stores.wait();
+                to.get(mc).read().set(mc, moved);
+            });
+        });
+        loaded.wait();
+        deletes.wait();
+        unarmed.join().unwrap();
+        let all_are_grey = black.step(1);
+        black.enter(|mc| drop(to.get(mc).write(mc)));
+        stores.wait();
+        grey.join().unwrap();
+        [arms, all_are_grey]
+    });
+    assert_eq!(steps, [StepStatus::Waiting; 2]);
+    assert_eq!(finish_cycle(&mut black).stops, 0);
+    assert_eq!(drops.count(), 0);
+    black.enter(|mc| assert!(to.get(mc).read().get().is_some()));
 }
 
 #[test]
