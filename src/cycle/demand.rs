@@ -69,12 +69,11 @@ impl Core {
         if stepped && (!idle || self.is_cycle_wanted()) {
             flags |= STEP;
         }
-        let far = match phase {
-            Phase::Marking => goal,
-            // The work is done in steps, as it is.
-            _ if stepped => goal.saturating_mul(2),
-            // Somebody stays inside, or the driver waits for a processor.
-            _ => goal,
+        // Somebody stays inside, or the driver waits for a processor, or for mutators that do its work in steps, as they do anyway.
+        let far = if stepped && phase != Phase::Marking {
+            goal.saturating_mul(2)
+        } else {
+            goal
         };
         if heap > far || self.is_near_limit(state.largest_charge.get()) {
             flags |= PRESSURE;
@@ -289,6 +288,28 @@ mod tests {
             let slow = [0, past, far].map(slowed);
             assert_eq!(slow, [false, true, true], "{phase:?}");
         }
+        core.set_phase(Phase::Idle);
+        drop(driver);
+    }
+
+    /// Where it gives way to a driver that waits for a processor, but not at each boundary.
+    #[test]
+    fn a_mutator_past_the_goal_gives_way_now_and_then() {
+        let heap = Heap::builder().marker_threads(1).build().unwrap();
+        let (core, mut mutator) = (heap.core(), heap.attach());
+        let goal = core.goal.load(Ordering::Relaxed);
+        // Nobody drives meanwhile.
+        let driver = core.driver.lock();
+        let mut gave_way_at = |bytes: usize| {
+            core.account(bytes as isize);
+            mutator.enter(|mc| core.check_trigger(mc.state()));
+            mutator.enter(|mc| mc.state().gave_way_at.get())
+        };
+        assert_eq!(gave_way_at(goal / 2), 0);
+        let first = gave_way_at(goal / 2 + 1);
+        assert!(first > goal);
+        assert_eq!(gave_way_at(1), first);
+        assert!(gave_way_at(goal / 8) > first);
         core.set_phase(Phase::Idle);
         drop(driver);
     }

@@ -382,7 +382,7 @@ mod tests {
         (driver, list)
     }
 
-    /// An assist is the longest that an allocation takes.
+    /// An assist takes as long as thousands of allocations.
     #[test]
     fn mutators_do_not_mark_while_there_is_room() {
         let heap = Heap::builder().marker_threads(0).build().unwrap();

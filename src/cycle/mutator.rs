@@ -68,7 +68,7 @@ pub(crate) struct MutatorState {
     pub(crate) uncharged: Cell<usize>,
     /// The largest charge since the limit of the heap was last looked at: what may be asked for again. The mutator's alone, inside and outside.
     pub(crate) largest_charge: Cell<usize>,
-    /// The size of the heap when the thread last gave way to the background threads.
+    /// The size of the heap when the thread last gave way to the background threads. The mutator's alone, inside and outside.
     pub(crate) gave_way_at: Cell<usize>,
     /// Marking owed, in bytes; see `pacer`.
     pub(crate) debt: Cell<i64>,

@@ -11,9 +11,10 @@
 //!   markers done all the marking (the largest of the last four, plus a tenth), clamped so that the trigger lies between
 //!   80 % and 95 % of the way from live to goal: earlier cycles would find more of what they allocate floating, and be more;
 //! - *assist ratio* = bytes to mark per byte of the second half of what may be allocated before the goal: a mutator that allocates
-//!   `n` bytes there owes `n · ratio` bytes of marking, paid from the credit of the background markers first. The ratio is such that all is marked when
-//!   the goal is reached; a mutator pays a piece at a time, and past the goal its boundaries hold it up (`demand`). In the first half nobody owes anything: most
-//!   cycles, minor ones above all, end before it is used up, and an assist is the longest that an allocation can take.
+//!   `n` bytes there owes `n · ratio` bytes of marking, paid from the credit of the background markers first. The ratio is such
+//!   that all is marked when the goal is reached; a mutator pays a piece at a time, and past the goal its boundaries hold it up
+//!   (`demand`). In the first half nobody owes anything: most cycles, minor ones above all, end before it is used up, and an assist
+//!   takes as long as thousands of allocations.
 
 /// What the pacer decides after a cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

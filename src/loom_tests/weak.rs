@@ -8,21 +8,26 @@ use super::objects::{Node, Weak};
 use crate::sync::thread;
 use crate::sync::twin::Twin;
 use crate::sync::watched::violation;
-use crate::{Barrier, Gc, GcWeak, Root, Rootable};
+use crate::{Barrier, Gc, GcWeak, Mutator, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
 const NARROW: Bound = Bound { preemptions: 1 };
 
 type WeakRoot = Root<Rootable![Weak<'_>]>;
 
+/// A root of a weak reference to object 1, which nothing else knows.
+fn known_weakly(main: &mut Mutator) -> WeakRoot {
+    main.enter(|mc| {
+        let target = Gc::new(mc, Node::new(1, None));
+        Root::new(mc, Gc::new(mc, Weak::new(0, Gc::downgrade(target, mc))))
+    })
+}
+
 /// Object 1 is known by a weak reference only. A mutator upgrades it while a cycle runs.
 fn upgrade(barrier: Barrier) {
     let heap = heap(barrier);
     let mut main = heap.attach();
-    let root: WeakRoot = main.enter(|mc| {
-        let target = Gc::new(mc, Node::new(1, None));
-        Root::new(mc, Gc::new(mc, Weak::new(0, Gc::downgrade(target, mc))))
-    });
+    let root = known_weakly(&mut main);
     loom::explore();
     let root2 = root.clone();
     let thread = mutator(&heap, move |m| {
@@ -48,10 +53,7 @@ fn upgrade(barrier: Barrier) {
 fn upgrade_beside_a_new_one(barrier: Barrier) {
     let heap = heap(barrier);
     let mut main = heap.attach();
-    let root: WeakRoot = main.enter(|mc| {
-        let target = Gc::new(mc, Node::new(1, None));
-        Root::new(mc, Gc::new(mc, Weak::new(0, Gc::downgrade(target, mc))))
-    });
+    let root = known_weakly(&mut main);
     loom::explore();
     let thread = mutator(&heap, move |m| {
         m.enter(|mc| {
@@ -74,10 +76,7 @@ fn upgrade_beside_a_new_one(barrier: Barrier) {
 fn upgrade_waits(barrier: Barrier) {
     let heap = heap(barrier);
     let mut main = heap.attach();
-    let root: WeakRoot = main.enter(|mc| {
-        let target = Gc::new(mc, Node::new(1, None));
-        Root::new(mc, Gc::new(mc, Weak::new(0, Gc::downgrade(target, mc))))
-    });
+    let root = known_weakly(&mut main);
     drop(main);
     begin(&heap);
     heap.core().weak.rounds.brake();

@@ -1,6 +1,6 @@
 //! Address space for chunks, taken many chunks at a time.
 //!
-//! To map, trim and advise each chunk on its own are five system calls that need the process's address space to themselves. A thread
+//! To map, trim and advise each chunk on its own are several system calls that need the process's address space to themselves. A thread
 //! that makes a chunk ready (`page_heap::ready`) shares it for as long as the kernel clears two megabytes, milliseconds where memory is slow
 //! to come; so a mutator that needed the next chunk meanwhile waited for the one that was made so that it need not wait. Faults in
 //! what is mapped already exclude nobody.

@@ -14,6 +14,7 @@
 
 use crate::heap::layout::CHUNK;
 use core::fmt;
+use core::num::NonZero;
 use core::ptr::NonNull;
 
 mod ahead;
@@ -107,10 +108,10 @@ impl Mapping {
     fn split_off_first(&mut self) -> Option<Mapping> {
         let bytes = self.bytes.checked_sub(CHUNK).filter(|&rest| rest > 0)?;
         self.bytes = CHUNK;
-        let behind = |start: core::num::NonZero<usize>| start.checked_add(CHUNK);
-        let start = behind(self.start.addr()).expect("more is mapped there");
+        let behind =
+            |start: NonZero<usize>| start.checked_add(CHUNK).expect("more is mapped there");
         Some(Mapping {
-            start: self.start.with_addr(start),
+            start: self.start.map_addr(behind),
             bytes,
             advised: self.advised,
         })
