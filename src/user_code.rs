@@ -6,7 +6,7 @@ use core::cell::RefCell;
 use core::mem::ManuallyDrop;
 
 use crate::cycle::core::Core;
-use crate::sync::thread_local;
+use crate::sync::{Frame, thread_local};
 
 thread_local! {
     /// The heaps whose destructors, or `trace` functions, this thread runs now, the innermost last.
@@ -56,12 +56,16 @@ impl HeapStack {
 }
 
 /// Marks the thread as running destructors or `trace` functions of a heap while it lives. Scopes nest.
-pub(crate) struct UserCodeScope(());
+pub(crate) struct UserCodeScope {
+    _frame: Frame,
+}
 
 impl UserCodeScope {
+    #[track_caller]
     pub(crate) fn new(heap: u64) -> Self {
+        let frame = Frame::new();
         IN_USER_CODE.with(|heaps| heaps.borrow_mut().push(heap));
-        UserCodeScope(())
+        UserCodeScope { _frame: frame }
     }
 }
 

@@ -33,7 +33,7 @@ use crate::heap::span::{Found, mark_of, scan_info};
 use crate::mutator::{Brand, Mutation};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::twin::{self, Twin};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, Rank};
 use crate::trace::{Trace, Tracer};
 
 /// A weak pointer to an object: does not keep it alive.
@@ -250,13 +250,22 @@ impl Mutation<'_> {
 const SHORT: usize = 256;
 
 /// All weak boxes of a heap.
-#[derive(Default)]
 pub(crate) struct WeakList {
     /// Held for the step from Marking to Terminating and for upgrades of unmarked objects.
     transition: Mutex<()>,
     /// As mutators handed them over: a long list is not to be copied by somebody who is waited for.
     boxes: Mutex<Vec<Vec<usize>>>,
     pub(crate) rounds: rounds::Rounds,
+}
+
+impl Default for WeakList {
+    fn default() -> Self {
+        WeakList {
+            transition: Mutex::ranked(Rank::Transition, ()),
+            boxes: Mutex::ranked(Rank::WeakBoxes, Vec::new()),
+            rounds: rounds::Rounds::default(),
+        }
+    }
 }
 
 impl WeakList {

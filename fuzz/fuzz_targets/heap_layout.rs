@@ -13,6 +13,12 @@ mod heap {
     pub(crate) mod size_class;
 }
 
+/// The page heap's locks.
+#[path = "../../src/sync"]
+mod sync {
+    pub(crate) mod ranked;
+}
+
 use std::collections::BTreeMap;
 use std::ptr::with_exposed_provenance_mut;
 use std::time::{Duration, Instant};

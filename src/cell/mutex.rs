@@ -7,7 +7,7 @@ use super::guarded::Guarded;
 use crate::barrier::AtEnd;
 use crate::mark::tracer::Tracer;
 use crate::mutator::Mutation;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{UserMutex, UserMutexGuard};
 use crate::trace::Trace;
 
 /// A value under a lock, for objects that several mutators use.
@@ -27,7 +27,7 @@ use crate::trace::Trace;
 /// });
 /// ```
 pub struct GcMutex<T: ?Sized> {
-    raw: Mutex<()>,
+    raw: UserMutex<()>,
     inner: Guarded<false, T>,
 }
 
@@ -42,14 +42,14 @@ pub struct GcMutexGuard<'b, 'gc, T: ?Sized + Trace<'gc>> {
     mc: &'b Mutation<'gc>,
     at_end: AtEnd,
     /// Given back after `drop` has run.
-    _lock: MutexGuard<'b, ()>,
+    _lock: UserMutexGuard<'b, ()>,
 }
 
 impl<T> GcMutex<T> {
     /// A mutex with a value.
     pub const fn new(value: T) -> Self {
         GcMutex {
-            raw: Mutex::new(()),
+            raw: UserMutex::new(()),
             inner: Guarded::new(value),
         }
     }
@@ -83,7 +83,7 @@ impl<T: ?Sized> GcMutex<T> {
     fn locked<'b, 'gc>(
         &'b self,
         mc: &'b Mutation<'gc>,
-        lock: MutexGuard<'b, ()>,
+        lock: UserMutexGuard<'b, ()>,
     ) -> GcMutexGuard<'b, 'gc, T>
     where
         T: Trace<'gc>,

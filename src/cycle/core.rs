@@ -22,7 +22,7 @@ use crate::root::table::RootTable;
 use crate::stats::{CycleStats, HeapStats};
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::twin::{self, Twin};
-use crate::sync::{Arc, Condvar, Mutex, hooks, plain, thread};
+use crate::sync::{Arc, Condvar, Mutex, Rank, hooks, plain, thread};
 use crate::weak::WeakList;
 
 /// The phases of a cycle, as others than the driver see them.
@@ -210,10 +210,10 @@ impl Core {
             assist_ratio: plain::AtomicU64::new(0),
             abandon: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
-            driver: Mutex::new(driver),
-            status: Mutex::new(Status::default()),
+            driver: Mutex::ranked(Rank::Driver, driver),
+            status: Mutex::ranked(Rank::Status, Status::default()),
             changed: Condvar::new(),
-            pace: Mutex::new(Pace::new()),
+            pace: Mutex::ranked(Rank::Pace, Pace::new()),
             stepped_at: plain::AtomicUsize::new(0),
             stress_pauses: plain::AtomicU64::new(0),
             config,

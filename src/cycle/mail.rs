@@ -13,7 +13,7 @@ use crate::heap::span::{ZOMBIE, mark_of};
 use crate::heap::type_info::DropFn;
 use crate::sync::atomic::Ordering;
 use crate::sync::plain::AtomicU64;
-use crate::sync::{Mutex, thread_local};
+use crate::sync::{Mutex, Rank, thread_local};
 
 /// A dead object that waits for its destructor.
 #[derive(Clone, Copy)]
@@ -42,7 +42,6 @@ impl Letterbox {
 const FEW: usize = 64;
 
 /// The mailboxes of a heap, by thread token.
-#[derive(Default)]
 pub(crate) struct Mail(Mutex<Boxes>);
 
 #[derive(Default)]
@@ -50,6 +49,12 @@ struct Boxes {
     all: HashMap<u64, Letterbox>,
     /// The number after the last look.
     used: usize,
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Mail(Mutex::ranked(Rank::Mail, Boxes::default()))
+    }
 }
 
 impl Mail {

@@ -77,7 +77,7 @@ use crate::sync::atomic::Ordering;
 use crate::sync::hooks::BACKGROUND_THREADS;
 use crate::sync::plain::AtomicBool;
 use crate::sync::twin::{self, Twin};
-use crate::sync::{Condvar, Mutex, MutexGuard, Weak, now, thread, wait};
+use crate::sync::{Condvar, Mutex, MutexGuard, Rank, Weak, now, thread, wait};
 
 /// Length of a turn while other heaps wait.
 const TURN: Duration = Duration::from_millis(2);
@@ -150,7 +150,7 @@ impl<C: Client> Pool<C> {
     /// Without heaps and threads.
     pub(crate) const fn new() -> Self {
         Pool {
-            state: Mutex::new(State::new()),
+            state: Mutex::ranked(Rank::Pool, State::new()),
             idle: Condvar::new(),
             clock: Condvar::new(),
             left: Condvar::new(),

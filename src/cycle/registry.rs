@@ -10,7 +10,7 @@
 use super::command::Command;
 use super::mutator::MutatorState;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Arc, Mutex, Snapshot};
+use crate::sync::{Arc, Mutex, Rank, Snapshot};
 
 type List = Vec<Arc<MutatorState>>;
 
@@ -28,7 +28,7 @@ impl Registry {
     pub(crate) fn new() -> Self {
         Registry {
             list: Snapshot::new(Vec::new()),
-            lock: Mutex::new(()),
+            lock: Mutex::ranked(Rank::Registry, ()),
             command: AtomicU64::new(Command::FIRST.pack()),
         }
     }

@@ -16,7 +16,7 @@
 use super::span::Span;
 use super::type_info::TypeInfo;
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Mutex, Rank};
 
 /// What distinguishes classes.
 #[derive(Clone, Copy)]
@@ -146,7 +146,7 @@ impl Classes {
         }
         let class = Arc::new(Class {
             key,
-            lists: Mutex::new(ClassLists::default()),
+            lists: Mutex::ranked(Rank::Spans, ClassLists::default()),
         });
         self.all.push(class.clone());
         class

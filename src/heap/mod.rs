@@ -27,7 +27,7 @@ use self::span::{Epoch, Span, SpanInit};
 use self::type_info::TypeInfo;
 use crate::sync::atomic::Ordering;
 use crate::sync::plain::{AtomicBool, AtomicUsize};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Mutex, Rank};
 
 /// Objects that have a span of their own.
 #[derive(Default)]
@@ -68,9 +68,9 @@ pub(crate) enum NoPages {
 impl Space {
     pub(crate) fn new(max_bytes: usize, max_slots: usize) -> Self {
         Space {
-            pages: Mutex::new(PageHeap::new(PageHeapConfig::default())),
-            classes: Mutex::new(Classes::default()),
-            large: Mutex::new(LargeSpans::default()),
+            pages: Mutex::ranked(Rank::Pages, PageHeap::new(PageHeapConfig::default())),
+            classes: Mutex::ranked(Rank::Classes, Classes::default()),
+            large: Mutex::ranked(Rank::Large, LargeSpans::default()),
             in_use: AtomicUsize::new(0),
             runs_low: AtomicBool::new(false),
             max_bytes,

@@ -24,10 +24,10 @@
 //! Not here: prefetching and scanning (`marker`).
 
 use super::rest::Rest;
-use crate::sync::Mutex;
 use crate::sync::atomic::Ordering;
 use crate::sync::plain::AtomicUsize;
 use crate::sync::twin::{self, Twin};
+use crate::sync::{Mutex, Rank};
 
 /// Edges that are handed over together.
 pub(crate) type Block = Vec<usize>;
@@ -141,10 +141,13 @@ pub(crate) enum Take {
 impl Worklist {
     pub(crate) fn new() -> Self {
         Worklist {
-            state: Mutex::new(State {
-                crowded: CROWDED,
-                ..State::default()
-            }),
+            state: Mutex::ranked(
+                Rank::Worklist,
+                State {
+                    crowded: CROWDED,
+                    ..State::default()
+                },
+            ),
             available: AtomicUsize::new(0),
             hungry: AtomicUsize::new(0),
         }

@@ -57,7 +57,7 @@ use crate::heap::layout::ROOT_SLOTS as SLOTS;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::twin::{self, Twin};
 use crate::sync::witness::{MustDrop, Witness};
-use crate::sync::{Mutex, Snapshot};
+use crate::sync::{Mutex, Rank, Snapshot};
 
 mod close;
 mod shrink;
@@ -291,12 +291,15 @@ impl RootTable {
         RootTable {
             heap,
             directory: Snapshot::new(Vec::new()),
-            lock: Mutex::new(Growth {
-                armed: false,
-                dropped: false,
-                cursor: usize::MAX,
-                pool: Vec::new(),
-            }),
+            lock: Mutex::ranked(
+                Rank::Roots,
+                Growth {
+                    armed: false,
+                    dropped: false,
+                    cursor: usize::MAX,
+                    pool: Vec::new(),
+                },
+            ),
         }
     }
 

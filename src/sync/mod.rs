@@ -2,7 +2,8 @@
 //!
 //! Everything in this crate imports its atomics, locks and threads from here. Under `cfg(tricolor_loom)` the names
 //! are loom's and every access is a point where loom may switch threads; otherwise they are `core`'s atomics and
-//! parking_lot's locks. The lock types have parking_lot's interface in both cases: no poisoning, no `Result`.
+//! parking_lot's locks. The lock types have parking_lot's interface in both cases: no poisoning, no `Result`. The library's own have ranks
+//! ([`ranked`]); `UserMutex` and `RwLock` are those inside the cells, the program's.
 //!
 //! [`plain`] holds atomics that are the machine's in both cases. They are for what no protocol depends on (sums for the
 //! statistics and the pacer, names that are unique in the process) and for mark bytes, which lie in the heap's memory
@@ -12,6 +13,7 @@
 
 pub(crate) mod hooks;
 pub(crate) mod planted;
+pub(crate) mod ranked;
 pub(crate) mod twin;
 pub(crate) mod witness;
 

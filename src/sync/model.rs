@@ -11,6 +11,7 @@ use core::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
 use self::atomic::Ordering;
+pub(crate) use super::ranked::{Frame, Rank};
 use super::relax;
 
 pub(crate) use std::sync::{Arc, Weak};
@@ -177,7 +178,16 @@ pub(crate) struct MutexGuard<'a, T> {
     lock: Option<loom::sync::MutexGuard<'a, ()>>,
 }
 
+/// That of a cell: the same.
+pub(crate) type UserMutex<T> = Mutex<T>;
+pub(crate) type UserMutexGuard<'a, T> = MutexGuard<'a, T>;
+
 impl<T> Mutex<T> {
+    /// loom finds threads that wait for each other itself.
+    pub(crate) const fn ranked(_rank: Rank, value: T) -> Self {
+        Mutex::new(value)
+    }
+
     pub(crate) const fn new(value: T) -> Self {
         Mutex {
             lock: OnceCell::new(),

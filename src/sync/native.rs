@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_epoch::{Atomic, Collector, Guard, LocalHandle, Owned};
 
+pub(crate) use super::ranked::{Condvar, Frame, Mutex, MutexGuard, Rank};
 pub(crate) use core::sync::atomic;
 pub(crate) use parking_lot::{
-    Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    Mutex as UserMutex, MutexGuard as UserMutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
 pub(crate) use std::sync::{Arc, Weak};
 pub(crate) use std::thread_local;
@@ -31,16 +32,14 @@ pub(crate) fn now() -> Instant {
 pub(crate) fn wait<T>(signal: &Condvar, guard: &mut MutexGuard<'_, T>, limit: Option<Duration>) {
     match limit {
         None => signal.wait(guard),
-        Some(limit) => {
-            signal.wait_for(guard, limit);
-        }
+        Some(limit) => signal.wait_for(guard, limit),
     }
 }
 
 /// Not the one of the process: functions that the program defers there must not run here, under locks of the library, and a guard that
 /// the program keeps must not keep what is replaced here.
 /// (Behind a lock that ThreadSanitizer sees, which the one inside std's lazy values is not.)
-static EPOCHS: Mutex<Option<Collector>> = Mutex::new(None);
+static EPOCHS: Mutex<Option<Collector>> = Mutex::ranked(Rank::Epochs, None);
 
 /// Once in a thread.
 fn register() -> LocalHandle {

@@ -6,8 +6,8 @@
 
 use crate::barrier::cards::{BYTES, Stamps};
 use crate::heap::span::Span;
-use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, Rank};
 
 /// Spans that are looked at, at most, to see how much has been written.
 const SAMPLE: usize = 4096;
@@ -37,7 +37,7 @@ impl Noted {
     /// Of a heap without a cycle.
     pub(crate) fn new() -> Self {
         Noted {
-            old: Mutex::new(Old::default()),
+            old: Mutex::ranked(Rank::Noted, Old::default()),
             lost: AtomicBool::new(true),
         }
     }

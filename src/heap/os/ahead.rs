@@ -10,13 +10,13 @@
 
 use super::{LAZY, Mapping, OsError};
 use crate::heap::layout::CHUNK;
-use parking_lot::Mutex;
+use crate::sync::ranked::{Mutex, Rank};
 
 /// Chunks mapped at once.
 const CHUNKS: usize = 16;
 
 /// What is mapped and not taken. Its lock is a leaf, held for a mapping at most, and no matter of a protocol: under loom it is as it is.
-static REST: Mutex<Option<Mapping>> = Mutex::new(None);
+static REST: Mutex<Option<Mapping>> = Mutex::ranked(Rank::AddressSpace, None);
 
 /// A mapping of one chunk, for which huge pages may have been asked.
 pub(super) fn chunk() -> Result<Mapping, OsError> {
