@@ -239,7 +239,10 @@ impl MutatorState {
                 }
                 AtEnd::Nothing
             }
-            Mode::Insertion if word.claim(id) => AtEnd::Release,
+            Mode::Insertion if word.claim(id) => {
+                self.core().stress_delay(self);
+                AtEnd::Release
+            }
             Mode::Insertion => AtEnd::Shade,
         }
     }

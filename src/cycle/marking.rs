@@ -37,7 +37,9 @@ pub(crate) enum Marking {
 impl Core {
     /// A marker for the running cycle, with no work yet.
     pub(crate) fn new_marker(&self, meet: Meet) -> Marker {
-        Marker::new(self.found_in_cycle(), self.scan_id(), meet)
+        let mut marker = Marker::new(self.found_in_cycle(), self.scan_id(), meet);
+        self.stress_claims(&mut marker);
+        marker
     }
 
     /// A marker that has just taken its first block, or rest of a slice. Made after that: from then on it is active, so the cycle

@@ -176,6 +176,7 @@ impl MutatorState {
     /// Takes over the state that the collector asks for. The caller owns the gate; `at_boundary` unless it is at a poll, as
     /// it must be if the command says so.
     pub(crate) fn adopt(&self, core: &Core, command: Command, at_boundary: bool) {
+        core.stress_delay(self);
         let before = self.command.get();
         if twin::is(Twin::AnswerBeforeFlush) {
             self.acked.store(command.seq, Ordering::Release);
@@ -204,6 +205,7 @@ impl MutatorState {
         self.set_command(core, command);
         hooks::adopted(self, command);
         self.flags.fetch_and(!YIELD, Ordering::Relaxed);
+        core.stress_delay(self);
         // Release: everything above, the handed-over buffers first, comes before the answer.
         self.acked.store(command.seq, Ordering::Release);
         if at_boundary && twin::is(Twin::LeakAfterAnswer) {
@@ -319,7 +321,6 @@ impl MutatorState {
                 self.catch_up(core);
                 return;
             }
-            core.stress_delay(self);
             self.mates_answer(core, command);
             self.adopt(core, command, true);
             core.wake();

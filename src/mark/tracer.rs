@@ -6,6 +6,8 @@
 use core::marker::PhantomData;
 
 use crate::cell::claim::{Claim, ScanId, ScanWord};
+use crate::cycle::core::mix;
+use crate::sync::thread;
 use crate::sync::twin::{self, Twin};
 
 /// How cells are met.
@@ -30,6 +32,10 @@ pub struct Tracer<'gc> {
     pub(crate) meet: Meet,
     /// A busy cell was met under [`Meet::ClaimOrDefer`].
     pub(crate) deferred: bool,
+    /// In stress mode: yields after a claim, at most. Otherwise 0.
+    delay: u32,
+    /// Numbers the claims, in stress mode.
+    claims: u64,
     brand: PhantomData<fn(&'gc ()) -> &'gc ()>,
 }
 
@@ -48,8 +54,15 @@ impl Tracer<'static> {
             scan_id: ScanId::NONE,
             meet: Meet::Claim,
             deferred: false,
+            delay: 0,
+            claims: 0,
             brand: PhantomData,
         }
+    }
+
+    /// Makes claims last, up to so many yields.
+    pub(crate) fn delay_claims(&mut self, yields: u32, seed: u64) {
+        (self.delay, self.claims) = (yields, seed);
     }
 
     /// The tracer for values of another brand.
@@ -68,6 +81,15 @@ impl<'gc> Tracer<'gc> {
         self.edges.push(address);
     }
 
+    /// With a cell claimed, waits a random moment.
+    #[cold]
+    #[inline(never)]
+    fn stress_delay(&mut self) {
+        self.claims = self.claims.wrapping_add(1);
+        let yields = mix(self.claims) % (u64::from(self.delay) + 1);
+        (0..yields).for_each(|_| thread::yield_now());
+    }
+
     /// Scans the contents of a cell through `trace`, unless somebody else does or has.
     pub(crate) fn cell(&mut self, word: &ScanWord, trace: impl FnOnce(&mut Self)) {
         if self.meet == Meet::Look || twin::is(Twin::MarkerDoesNotClaim) {
@@ -80,6 +102,9 @@ impl<'gc> Tracer<'gc> {
                 self.deferred = !twin::is(Twin::BusyNotSetAside);
             }
             Claim::Claimed | Claim::Busy => {
+                if self.delay != 0 {
+                    self.stress_delay();
+                }
                 if twin::is(Twin::ScannedBeforeTrace) {
                     word.scanned(self.scan_id);
                 }
