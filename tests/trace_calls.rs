@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::panic_any;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use common::{
     BARRIERS, Drops, Token, begin_cycle, finish_cycle, heaps, long_list, panic_message, quiet_heap,
@@ -164,6 +165,63 @@ fn a_trace_of_an_old_object_may_not_enter_its_heap() {
     assert!(cycle.abandoned, "{cycle}");
     // Of a heap so small there are none without debug assertions.
     assert_eq!(cycle.minor, cfg!(debug_assertions));
+}
+
+/// Keeps whoever traces it.
+struct Slow {
+    traced: Arc<AtomicBool>,
+    let_go: Arc<AtomicBool>,
+}
+
+// SAFETY: no pointers into the heap are held (T1, T3); atomics may be read while others write them (T2).
+unsafe impl Trace<'_> for Slow {
+    const DROP_IS_SEND: bool = true;
+
+    fn trace(&self, _: &mut Tracer<'_>) {
+        self.traced.store(true, Ordering::Release);
+        while !self.let_go.load(Ordering::Acquire) {
+            thread::yield_now();
+        }
+    }
+}
+
+/// The memory that the marker reads must not go before it is out, and everything is dropped then.
+#[test]
+fn a_heap_that_goes_while_a_marker_traces_waits_for_it() {
+    for barrier in BARRIERS {
+        for markers in [1, 2] {
+            let [traced, let_go] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+            let drops = Drops::new();
+            let heap = Heap::builder().barrier(barrier).marker_threads(markers);
+            let heap = heap.build().unwrap();
+            let root: Root<Rootable!['gc => (Slow, Gc<'gc, Token>)]> = heap.attach().enter(|mc| {
+                let (traced, let_go) = (traced.clone(), let_go.clone());
+                let token = Gc::new(mc, drops.token());
+                Root::new(mc, Gc::new(mc, (Slow { traced, let_go }, token)))
+            });
+            heap.account(1 << 40);
+            wait_until("a marker is at the object", || {
+                traced.load(Ordering::Acquire)
+            });
+            thread::scope(|scope| {
+                let goes = scope.spawn(|| {
+                    drop(heap);
+                    (let_go.load(Ordering::Acquire), drops.count())
+                });
+                for _ in 0..100 {
+                    thread::yield_now();
+                    assert_eq!(drops.count(), 0, "{barrier} with {markers} markers");
+                }
+                let_go.store(true, Ordering::Release);
+                assert_eq!(
+                    goes.join().unwrap(),
+                    (true, 1),
+                    "{barrier} with {markers} markers"
+                );
+            });
+            drop(root);
+        }
+    }
 }
 
 /// Counted; its destructor panics where it should not be dropped twice.
