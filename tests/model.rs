@@ -2,6 +2,8 @@
 //! not reach is dropped, once, by a full cycle.
 
 mod common;
+#[path = "model/fuse.rs"]
+mod fuse;
 #[path = "model/machine.rs"]
 mod machine;
 #[path = "model/node.rs"]
@@ -52,6 +54,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Detach),
         2 => Just(Op::Collect),
         6 => (1..BUDGET).prop_map(|budget| Op::Step { budget }),
+        1 => any::<bool>().prop_map(|destructor| Op::Light { destructor }),
     ]
 }
 

@@ -5,6 +5,8 @@
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
+#[path = "../../tests/model/fuse.rs"]
+mod fuse;
 #[path = "../../tests/model/machine.rs"]
 mod machine;
 #[path = "../../tests/model/node.rs"]
@@ -149,6 +151,10 @@ fn op_from(u: &mut Unstructured<'_>) -> Result<Op> {
             place: place(u)?,
         },
         22 => Op::Switch,
+        // Of its bytes nothing else is left.
+        23 if from < 2 => Op::Light {
+            destructor: from == 0,
+        },
         23 => Op::Detach,
         24 => Op::Collect,
         _ => Op::Step {

@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 use std::mem::forget;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use super::common::{Drops, message_of};
-use super::node::{Buoy, BuoyRoot, Node, NodeRoot, Plain, Pointer};
-use super::op::{Op, PLACES, VARIABLES};
+use super::common::message_of;
+use super::fuse::IN_TRACE;
+use super::node::{Buoy, BuoyRoot, Node, NodeRoot, Parts, Plain, Pointer};
+use super::op::{Op, VARIABLES};
 use tricolor_gc::{Gc, GcRefCell, GcSlot, Heap, Mutation, Mutator, Root};
 
 struct Machine {
@@ -13,7 +15,9 @@ struct Machine {
     mutator: Mutator,
     other: Option<Mutator>,
     variables: [Option<NodeRoot>; VARIABLES],
-    drops: Drops,
+    parts: Parts,
+    /// Fuses of `trace` lit and not heard of: so many may have panicked.
+    lit: usize,
     /// Garbage made on the way.
     garbage: usize,
     plain: Vec<Plain>,
@@ -37,7 +41,7 @@ pub(super) fn run(heap: Heap, ops: &[Op], every: usize) {
         }
     }
     machine.collect();
-    let (made, drops) = (machine.made(), machine.drops.clone());
+    let (made, drops) = (machine.made(), machine.parts.drops.clone());
     drop(machine);
     assert_eq!(drops.count(), made, "the heap drops everything once");
 }
@@ -49,7 +53,8 @@ impl Machine {
             heap,
             other: None,
             variables: Default::default(),
-            drops: Drops::new(),
+            parts: Parts::new(),
+            lit: 0,
             garbage: 0,
             plain: Vec::new(),
             plain_variables: [None; VARIABLES],
@@ -130,16 +135,17 @@ impl Machine {
             Op::Detach => self.other = None,
             Op::Collect => self.collect(),
             Op::Step { budget } => drop(self.mutator.step(budget)),
+            Op::Light { destructor } => self.light(destructor),
         }
     }
 
     fn allocate(&mut self, to: usize, garbage: usize) {
-        let (stamp, drops) = (self.plain.len(), &self.drops);
+        let (stamp, parts) = (self.plain.len(), &self.parts);
         self.plain.push(Plain::default());
         self.garbage += garbage;
         let root = self.mutator.enter(|mc| {
-            make_garbage(mc, garbage, drops);
-            Root::new(mc, Node::new(mc, stamp, drops))
+            Node::garbage(mc, garbage, parts);
+            Root::new(mc, Node::new(mc, stamp, parts))
         });
         self.assign(to, Some(root), Some(stamp));
     }
@@ -158,10 +164,10 @@ impl Machine {
     }
 
     fn shift(&mut self, from: usize, to: usize, place: usize, garbage: usize) {
-        let drops = self.drops.clone();
+        let parts = self.parts.clone();
         let moved = self.with(from, to, |mc, a, b| {
             let object = a.replace(mc, place, None);
-            make_garbage(mc, garbage, &drops);
+            Node::garbage(mc, garbage, &parts);
             b.set(mc, place, object);
         });
         if let Some(((), a, b)) = moved {
@@ -192,7 +198,7 @@ impl Machine {
 
     fn buoy(&mut self, behind: usize) {
         let behind = (!self.buoys.is_empty()).then(|| &self.buoys[behind % self.buoys.len()]);
-        let (stamp, drops) = (self.plain_buoys.len(), &self.drops);
+        let (stamp, drops) = (self.plain_buoys.len(), &self.parts.drops);
         let root = self.mutator.enter(|mc| {
             let buoy = Buoy {
                 stamp,
@@ -227,19 +233,19 @@ impl Machine {
             });
             // ThreadSanitizer sees a join, and not the end of a scope, which is in compiled std.
             if let Err(panic) = other.join() {
-                std::panic::resume_unwind(panic);
+                resume_unwind(panic);
             }
         });
     }
 
     fn push(&mut self, from: usize, to: usize, garbage: usize, leak: bool) {
-        let drops = self.drops.clone();
+        let parts = self.parts.clone();
         let pushed = self.with(from, to, |mc, a, b| {
             let list = &Gc::as_ref(a).list;
             let Some(mut guard) = list.try_borrow_mut(mc) else {
                 return false;
             };
-            make_garbage(mc, garbage, &drops);
+            Node::garbage(mc, garbage, &parts);
             guard.push(b);
             if leak {
                 forget(guard);
@@ -346,12 +352,12 @@ impl Machine {
     }
 
     fn panic(&mut self, from: usize, place: usize) {
-        let call = std::panic::AssertUnwindSafe(|| {
+        let call = AssertUnwindSafe(|| {
             self.with(from, from, |mc, a, _| {
                 a.set(mc, place, Some(a));
                 let _guard = a.list.try_borrow_mut(mc);
                 // Without the hook's message: there are many.
-                let panic = || std::panic::resume_unwind(Box::new("out of enter"));
+                let panic = || resume_unwind(Box::new("out of enter"));
                 // Half of them in the middle of a slice that is being made.
                 Gc::slice_from_fn(mc, 2 * (place % 2), |index| match index {
                     0 => GcSlot::new(Some(a)),
@@ -360,7 +366,7 @@ impl Machine {
                 panic();
             })
         });
-        if let Err(panic) = std::panic::catch_unwind(call) {
+        if let Err(panic) = catch_unwind(call) {
             assert_eq!(message_of(&*panic), "out of enter");
             let a = self.plain_variables[from].expect("it panicked with an object");
             self.plain[a].places[place] = Some(a);
@@ -412,12 +418,23 @@ impl Machine {
         self.plain.len() + self.garbage + self.plain_buoys.len()
     }
 
-    /// A full cycle: everything dead has been dropped, everything alive is as the reference says.
+    fn light(&mut self, destructor: bool) {
+        self.parts.fuses.light(destructor);
+        self.lit += usize::from(!destructor);
+    }
+
+    /// A full cycle: everything dead has been dropped, everything alive is as the reference says. A `trace` that has panicked, in this
+    /// cycle or one before it, is heard of first, and nothing is lost.
     fn collect(&mut self) {
-        self.mutator.collect();
+        while let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.mutator.collect())) {
+            assert_eq!(message_of(&*panic), IN_TRACE);
+            assert!(self.lit > 0, "nobody has lit a fuse");
+            self.lit -= 1;
+            self.compare();
+        }
         let live = self.live();
         let (made, left) = (self.made(), live.len() + self.live_buoys());
-        assert_eq!(self.drops.count(), made - left, "of {made} objects");
+        assert_eq!(self.parts.drops.count(), made - left, "of {made} objects");
         self.dead = (0..self.plain.len())
             .filter(|index| !live.contains(index))
             .collect();
@@ -433,59 +450,9 @@ impl Machine {
             let mut next: Vec<Pointer<'_>> = roots.map(|root| root.get(mc)).collect();
             while let Some(object) = next.pop() {
                 if seen.insert(object.stamp) {
-                    compare_one(mc, object, &plain[object.stamp], &mut next);
+                    object.compare(mc, &plain[object.stamp], &mut next);
                 }
             }
         });
     }
-}
-
-fn make_garbage<'gc>(mc: &Mutation<'gc>, count: usize, drops: &Drops) {
-    for _ in 0..count {
-        Node::new(mc, usize::MAX, drops);
-    }
-}
-
-/// Compares one object with its counterpart; what it points to goes to `next`.
-fn compare_one<'gc>(
-    mc: &Mutation<'gc>,
-    object: Pointer<'gc>,
-    expected: &Plain,
-    next: &mut Vec<Pointer<'gc>>,
-) {
-    let stamps = |list: &[Pointer<'gc>]| list.iter().map(|o| o.stamp).collect::<Vec<_>>();
-    let _ = &object.token;
-    for place in 0..PLACES {
-        let found = object.get(mc, place);
-        assert_eq!(found.map(|o| o.stamp), expected.places[place]);
-        next.extend(found);
-    }
-    match object.list.try_borrow() {
-        Some(list) => {
-            assert_eq!(stamps(&list), expected.list);
-            next.extend(list.iter());
-        }
-        None => assert!(expected.leaked, "nobody has leaked this guard"),
-    }
-    let nested = object.nested.lock(mc);
-    assert_eq!(nested.len(), expected.nested.len());
-    for (list, expected) in nested.iter().zip(&expected.nested) {
-        let list = list.borrow();
-        assert_eq!(stamps(&list), *expected);
-        next.extend(list.iter());
-    }
-    let array = object.array.get();
-    let stamps = array.map(|array| {
-        array
-            .iter()
-            .map(|slot| slot.get().map(|o| o.stamp))
-            .collect()
-    });
-    assert_eq!(stamps, expected.array);
-    next.extend(
-        array
-            .iter()
-            .flat_map(|array| array.iter())
-            .filter_map(GcSlot::get),
-    );
 }

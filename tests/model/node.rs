@@ -1,6 +1,7 @@
 //! An object of the heap and its counterpart in the reference.
 
 use super::common::{Drops, Token};
+use super::fuse::{Fuses, InDestructor, InTrace};
 use super::op::PLACES;
 use tricolor_gc::{Gc, GcCell, GcMutex, GcRefCell, GcRwLock, GcSlot, GcWeak, Mutation, Root};
 use tricolor_gc::{Rootable, Trace};
@@ -17,7 +18,25 @@ pub(super) struct Node<'gc> {
     pub(super) nested: GcMutex<Vec<GcRefCell<Vec<Pointer<'gc>>>>>,
     pub(super) array: GcCell<Option<Array<'gc>>>,
     pub(super) weak: GcCell<Option<GcWeak<'gc, Node<'gc>>>>,
+    in_trace: InTrace,
+    in_destructor: InDestructor,
     pub(super) token: Token,
+}
+
+/// What the objects of a program are made with.
+#[derive(Clone)]
+pub(super) struct Parts {
+    pub(super) drops: Drops,
+    pub(super) fuses: Fuses,
+}
+
+impl Parts {
+    pub(super) fn new() -> Self {
+        Parts {
+            drops: Drops::new(),
+            fuses: Fuses::default(),
+        }
+    }
 }
 
 pub(super) type Pointer<'gc> = Gc<'gc, Node<'gc>>;
@@ -25,7 +44,8 @@ pub(super) type Array<'gc> = Gc<'gc, [GcSlot<Option<Pointer<'gc>>>]>;
 pub(super) type NodeRoot = Root<Rootable![Node<'_>]>;
 
 impl<'gc> Node<'gc> {
-    pub(super) fn new(mc: &Mutation<'gc>, stamp: usize, drops: &Drops) -> Pointer<'gc> {
+    pub(super) fn new(mc: &Mutation<'gc>, stamp: usize, parts: &Parts) -> Pointer<'gc> {
+        let (in_trace, in_destructor) = parts.fuses.of_object();
         Gc::new(
             mc,
             Node {
@@ -38,9 +58,61 @@ impl<'gc> Node<'gc> {
                 nested: GcMutex::new(Vec::new()),
                 array: GcCell::new(None),
                 weak: GcCell::new(None),
-                token: drops.token(),
+                in_trace,
+                in_destructor,
+                token: parts.drops.token(),
             },
         )
+    }
+
+    pub(super) fn garbage(mc: &Mutation<'gc>, count: usize, parts: &Parts) {
+        for _ in 0..count {
+            Node::new(mc, usize::MAX, parts);
+        }
+    }
+
+    /// Compares an object with its counterpart; what it points to goes to `next`.
+    pub(super) fn compare(
+        &self,
+        mc: &Mutation<'gc>,
+        expected: &Plain,
+        next: &mut Vec<Pointer<'gc>>,
+    ) {
+        let stamps = |list: &[Pointer<'gc>]| list.iter().map(|o| o.stamp).collect::<Vec<_>>();
+        let _ = &self.token;
+        for place in 0..PLACES {
+            let found = self.get(mc, place);
+            assert_eq!(found.map(|o| o.stamp), expected.places[place]);
+            next.extend(found);
+        }
+        match self.list.try_borrow() {
+            Some(list) => {
+                assert_eq!(stamps(&list), expected.list);
+                next.extend(list.iter());
+            }
+            None => assert!(expected.leaked, "nobody has leaked this guard"),
+        }
+        let nested = self.nested.lock(mc);
+        assert_eq!(nested.len(), expected.nested.len());
+        for (list, expected) in nested.iter().zip(&expected.nested) {
+            let list = list.borrow();
+            assert_eq!(stamps(&list), *expected);
+            next.extend(list.iter());
+        }
+        let array = self.array.get();
+        let stamps = array.map(|array| {
+            array
+                .iter()
+                .map(|slot| slot.get().map(|o| o.stamp))
+                .collect()
+        });
+        assert_eq!(stamps, expected.array);
+        next.extend(
+            array
+                .iter()
+                .flat_map(|array| array.iter())
+                .filter_map(GcSlot::get),
+        );
     }
 
     pub(super) fn get(&self, mc: &Mutation<'gc>, place: usize) -> Option<Pointer<'gc>> {

@@ -87,4 +87,6 @@ pub(super) enum Op {
     Collect,
     /// A bit of one.
     Step { budget: usize },
+    /// The next `trace` of an object panics, or the next destructor.
+    Light { destructor: bool },
 }
