@@ -6,8 +6,8 @@
 //! | Inside | `enter` is running; the state is the thread's | `exit` → Outside |
 //! | Held | the collector acts for the mutator; the state is the collector's | `release` → Outside |
 //!
-//! Everything that is not atomic in a mutator's state (buffers, mode, cache) belongs to whoever moved the gate out of
-//! Outside. There are no other owners, so a handshake needs no fences beyond the gate's:
+//! Everything that is not atomic in a mutator's state (buffers, mode, cache), but for two figures that are its thread's, belongs to
+//! whoever moved the gate out of Outside. There are no other owners, so a handshake needs no fences beyond the gate's:
 //!
 //! - The collector publishes a command, then tries to hold. If it holds, it adopts the command for the mutator. If the
 //!   mutator is inside, it is asked to yield, and the collector looks again later.
@@ -63,7 +63,7 @@ impl Gate {
     /// Collector: takes the state of a mutator that is outside.
     #[must_use]
     pub(crate) fn hold(&self) -> bool {
-        // Acquire: pairs with `exit`.
+        // Acquire: pairs with `exit`, and with `release` by who held it before.
         if twin::is(Twin::HoldDoesNotTake) {
             return self.0.load(Ordering::Acquire) == OUTSIDE;
         }
@@ -74,11 +74,11 @@ impl Gate {
 
     /// Collector: gives the state back.
     pub(crate) fn release(&self) {
-        // Release: pairs with `enter`.
+        // Release: pairs with `enter`, and with the next `hold`.
         self.0.store(OUTSIDE, Ordering::Release);
     }
 
-    /// Whether the mutator is inside, now or a moment ago. Exact on the mutator's own thread.
+    /// Whether the mutator is inside, now or a moment ago (Relaxed). Exact on the mutator's own thread.
     pub(crate) fn is_inside(&self) -> bool {
         self.0.load(Ordering::Relaxed) == INSIDE
     }
