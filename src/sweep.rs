@@ -166,6 +166,8 @@ impl Core {
                         },
                     );
                 } else {
+                    // Made, as the mark says (I13), and not in the making (I1). Dead: nothing that lives leads to it (I2). Dropped once:
+                    // the slot, the sweeper's (I7), is free after this. Anywhere: it is not `local_drop` (T4).
                     self.run_drop(object, slot_size, drop);
                     poison_freed(span, index);
                 }
@@ -180,12 +182,12 @@ impl Core {
         found
     }
 
-    /// Runs one destructor, containing its panic.
+    /// Runs the destructor of an object, containing its panic. `slot_size` and `drop` are those of the object's span; the object has been
+    /// made, is used by nobody, is dropped neither before nor after, and may be dropped on this thread.
     fn run_drop(&self, object: usize, slot_size: usize, drop: DropFn) {
         hooks::freed(object);
         let pointer = core::ptr::with_exposed_provenance_mut(object);
-        // SAFETY: `drop` is the glue of the type of the objects of this span; the object is initialised, dead (I1, I2:
-        // nothing reaches it) and its mark has been taken, so it is dropped once.
+        // SAFETY: all that `drop` asks for is said above, of `object`, which is initialised, having been made (I13).
         if contain(|| unsafe { drop(pointer, slot_size) }).is_err() {
             self.counters.drops_panicked.fetch_add(1, Ordering::Relaxed);
         }
@@ -220,11 +222,13 @@ impl Core {
         let letters = self.mail.take(owner);
         let _scope = UserCodeScope::new(self.id);
         for letter in letters {
+            // A sweeper has found it made and dead (I7). Dropped once: its only letter is out of the box, and the mark says below that
+            // there is no object. This is its thread.
             self.run_drop(letter.object, letter.slot_size, letter.drop);
             if cfg!(feature = "verify") {
                 poison(letter.object, letter.slot_size);
             }
-            // SAFETY: a zombie's span is not freed.
+            // SAFETY: it is a zombie until the store below, so no sweep frees its slot (I7), and the chunk is mapped (I12).
             let mark = unsafe { mark_of(letter.object) };
             // Release: the next sweep frees the slot, perhaps on another thread.
             mark.store(NEVER_MADE, Ordering::Release);
@@ -349,6 +353,8 @@ impl Core {
                 continue;
             }
             if here {
+                // Made (I13), and neither dropped nor waiting, as the mark says. Nobody is left to use it. Dropped once: the span is on no
+                // list any more. Here: it may be dropped anywhere (T4), or this is its thread.
                 self.run_drop(span.slot(index), span.slot_size(), drop);
             }
         }

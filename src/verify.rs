@@ -39,14 +39,16 @@ impl Core {
             if !found.has(mark) {
                 self.report_lost(object, found, "lost a reachable object");
             }
-            // SAFETY: reachable from a root: a live object.
+            // SAFETY: a root, or an object that lives, leads to it, so it lives (I2): it has its slot (I1), in a mapped chunk (I12). Even
+            // if this cycle has lost it, for nothing has been freed yet (I6).
             let (_, slot_size) = unsafe { scan_info(object) };
-            // SAFETY: as above.
+            // SAFETY: it asks of `object` what `scan_info` does, just above: a slot (I1, I2, I6) in a mapped chunk (I12).
             let info = unsafe { info_at(object) };
             let Some(trace) = info.trace else { continue };
             let before = tracer.edges.len();
             let pointer = core::ptr::with_exposed_provenance(object);
-            // SAFETY: the type's own function, on a live object, while no mutator runs.
+            // SAFETY: the object has its slot, see above, so it is initialised (I13); function and size are those of its span (I12). Nobody
+            // writes: all mutators are held, and no marker is at work (I3).
             let traced = contain(|| unsafe {
                 trace(pointer, slot_size, &mut tracer);
             });
@@ -74,9 +76,9 @@ impl Core {
         }
     }
 
-    /// Ends the process.
+    /// Ends the process, for an object that can be reached.
     fn report_lost(&self, object: usize, found: Found, what: &str) -> ! {
-        // SAFETY: reachable from a root: a live object.
+        // SAFETY: it can be reached: it has its slot (I1, I2), even if this cycle has lost it (I6), in a mapped chunk (I12).
         let name = (unsafe { info_at(object) }.name)();
         report::line(format_args!(
             "tricolor-gc verifier: cycle with epoch {} {what} of type {name} (mark {}) under {}",
@@ -90,6 +92,6 @@ impl Core {
 
 /// The mark of an object that can be reached.
 fn mark_at(object: usize) -> Epoch {
-    // SAFETY: reachable from a root: a live object.
+    // SAFETY: it can be reached: it has its slot (I1, I2), even if this cycle has lost it (I6), in a mapped chunk (I12).
     unsafe { mark_of(object) }.load(Ordering::Relaxed)
 }

@@ -87,7 +87,8 @@ impl Deref for Cards {
     #[inline(always)]
     fn deref(&self) -> &Stamps {
         let stamps = core::ptr::with_exposed_provenance::<Stamps>(self.0.address());
-        // SAFETY: as many bytes as there are cards, zero at first, mapped as long as `self` lives and used as atomics only.
+        // SAFETY: `new` has reserved as many bytes as there are cards. They are zero at first; they are mapped as long as `self` lives, and
+        // nobody else's (I14); only `Stamps` uses them, as atomics.
         unsafe { &*stamps }
     }
 }

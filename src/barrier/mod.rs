@@ -86,10 +86,10 @@ impl MutatorState {
         }
     }
 
-    /// Hands an object to the markers, unless this cycle has found it.
+    /// Hands an object to the markers, unless this cycle has found it. The caller has it from its stack, a root, or an object that lives.
     #[inline]
     pub(crate) fn shade(&self, object: usize) {
-        // SAFETY: the caller holds a pointer to the object, so its span is mapped.
+        // SAFETY: what a stack, a root, or an object that lives points to lives (I2): it has its slot (I1), in a mapped chunk (I12).
         let mark = unsafe { mark_of(object) };
         // Relaxed: a mark that is not seen costs an edge too many.
         let found = self.command.get().has_found(mark.load(Ordering::Relaxed));
@@ -196,7 +196,8 @@ impl MutatorState {
         let edges = &mut self.tracer().edges;
         let mut kept = first;
         for index in first..edges.len() {
-            // SAFETY: the contents of a cell were traced just now: the edges are live objects (I2), so their spans are mapped.
+            // SAFETY: the contents of a cell were traced just now, on a stack or in an object that lives: what they lead to lives (I2), so
+            // it has its slot (I1), in a mapped chunk (I12).
             let mark = unsafe { mark_of(edges[index]) };
             // Relaxed: a mark that is not seen costs an edge too many.
             let found = command.has_found(mark.load(Ordering::Relaxed));

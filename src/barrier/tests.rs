@@ -41,7 +41,7 @@ fn in_mode(
 }
 
 fn mark(mc: &Mutation<'_>, leaf: Leaf<'_>, cycles_ago: u8) {
-    // SAFETY: a live object.
+    // SAFETY: what the stack points to lives (I2): it has its slot (I1), in a mapped chunk (I12).
     let mark = unsafe { mark_of(leaf.address()) };
     let epoch = mc.state().command.get().epoch;
     mark.store(epoch - cycles_ago, Ordering::Relaxed);
@@ -288,7 +288,8 @@ fn a_barrier_adopts_no_command() {
 #[derive(Default)]
 struct Fuse(Cell<bool>);
 
-// SAFETY: no pointers; the flag is its thread's, and no marker runs.
+// SAFETY: T1, T10: no pointers. T2: the flag is its thread's, and no marker runs. T3, T4, T7: no destructor. T5: not kept, but each
+// test has one heap. T6: no lifetimes. T8, T9: not claimed.
 unsafe impl Trace<'_> for Fuse {
     fn trace(&self, _: &mut Tracer<'_>) {
         if self.0.get() {

@@ -374,7 +374,7 @@ impl Core {
         if !twin::is(Twin::DetachKeepsSpans) {
             state.release_cache(self);
         }
-        // SAFETY: the state is ours, see above.
+        // SAFETY: the gate was taken above and is not given back: the state is this thread's (I4). `give_back` comes to it by no other way.
         let slots = unsafe { &mut *state.root_slots.get() };
         self.roots.give_back(slots);
         self.registry.detach(state);

@@ -298,7 +298,8 @@ mod tests {
         go_on: Arc<Mutex<Option<Receiver<()>>>>,
     }
 
-    // SAFETY: there are no pointers to report.
+    // SAFETY: T1, T10: no pointers. T2: what changes is behind a lock. T3, T6: no `Drop`, no lifetimes. T4: all fields are `Send`. T5: not
+    // kept, but the test has one heap. T7: `trace` drops the end of a channel only. T8, T9: not claimed.
     unsafe impl Trace<'_> for Slow {
         const DROP_IS_SEND: bool = true;
 

@@ -90,8 +90,8 @@ impl Core {
             }
         };
         let _scope = UserCodeScope::new(self.id);
-        // SAFETY: edges come from roots, shaded pointers and traced objects of this heap: live objects; the cycle is marking
-        // with this epoch.
+        // SAFETY: what the marker has came with it or from the worklist: it lives, and rests are as they should be (I5). The marker is
+        // active, so the cycle has its marks, and marks until it retires (I5); so (I3) holds. `meet` neither forces nor only looks.
         let result = contain(|| unsafe { marker.drain(budget, Some(&self.worklist)) });
         let ended = match result {
             Ok(ended) => ended,
@@ -168,20 +168,23 @@ impl Core {
     }
 
     /// Looks again at all objects that were set aside for a busy cell; what they reach goes to the worklist. Whether there were any.
+    /// For the driver, while its cycle marks; with [`Meet::Force`] all mutators are held, and no marker is at work.
     pub(crate) fn retry_deferred(&self, meet: Meet) -> bool {
         let deferred = self.worklist.take_deferred();
         let any = !deferred.is_empty();
         if any {
-            // SAFETY: marked, live objects of this cycle; with `Force`, nobody is inside.
+            // SAFETY: what was set aside lives, is marked, and rests are as they should be (I5). The marker is new, for this cycle, which
+            // its driver, who calls this, does not end meanwhile; so (I3) holds. `Force` and `ClaimOrDefer` are as said above.
             self.look_again(meet, |marker| unsafe { marker.retry_deferred(deferred) });
         }
         any
     }
 
     /// Scans objects that an older cycle has marked; what they reach goes to the worklist. How many edges that were,
-    /// and how much work.
+    /// and how much work. For the driver, while its cycle, a minor one, marks.
     pub(super) fn scan_again(&self, objects: Vec<usize>) -> (usize, u64) {
-        // SAFETY: marked objects of a cycle whose marks this one keeps: they live.
+        // SAFETY: an older cycle has found the objects, and no full one has marked since: they live (I1), and have its mark, which this one
+        // keeps. The marker is new, for this cycle, which its driver does not end meanwhile; so (I3) holds. `meet` forces nothing.
         self.look_again(self.meet(), |marker| unsafe { marker.scan_again(objects) })
     }
 

@@ -1,7 +1,7 @@
 //! A mutator's state: what `Mutation` is a view of.
 //!
-//! Everything in a `Cell` or `UnsafeCell` here belongs to the owner of the gate (see `gate`): the mutator's thread while
-//! it is inside, the collector while it holds the gate. The atomics say who writes them.
+//! Everything in a `Cell` or `UnsafeCell` here, but for two figures that say so, belongs to the owner of the gate (see `gate`): the
+//! mutator's thread while it is inside, the collector while it holds the gate (I4). The atomics say who writes them.
 //!
 //! Two things happen at a *boundary* (entering, or held by the collector): the mutator [adopts](MutatorState::adopt) the
 //! collector's command, and its stack is known to hold no pointers. At a *poll* (the allocation slow path) it may adopt
@@ -40,8 +40,8 @@ pub(crate) struct MutatorState {
     pub(crate) stamp: Cell<u8>,
     /// Copy of `command.mode`.
     pub(crate) mode: Cell<Mode>,
-    /// Reasons to go to the boundary. Set by anybody, cleared by the owner of the gate. Relaxed: a hint; what it hints at
-    /// is synchronised by the gate and by locks.
+    /// Reasons to go to the boundary. Set by anybody, cleared by the mutator's thread and by who adopts for it. Relaxed: a hint; what it
+    /// hints at is synchronised by the gate and by locks.
     pub(crate) flags: AtomicU8,
     /// The heap's.
     cards: *const Stamps,
@@ -52,7 +52,7 @@ pub(crate) struct MutatorState {
     /// The command adopted last.
     pub(crate) command: Cell<Command>,
     /// Its number. Written by the owner of the gate with Release after the adoption; read by the collector with Acquire,
-    /// so that what the mutator did before is seen.
+    /// so that what the mutator did before is seen; Relaxed where the reader holds the gate, or looks again when it does.
     pub(crate) acked: AtomicU32,
     /// Traces contents of cells, and holds what barriers shaded until it is handed over.
     pub(crate) tracer: UnsafeCell<Tracer<'static>>,
@@ -87,10 +87,10 @@ pub(crate) struct MutatorState {
     core: *const Core,
 }
 
-// SAFETY: the atomics are shared; everything else is touched by the owner of the gate only, of whom there is one at a
-// time, and the gate's transitions order one owner's accesses before the next one's (I4).
+// SAFETY: it may go on any thread: its pointers are used by who has the heap, and its parts, but for these, are `Send`.
 unsafe impl Send for MutatorState {}
-// SAFETY: as above.
+// SAFETY: threads share the atomics, and what is not written after `new`. The rest is touched by the owner of the gate only, of whom there
+// is one at a time, in an order that the gate makes, or by the mutator's thread only (I4).
 unsafe impl Sync for MutatorState {}
 
 impl MutatorState {
@@ -128,15 +128,16 @@ impl MutatorState {
     /// The heap.
     #[inline(always)]
     pub(crate) fn core(&self) -> &Core {
-        // SAFETY: the owner of this state keeps the heap alive: the `Mutator` by its `Arc`, the collector by being
-        // run by the heap.
+        // SAFETY: the core is made in an `Arc`, so it stays where it is; and who calls this has a handle, as a mutator does, or is a
+        // background thread inside the heap: so it lives (I10).
         unsafe { &*self.core }
     }
 
     /// Its cards.
     #[inline(always)]
     pub(crate) fn cards(&self) -> &Stamps {
-        // SAFETY: as in `core`: the heap has them as long as it lives.
+        // SAFETY: those of the core's `Cards`, they are mapped as long as it lives (I14); and who calls this has a handle or is inside the
+        // heap: so it lives (I10).
         unsafe { &*self.cards }
     }
 
@@ -145,8 +146,8 @@ impl MutatorState {
     #[inline(always)]
     pub(crate) fn tracer(&self) -> &mut Tracer<'static> {
         self.owner.write();
-        // SAFETY: only the owner of the gate calls this, and `trace` implementations, which run under this borrow, are
-        // given no mutation context, so they cannot come back here.
+        // SAFETY: only the owner of the gate calls this (I4), who uses one at a time. `trace` runs under the borrow, and does not come back
+        // here: it gets no `Mutation`, only reads (T2), and to enter or attach there is a panic (T7).
         unsafe { &mut *self.tracer.get() }
     }
 
@@ -218,10 +219,10 @@ impl MutatorState {
         self.mates.load(Ordering::Relaxed) != 0
     }
 
-    /// Hands over everything that the collector must know of.
+    /// Hands over everything that the collector must know of. For the owner of the gate.
     pub(crate) fn flush(&self, core: &Core) {
         self.flush_edges(core);
-        // SAFETY: the caller owns the gate, and nothing below calls out.
+        // SAFETY: the caller owns the gate (I4), and `add`, under a lock, takes what is in the list and comes to it by no other way.
         let weak = unsafe { &mut *self.new_weak.get() };
         if !weak.is_empty() && !twin::is(Twin::NewWeakForgotten) {
             core.weak.add(weak);

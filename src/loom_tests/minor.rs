@@ -31,7 +31,8 @@ pub(super) struct Shelf<'gc> {
     pub(super) fixed: GcSlot<Option<Gc<'gc, Fixed<'gc>>>>,
 }
 
-// SAFETY: the slots are the only pointers; the stamp may be dropped anywhere.
+// SAFETY: T1, T9: the slots have the only pointers, and are in the object. T2, T7: the stamp is written when the object dies. T3, T4: its
+// destructor reaches no object, and may run anywhere. T5, T6, T10: one brand, and no other lifetime. T8: not claimed.
 unsafe impl<'gc> Trace<'gc> for Shelf<'gc> {
     const CELLS_INLINE: bool = true;
     const DROP_IS_SEND: bool = true;

@@ -48,7 +48,7 @@ pub(super) struct AtHome {
     _stamp: Stamp,
 }
 
-// SAFETY: no pointers.
+// SAFETY: T1, T3, T5, T10: no pointers, and `NEEDS_TRACE` says so. T2, T7: `trace` does nothing. T6: no lifetimes. T4, T8, T9: not claimed.
 unsafe impl Trace<'_> for AtHome {
     const NEEDS_TRACE: bool = false;
     const DROP_IS_SEND: bool = false;
@@ -82,7 +82,8 @@ pub(super) struct Node<'gc> {
     pub(super) next: GcSlot<Link<'gc>>,
 }
 
-// SAFETY: the slot is the only pointer; the stamp may be dropped anywhere.
+// SAFETY: T1, T9: the slot is the only pointer, and in the object. T2, T7: the stamp is written when the object dies. T3, T4: its
+// destructor reaches no object, and may run anywhere. T5, T6, T10: one brand, and no other lifetime. T8: not claimed.
 unsafe impl<'gc> Trace<'gc> for Node<'gc> {
     const CELLS_INLINE: bool = true;
     const DROP_IS_SEND: bool = true;
@@ -109,7 +110,8 @@ pub(super) struct Fixed<'gc> {
     pub(super) next: Link<'gc>,
 }
 
-// SAFETY: the link is the only pointer, and is never written; the stamp may be dropped anywhere.
+// SAFETY: T1, T8: the link is the only pointer, and no cell. T2, T7: the stamp is written when the object dies. T3, T4: its
+// destructor reaches no object, and may run anywhere. T5, T6, T10: one brand, and no other lifetime. T9: not claimed.
 unsafe impl<'gc> Trace<'gc> for Fixed<'gc> {
     const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = true;
@@ -136,8 +138,9 @@ pub(super) struct Contents<'gc> {
     link: Cell<Link<'gc>>,
 }
 
-// SAFETY: the link is the only pointer. It is a `Cell`, which a `Trace` must not look into where it can be written at the
-// same time: whether it can is what the models are about, and loom reports it.
+// SAFETY: T1, T9: the link is the only pointer, and in the value. T2: it is a `Cell`; whether it can be written meanwhile is what the
+// models are about: loom reports it, and one thread of the machine runs them (I17). T3, T4, T7: it has no destructor of its own. T5, T6,
+// T10: one brand, and no other lifetime. T8: not claimed.
 unsafe impl<'gc> Trace<'gc> for Contents<'gc> {
     const CELLS_INLINE: bool = true;
     const DROP_IS_SEND: bool = true;
@@ -174,7 +177,9 @@ macro_rules! holders {
             pub(super) cell: $cell,
         }
 
-        // SAFETY: as for `Node`.
+        // SAFETY: T1: the cell has the only pointer, and reports it. T2, T7: the stamp is written when the object dies. T3, T4: its
+        // destructor reaches no object, and may run anywhere. T5, T6, T10: one brand, and no other lifetime. T8: not claimed. T9: the
+        // cell is in the object, and says the same of what is in it.
         unsafe impl<'gc> Trace<'gc> for $name<'gc> {
             const CELLS_INLINE: bool = <$cell>::CELLS_INLINE;
             const DROP_IS_SEND: bool = true;
@@ -219,7 +224,8 @@ holders! {
 /// Contents whose `trace` panics while [`harness::trace_panics`] says so.
 pub(super) struct Fuse<'gc>(pub(super) Contents<'gc>);
 
-// SAFETY: as for `Contents`.
+// SAFETY: T1, T9: the link inside is the only pointer, and in the value. T2: loom reports who writes it meanwhile, and one thread of the
+// machine runs models (I17). T3, T4, T7: it has no destructor. T5, T6, T10: one brand, and no other lifetime. T8: not claimed.
 unsafe impl<'gc> Trace<'gc> for Fuse<'gc> {
     const CELLS_INLINE: bool = true;
     const DROP_IS_SEND: bool = true;
@@ -230,9 +236,9 @@ unsafe impl<'gc> Trace<'gc> for Fuse<'gc> {
     }
 }
 
-// SAFETY: models reach the contents under the lock, and markers under the claim.
+// SAFETY: one thread of the machine runs a model, so no two look at once (I17); who does so without the cell's lock or claim is reported.
 unsafe impl Sync for Contents<'_> {}
-// SAFETY: as above.
+// SAFETY: one thread of the machine runs a model, so the value stays on it (I17).
 unsafe impl Send for Contents<'_> {}
 
 /// An object with a weak reference.
@@ -241,7 +247,8 @@ pub(super) struct Weak<'gc> {
     pub(super) target: GcWeak<'gc, Node<'gc>>,
 }
 
-// SAFETY: as for `Node`.
+// SAFETY: T1: the weak pointer is all there is, and reports its box. T2, T7: the stamp is written when the object dies. T3, T4: its
+// destructor reaches no object, and may run anywhere. T5, T6, T10: one brand, and no other lifetime. T8, T9: not claimed.
 unsafe impl<'gc> Trace<'gc> for Weak<'gc> {
     const DROP_IS_SEND: bool = true;
 

@@ -68,10 +68,10 @@ pub(crate) struct Marker {
 /// A fresh object has been marked: whether it is to be scanned in this cycle, see the module header.
 ///
 /// # Safety
-/// As [`mark_of`].
+/// As [`info_at`], for `object`.
 #[cold]
 unsafe fn is_scanned_when_fresh(object: usize, unscanned: &mut Vec<usize>) -> bool {
-    // SAFETY: the caller's contract.
+    // SAFETY: the caller's contract says what `info_at` asks of `object`.
     let mutable = unsafe { info_at(object) }.is_mutable();
     if mutable {
         unscanned.push(object);
@@ -149,7 +149,7 @@ impl Marker {
         loop {
             let object = self.pop()?;
             hooks::reached(object);
-            // SAFETY: edges are live objects, by the caller's contract.
+            // SAFETY: an edge is an object that lives, by the caller's contract: it has its slot (I1), in a mapped chunk (I12).
             let mark = unsafe { mark_of(object) };
             // Relaxed, and no read-modify-write: see the module header of `span`.
             let before = mark.load(Ordering::Relaxed);
@@ -159,7 +159,7 @@ impl Marker {
             if before != self.found.epoch {
                 mark.store(self.found.epoch, Ordering::Relaxed);
                 let unscanned = &mut self.unscanned;
-                // SAFETY: as above.
+                // SAFETY: the closure gets the edge from above: it lives, has its slot (I1), in a mapped chunk (I12).
                 let mut scanned = |object| unsafe { is_scanned_when_fresh(object, unscanned) };
                 if before != self.found.fresh || scanned(object) {
                     return Some(object);
@@ -171,25 +171,29 @@ impl Marker {
     /// Follows edges until there are none or `budget` bytes have been marked.
     ///
     /// # Safety
-    /// Every edge given to this marker, and the slice of every rest, is the address of a live object of a heap whose cycle has
-    /// this marker's epoch and is marking (I3); a rest's function is that of its slice, and its range within the length.
+    /// - Every edge given to this marker, and the slice of every rest, is the address of an object that lives.
+    /// - A rest's function is that of its slice, and its range within the length.
+    /// - The heap's cycle has the marker's marks and scan id, and is marking until the marker retires, so that nobody writes what is
+    ///   neither claimed nor scanned (I3).
+    /// - With [`Meet::Force`] all mutators are held, and no other marker is at work. It is not [`Meet::Look`].
     pub(crate) unsafe fn drain(&mut self, budget: u64, worklist: Option<&Worklist>) -> Drained {
         let stop_at = self.work().saturating_add(budget);
         // Marked, and not yet scanned; 0 if there is none.
         let mut object = 0;
         loop {
             if object == 0 {
-                // SAFETY: the caller's contract.
+                // SAFETY: the caller's contract, and what `trace` has added since was in objects that live, so it lives (I2).
                 match unsafe { self.next_object() } {
                     Some(next) => object = next,
-                    // SAFETY: as above.
+                    // SAFETY: it asks what `next_object` does: the caller's contract, and (I2) for what `trace` has added.
                     None if unsafe { self.scan_piece() } => {}
                     None => return Drained::Empty,
                 }
             }
             if object != 0 {
                 let before = self.tracer.edges.len();
-                // SAFETY: as above.
+                // SAFETY: the caller's contract, and (I2) for what `trace` has added; `object` was such an edge, and has been marked by
+                // `next_object`, here or in the scan before.
                 object = unsafe { self.scan(object, RUN) };
                 let edges = self.tracer.edges.len().saturating_sub(before);
                 if edges > BLOCK {
@@ -198,7 +202,8 @@ impl Marker {
             }
             if self.work() >= stop_at {
                 if object != 0 {
-                    // SAFETY: as above. One object only: nothing is left over.
+                    // SAFETY: as for the scan just above, in which `next_object` has marked this one, an edge, too. One object only:
+                    // nothing is left over.
                     unsafe { self.scan(object, 1) };
                 }
                 return Drained::Budget;
@@ -281,7 +286,8 @@ impl Marker {
         if rest.elements.is_empty() {
             self.rests.pop();
         }
-        // SAFETY: `trace` came with the object, which is alive by the caller's contract, and the range is within its length.
+        // SAFETY: by the caller's contract the slice lives, so it is initialised (I13), `trace` is its type's, the range is within its
+        // length, and nobody writes what is neither claimed nor scanned (I3).
         unsafe { trace(object, start..end, &mut self.tracer) };
         if self.tracer.deferred {
             self.tracer.deferred = false;
@@ -306,10 +312,10 @@ impl Marker {
     /// another type that is still to be scanned, or 0.
     ///
     /// # Safety
-    /// As [`Marker::drain`], for `object`.
+    /// As [`Marker::drain`], for `object` too, which has been marked.
     #[inline(always)]
     unsafe fn scan(&mut self, object: usize, most: usize) -> usize {
-        // SAFETY: the caller's contract.
+        // SAFETY: `object` lives, by the caller's contract: it has its slot (I1), in a mapped chunk (I12).
         let (scan, slot_size) = unsafe { scan_info(object) };
         let Some(scan) = scan else {
             self.objects += 1;
@@ -317,7 +323,8 @@ impl Marker {
             return 0;
         };
         let most = if slot_size > LARGE { 1 } else { most };
-        // SAFETY: `scan` is the loop of the type of the objects in this span, `object` is one of them, alive and marked.
+        // SAFETY: the caller's contract, for the edges, the rests and the marked `object`; the loop is that of its type, and the size that
+        // of its slot, for its span says so (I12).
         unsafe { scan(self, object, slot_size, most) }
     }
 
@@ -325,8 +332,8 @@ impl Marker {
     /// `sized`: all objects of the type have slots of `slot_size` bytes.
     ///
     /// # Safety
-    /// As [`Marker::drain`]; `object` is marked, of the type whose loop is `this` and whose function is `trace`, and in a
-    /// slot of `slot_size` bytes.
+    /// As [`Marker::drain`], for `object` too, which has been marked, is of the type whose loop is `this` and whose function is
+    /// `trace`, and is in a slot of `slot_size` bytes. `sized` is as said above.
     #[inline(always)]
     pub(crate) unsafe fn scan_as(
         &mut self,
@@ -353,11 +360,11 @@ impl Marker {
             if left == 0 {
                 break 0;
             }
-            // SAFETY: the caller's contract.
+            // SAFETY: the caller's contract, and what `trace` has just added was in an object that lives, so it lives (I2).
             let Some(next) = (unsafe { self.next_object() }) else {
                 break 0;
             };
-            // SAFETY: as above.
+            // SAFETY: `next` was an edge, so it lives: it has its slot (I1), in a mapped chunk (I12).
             let (scan, size) = unsafe { scan_info(next) };
             let same = scan.is_some_and(|scan| core::ptr::fn_addr_eq(scan, this));
             if !same || (!sized && size > LARGE) {
@@ -380,26 +387,26 @@ impl Marker {
     /// Looks again at what was set aside; the edges go on the stack.
     ///
     /// # Safety
-    /// As [`Marker::drain`]; with [`Meet::Force`], no mutator may be inside.
+    /// As [`Marker::drain`], for what is in `deferred` too, which has been marked.
     pub(crate) unsafe fn retry_deferred(&mut self, mut deferred: SetAside) {
         let (objects, bytes) = (self.objects, self.bytes);
-        // SAFETY: the caller's contract.
+        // SAFETY: the caller's contract, for these objects.
         unsafe { self.scan_again(deferred.objects) };
         self.rests.append(&mut deferred.rests);
         // Here and now, as cells may be met in a way that others may not.
-        // SAFETY: as above.
+        // SAFETY: the caller's contract, for these rests and those of slices just met; what `trace` has added lives (I2).
         while unsafe { self.scan_piece() } {}
         (self.objects, self.bytes) = (objects, bytes);
     }
 
-    /// Scans objects that have been marked and scanned before; the edges go on the stack, and so may slices.
+    /// Scans objects that have been marked and scanned before; the edges go on the stack, and so may slices. The marker has none yet.
     ///
     /// # Safety
-    /// As [`Marker::retry_deferred`]. The marker has no slices yet.
+    /// As [`Marker::drain`], for `marked` too, which have been marked.
     pub(crate) unsafe fn scan_again(&mut self, marked: Vec<usize>) {
         let (objects, bytes) = (self.objects, self.bytes);
         for object in marked {
-            // SAFETY: the caller's contract. One object only: nothing is left over.
+            // SAFETY: the caller's contract, for `object`, and (I2) for what `trace` has added. One object only: nothing is left over.
             unsafe { self.scan(object, 1) };
         }
         self.rests.iter_mut().for_each(|rest| rest.again = true);

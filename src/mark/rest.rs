@@ -13,7 +13,8 @@ pub(super) const PIECE: usize = if cfg!(any(debug_assertions, tricolor_loom)) {
     32 << 10
 };
 
-/// Traces some elements of the slice at the address: those of the range.
+/// Traces some elements of the slice at the address: those of the range, which is within its length. The slice lives, and is of the
+/// function's type; nobody writes what is neither claimed nor scanned in it (I3).
 pub(crate) type PieceFn = unsafe fn(usize, Range<usize>, &mut Tracer<'static>);
 
 /// What is still to be scanned of a marked slice: a range of its elements, not empty.

@@ -69,7 +69,8 @@ impl Tracer<'static> {
     #[inline(always)]
     pub(crate) fn rebrand<'gc>(&mut self) -> &mut Tracer<'gc> {
         let raw: *mut Tracer<'static> = self;
-        // SAFETY: the brand is a phantom: the layout is the same, and a tracer gives out no pointers.
+        // SAFETY: `raw` is `self`, borrowed for as long as the result. The types differ in the lifetime of a phantom: layout and
+        // validity are the same. A tracer gives out no pointers that could bear the wrong brand.
         unsafe { &mut *raw.cast::<Tracer<'gc>>() }
     }
 }
