@@ -464,7 +464,8 @@ impl Core {
     }
 
     /// What is not marked is dead from here on, unless the cycle is to be abandoned. Under the weak list's lock, with the worklist
-    /// closed and no marker at work: barriers go off next, and cells are written without claims. Nothing is abandoned later: whoever has a reason sets it before it hands over its buffer or retires.
+    /// closed and no marker at work: barriers go off next, and cells are written without claims. Whoever has lost something has set
+    /// `abandon` before it handed over its buffer or retired.
     pub(super) fn marking_over(&self, d: &mut Driver) {
         let abandoned = self.abandon.load(Ordering::Relaxed);
         self.abandoned.store(abandoned, Ordering::Relaxed);
