@@ -148,7 +148,7 @@ impl Core {
                 // Acquire: pairs with the stores after a destructor that ran at home, and where an object is not made.
                 if span.mark(index).load(Ordering::Acquire) == NEVER_MADE {
                     found.freed -= 1;
-                    // The next object in the slot is another.
+                    // The next object in the slot is another. Relaxed: the span is the sweeper's until a lock hands it on.
                     span.mark(index).store(0, Ordering::Relaxed);
                     continue;
                 }
@@ -230,7 +230,7 @@ impl Core {
             }
             // SAFETY: it is a zombie until the store below, so no sweep frees its slot (I7), and the chunk is mapped (I12).
             let mark = unsafe { mark_of(letter.object) };
-            // Release: the next sweep frees the slot, perhaps on another thread.
+            // Release: pairs with the Acquire in `sweep_dropping`: the next sweep frees the slot, perhaps on another thread.
             mark.store(NEVER_MADE, Ordering::Release);
         }
     }
@@ -348,6 +348,7 @@ impl Core {
         let _scope = UserCodeScope::new(self.id);
         for index in 0..span.slots() {
             let taken = span.taken_bits(index / 64) & 1 << (index % 64) != 0;
+            // Relaxed: nobody else is left.
             let mark = span.mark(index).load(Ordering::Relaxed);
             if !taken || mark == ZOMBIE || mark == NEVER_MADE {
                 continue;

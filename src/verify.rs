@@ -93,5 +93,6 @@ impl Core {
 /// The mark of an object that can be reached.
 fn mark_at(object: usize) -> Epoch {
     // SAFETY: it can be reached: it has its slot (I1, I2), even if this cycle has lost it (I6), in a mapped chunk (I12).
+    // Relaxed: who has marked has retired since, by the worklist's lock.
     unsafe { mark_of(object) }.load(Ordering::Relaxed)
 }

@@ -67,10 +67,11 @@ pub(crate) struct Counters {
     pub(crate) drops_panicked: plain::AtomicU64,
 }
 
-/// What the sweep of the running cycle found.
+/// What the sweep of the running cycle found. Relaxed, but for `pending`: it is added before the Release there, and read after the Acquire.
 #[derive(Default)]
 pub(crate) struct SweepCounters {
-    /// Spans not yet swept.
+    /// Spans not yet swept. Release by who has swept one, Acquire by the driver; Relaxed where spans are put on the unswept lists, under
+    /// the locks under which they are taken.
     pub(crate) pending: AtomicUsize,
     pub(crate) objects_live: plain::AtomicU64,
     pub(crate) bytes_live: plain::AtomicUsize,
@@ -102,9 +103,9 @@ pub(crate) struct Core {
     /// under that lock.
     phase: AtomicU8,
     /// `scan_id` of the cycle as a number. Written by the driver before it publishes the command that makes it known
-    /// (Release there, Acquire in adoption).
+    /// (Release there, Acquire in adoption). Markers read it as they do the epoch.
     scan_cycle: AtomicU64,
-    /// The epoch of the cycle in progress. Written by the driver, read by markers, who synchronise through the worklist.
+    /// The epoch of the cycle in progress. Relaxed: written by the driver, read by markers, who synchronise through the worklist.
     pub(crate) cycle_epoch: AtomicU8,
     /// The colour of what is allocated black in it. As the epoch; and read by sweepers, to whom the driver gives spans.
     pub(crate) cycle_fresh: AtomicU8,
@@ -119,15 +120,19 @@ pub(crate) struct Core {
     pub(crate) noted: Noted,
     /// What mutators have written.
     pub(crate) cards: Cards,
-    /// A guard taken in Grey mode was leaked: the cycle must arm by a stop.
+    /// A guard taken in Grey mode was leaked: the cycle must arm by a stop. Relaxed: set before the mutator answers, or leaves the list,
+    /// and read by the driver after that.
     pub(crate) leaked_guards: AtomicBool,
-    /// Cycles asked for: the number of the last one wanted.
+    /// Cycles asked for: the number of the last one wanted. Relaxed: whoever raises it wakes a thread that drives, by the pool's lock, or
+    /// drives; others look again.
     pub(crate) wanted: plain::AtomicU64,
-    /// The number of the last one asked for that must be full.
+    /// The number of the last one asked for that must be full. Relaxed: raised under the driver's lock by who relies on it
+    /// (`request_new_cycle`); else it is a wish.
     pub(crate) full: AtomicU64,
-    /// Cycles started.
+    /// Cycles started. Written by the driver with Release, which pairs with the Acquire of who asks for a cycle that is due
+    /// (`check_trigger`). Relaxed under the driver's lock, as a hint, and for markers, as the epoch.
     pub(crate) started: plain::AtomicU64,
-    /// Heap size at which the next cycle starts.
+    /// Heap size at which the next cycle starts. Relaxed, as the next three: for pacing.
     pub(crate) trigger: plain::AtomicUsize,
     /// Heap size to stay under.
     pub(crate) goal: plain::AtomicUsize,

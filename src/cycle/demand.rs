@@ -40,7 +40,7 @@ impl Core {
 
     /// Asks for a cycle if the heap has grown enough.
     pub(crate) fn request_cycle_if_due(&self) {
-        // In this order, as in `check_trigger`.
+        // In this order, as in `check_trigger`. Acquire: pairs with the Release of `begin`.
         let started = self.started.load(Ordering::Acquire);
         let idle = self.phase() == Phase::Idle;
         if idle && self.heap_now() >= self.trigger.load(Ordering::Relaxed) {
@@ -51,7 +51,8 @@ impl Core {
     /// Asks for a cycle if the heap has grown enough, and tells the mutator what its boundary is wanted for.
     pub(crate) fn check_trigger(&self, state: &MutatorState) {
         // In this order, each after the one before: a heap found idle has its size and trigger of after its last cycle, and
-        // a cycle that begins meanwhile is the one that is asked for here, not a reason for another.
+        // a cycle that begins meanwhile is the one that is asked for here, not a reason for another. Acquire: pairs with the Release of
+        // `begin`.
         let started = self.started.load(Ordering::Acquire);
         let phase = self.phase();
         let idle = phase == Phase::Idle;
@@ -234,7 +235,7 @@ impl Core {
     /// Bytes allocated since the heap was made.
     pub(crate) fn allocated_ever(&self) -> u64 {
         let c = &self.counters;
-        // In this order: what is moved meanwhile counts late, not twice.
+        // In this order: what is moved meanwhile counts late, not twice. Acquire: pairs with the Release of `start_sweep`.
         let before = c.allocated_before.load(Ordering::Acquire);
         let sum = before + c.allocated.load(Ordering::Relaxed) as u64;
         c.reported.fetch_max(sum, Ordering::Relaxed).max(sum)

@@ -24,7 +24,7 @@
 //! outside takes 4, none of them locked.
 //!
 //! **Orderings.** Every transition out of Outside is an Acquire, every one back a Release: an owner sees what the owner before
-//! did.
+//! did. One that fails is Relaxed: who does not own the state looks at nothing.
 
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::twin::{self, Twin};

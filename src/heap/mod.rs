@@ -48,7 +48,7 @@ pub(crate) struct Space {
     /// Bytes of pages that belong to spans. Written under the lock of `pages`; read for limits and statistics, where
     /// a value a moment old is as good (Relaxed).
     in_use: AtomicUsize,
-    /// A chunk should be made ready. Written under the lock of `pages`, taken by whoever calls for a background thread.
+    /// A chunk should be made ready. Written under the lock of `pages`, taken by whoever calls for a background thread. A hint (Relaxed).
     runs_low: AtomicBool,
     /// Hard limit on `in_use` plus what the embedder reports (`usize::MAX`: none).
     max_bytes: usize,

@@ -29,6 +29,8 @@
 //! byte that is not their own, so that no byte survives a whole round (see `sweep`).
 //! Marks are written with relaxed stores: two markers that mark one object at once do the same work twice, which is
 //! harmless, and a store instead of a locked read-modify-write is worth ×1.7–2.6 of all marking.
+//! A sweep's accesses are relaxed, too: it has the span by a lock that it took when all marking was over. What a mutator may say
+//! beside it, [`NEVER_MADE`], is a Release, and a sweep that goes by it has read it with Acquire.
 
 use core::cell::Cell;
 use core::ptr::NonNull;

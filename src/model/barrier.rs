@@ -269,6 +269,7 @@ pub(super) fn decide(
         Some(object) => {
             // SAFETY: the caller holds a pointer to the object, so its span is mapped.
             let mark = unsafe { mark_of(object) };
+            // Relaxed: as in `MutatorState::shade`.
             if command.has_found(mark.load(Ordering::Relaxed)) {
                 Target::Marked
             } else {

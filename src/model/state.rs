@@ -181,6 +181,7 @@ pub(super) fn log_store(old: Option<usize>, new: Option<usize>, shaded: Option<(
 pub(super) fn switch_point() {
     let point = with(|e| e.point.clone()).flatten();
     if let Some(point) = point {
+        // Relaxed: nobody goes by it; loom sees a write.
         point.fetch_or(true, Ordering::Relaxed);
     }
 }

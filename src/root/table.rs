@@ -201,7 +201,8 @@ impl SlotRef {
         // Acquire: pairs with the Release of other handles' drops; see the module header, 1.
         let mut seen = slot.state.load(Ordering::Acquire);
         while seen & COUNT > 1 {
-            // Release: what was done through this handle comes before the drop of the last.
+            // Release: pairs with the Acquire above, or that of a failure here, of who drops the last: what was done through this handle
+            // comes before that.
             match slot.state.compare_exchange_weak(
                 seen,
                 seen - 1,

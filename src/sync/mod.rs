@@ -7,7 +7,7 @@
 //!
 //! [`plain`] holds atomics that are the machine's in both cases. They are for what no protocol depends on (sums for the
 //! statistics and the pacer, names that are unique in the process) and for mark bytes, which lie in the heap's memory
-//! where a loom object has no room.
+//! where a loom object has no room. They are Relaxed where no line says more.
 //!
 //! This is one of the few files where `cfg(tricolor_loom)` is written; the protocols themselves do not know of it.
 

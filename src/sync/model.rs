@@ -355,6 +355,7 @@ impl<T> Snapshot<T> {
     }
 
     pub(crate) fn read<R>(&self, f: impl FnOnce(&T) -> R) -> R {
+        // Acquire: pairs with `replace`.
         let newest = self.newest.load(Ordering::Acquire);
         let value = self.values.borrow()[newest].clone();
         f(&value)
@@ -364,6 +365,7 @@ impl<T> Snapshot<T> {
         let new = Arc::new(self.read(change));
         let newest = self.values.borrow().len();
         self.values.borrow_mut().push(new);
+        // Release: pairs with `read`.
         self.newest.store(newest, Ordering::Release);
     }
 }

@@ -51,7 +51,7 @@ mod on {
         !chosen.is_empty() && format!("{bug:?}") == *chosen
     }
 
-    /// As [`is_chosen`], which is asked once per `index`.
+    /// As [`is_chosen`], which is asked once per `index`, or more often at first: the answer is the same (Relaxed).
     pub(crate) fn is(index: usize, bug: impl Debug) -> bool {
         const UNKNOWN: u8 = 0;
         const NO: u8 = 1;
@@ -67,7 +67,7 @@ mod on {
     /// Indices of planted bugs come after those of twins.
     const FIRST: usize = 200;
 
-    /// Whether it goes wrong this time.
+    /// Whether it goes wrong this time. (Relaxed, as below: a count.)
     pub(crate) fn strikes(bug: Planted) -> bool {
         static TIMES: AtomicU64 = AtomicU64::new(0);
         is(FIRST + bug as usize, bug) && TIMES.fetch_add(1, Ordering::Relaxed) % 1000 == 999

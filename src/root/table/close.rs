@@ -16,6 +16,8 @@ impl RootTable {
             // SAFETY: alive until the last orphan or the line below frees it.
             let segment = unsafe { raw.as_ref() };
             let orphans = &segment.head.orphans;
+            // Relaxed: a handle counts down when it has acquired its slot's dead bit, which is set after the slot was counted; and the one
+            // that is stored here keeps others from the zero.
             orphans.store(1, Ordering::Relaxed);
             for slot in &segment.slots {
                 orphans.fetch_add(1, Ordering::Relaxed);
@@ -35,7 +37,7 @@ impl RootTable {
 #[cold]
 pub(super) fn release_orphan(segment: &Segment) {
     let raw = core::ptr::from_ref(segment).cast_mut();
-    // AcqRel: all uses of the segment come before it is freed.
+    // AcqRel: pairs with itself: all uses of the segment come before it is freed.
     if segment.head.orphans.fetch_sub(1, Ordering::AcqRel) == 1 {
         segment.head.lives.write();
         // SAFETY: the table gave the segment up when it was closed, and this was the last handle.
