@@ -11,9 +11,9 @@
 //!
 //! - The collector publishes a command, then tries to hold. If it holds, it adopts the command for the mutator. If the
 //!   mutator is inside, it is asked to yield, and the collector looks again later.
-//! - The mutator, entering, takes the gate first and *then* reads the command (Acquire). If the read misses a command just
-//!   published, the mutator runs on with the old state and has not acknowledged the new one; nobody assumes it has: only
-//!   the `acked` word counts, and it is written by the gate's owner alone, after the state has changed.
+//! - The mutator, entering, takes the gate first and *then* reads the command (Acquire, if its number is a new one). If the read
+//!   misses a command just published, the mutator runs on with the old state and has not acknowledged the new one; nobody assumes it
+//!   has: only the `acked` word counts, and it is written by the gate's owner alone, after the state has changed.
 //!
 //! So the race between entry and request, which elsewhere needs a store–load fence on both sides, is decided by
 //! one compare-exchange on one word. The price is that the collector must look again; it does so when a mutator that it
