@@ -202,8 +202,8 @@ impl Marker {
             }
             if self.work() >= stop_at {
                 if object != 0 {
-                    // SAFETY: as for the scan just above, in which `next_object` has marked this one, an edge, too. One object only:
-                    // nothing is left over.
+                    // SAFETY: the caller's contract, and (I2) for what `trace` has added; `object` was such an edge, and the scan above has
+                    // marked it. One object only: nothing is left over.
                     unsafe { self.scan(object, 1) };
                 }
                 return Drained::Budget;
@@ -390,7 +390,7 @@ impl Marker {
     /// As [`Marker::drain`], for what is in `deferred` too, which has been marked.
     pub(crate) unsafe fn retry_deferred(&mut self, mut deferred: SetAside) {
         let (objects, bytes) = (self.objects, self.bytes);
-        // SAFETY: the caller's contract, for these objects.
+        // SAFETY: the caller's contract, for the objects set aside, which have been marked.
         unsafe { self.scan_again(deferred.objects) };
         self.rests.append(&mut deferred.rests);
         // Here and now, as cells may be met in a way that others may not.
