@@ -120,7 +120,7 @@ impl<'gc> Mutation<'gc> {
             None => slow_slot(InfoOf::<T>::info())?,
         };
         let pointer = pointer_to::<T>(slot);
-        // SAFETY: a fresh slot of at least `T`'s size and alignment, ours alone.
+        // SAFETY: the slot, or part of a block, is ours alone (I7), writable (I14), as large and as aligned as `T` asks (I13).
         unsafe { pointer.write(value) };
         if fast.is_none() {
             // No poll since the slot was taken: what it was taken for still holds.
@@ -173,7 +173,7 @@ impl<'gc> Mutation<'gc> {
                 .unwrap_or_else(out_of_memory),
         };
         let pointer = pointer_to::<WeakBox>(slot);
-        // SAFETY: as in `alloc`.
+        // SAFETY: the slot is ours alone (I7), writable (I14), aligned to a granule (I13), and large enough by the assertion above.
         unsafe { pointer.write(value) };
         state.allocated(slot, state.allocates_grey());
         pointer
@@ -181,7 +181,7 @@ impl<'gc> Mutation<'gc> {
 
     /// Registers a weak box whose target exists.
     pub(crate) fn add_weak_box(&self, address: usize) {
-        // SAFETY: this thread is inside, so the list is its own, and nothing here calls out.
+        // SAFETY: this thread is inside, so the list is its own (I4), and nothing here calls out: there is no other borrow.
         let boxes = unsafe { &mut *self.state().new_weak.get() };
         boxes.push(address);
     }
@@ -190,7 +190,7 @@ impl<'gc> Mutation<'gc> {
 fn pointer_to<T>(slot: usize) -> NonNull<T> {
     hooks::allocated(slot);
     let pointer = core::ptr::with_exposed_provenance_mut(slot);
-    // SAFETY: slots do not lie at address 0.
+    // SAFETY: a slot lies behind the header of a mapping (I12), which does not start at 0 (I14).
     unsafe { NonNull::new_unchecked(pointer) }
 }
 

@@ -37,7 +37,7 @@ impl<'gc> Mutation<'gc> {
         let pointer = pointer_to::<T>(slot);
         let value = fill(pointer);
         core::mem::forget(guard);
-        // SAFETY: the slot has room for a `T`, at its alignment, and is nobody else's (I7).
+        // SAFETY: the slot is ours alone (I7), writable (I14), as large and as aligned as `T` asks (I13).
         unsafe { pointer.write(value) };
         self.state().allocated(slot, grey.is_some());
         pointer
@@ -61,7 +61,7 @@ impl Drop for FreeSlot {
             poison(self.slot, self.slot_size);
         }
         if self.drops {
-            // SAFETY: a slot just taken by this mutator.
+            // SAFETY: the start of a slot that is this mutator's (I7), and not free before the store below: its span is not freed (I12).
             let mark = unsafe { mark_of(self.slot) };
             // Release: pairs with the sweeper's Acquire: who gets the slot next writes it after this thread's last access.
             mark.store(NEVER_MADE, Ordering::Release);

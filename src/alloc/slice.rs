@@ -33,18 +33,18 @@ impl<'gc> Mutation<'gc> {
         };
         for index in 0..len {
             let value = element(index);
-            // SAFETY: `index` is below `len`, for which the slot has room.
+            // SAFETY: `index` is below `len`, for which `slice_slot` took the slot: within it.
             let place = unsafe { first.add(index) };
-            // SAFETY: as above; ours alone.
+            // SAFETY: within the slot, which is ours alone (I7), writable (I14), and aligned as `T` asks (I13).
             unsafe { place.write(value) };
             filled.len += 1;
         }
         core::mem::forget(filled);
         if counted {
             let start = core::ptr::with_exposed_provenance_mut(slot);
-            // SAFETY: the slot is one for slices, with room for the length at its end.
+            // SAFETY: the start and size of the slot, which `slice_slot` took for a slice that is traced or dropped.
             let length = unsafe { slice_len(start, slot_size) };
-            // SAFETY: as above; aligned, since slots start and end at granules.
+            // SAFETY: behind the elements in the slot, which is ours alone (I7) and writable (I14); aligned, as slots end at granules.
             unsafe { length.write(len) };
         }
         self.state().allocated(slot, grey.is_some());
@@ -115,7 +115,8 @@ impl<T> Drop for Filled<T> {
             drops: needs_drop::<T>(),
         };
         let made = NonNull::slice_from_raw_parts(self.first, self.len);
-        // SAFETY: `len` elements are initialised and nobody else's; the slot counts as free from here on.
+        // SAFETY: `len` elements have been made, aligned as `T` asks (I13), in a slot that is nobody else's until `_slot` goes (I7),
+        // and are not used again.
         unsafe { made.drop_in_place() };
     }
 }
@@ -138,7 +139,7 @@ mod tests {
     impl Drop for Element {
         fn drop(&mut self) {
             let address = core::ptr::from_mut(self).expose_provenance();
-            // SAFETY: within a slot.
+            // SAFETY: the element lies in the slot of its slice, in no large span; the slot is this thread's, so the span stays (I12).
             let mark = unsafe { mark_of(address) };
             let mut seen = self.0.take();
             seen.push(mark.load(Ordering::Relaxed));
