@@ -8,7 +8,7 @@ pub(crate) fn to_read(address: usize) {
     #[cfg(target_arch = "x86_64")]
     {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch does not access memory in the language's sense and cannot fault.
+        // SAFETY: SSE is part of x86-64; a prefetch does not access memory in the language's sense and cannot fault.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(without_provenance(address)) };
     }
     #[cfg(not(target_arch = "x86_64"))]
@@ -22,7 +22,7 @@ pub(crate) fn to_write(address: usize) {
     #[cfg(target_arch = "x86_64")]
     {
         use core::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
-        // SAFETY: as in `to_read`.
+        // SAFETY: SSE is part of x86-64; a prefetch does not access memory in the language's sense and cannot fault.
         unsafe { _mm_prefetch::<_MM_HINT_ET0>(without_provenance(address)) };
     }
     #[cfg(not(target_arch = "x86_64"))]

@@ -28,9 +28,9 @@ pub(super) fn reserve_chunks(bytes: usize) -> Result<NonNull<u8>, OsError> {
 ///
 /// The range is what one call of [`reserve_chunks`] gave, and nobody uses it any more.
 pub(super) unsafe fn release(start: NonNull<u8>, bytes: usize) {
-    // SAFETY: `reserve_chunks` made the same layout of the same size, so it is valid.
+    // SAFETY: `reserve_chunks`, which gave the range, has checked the same size and alignment.
     let layout = unsafe { Layout::from_size_align_unchecked(bytes, CHUNK) };
-    // SAFETY: `start` came from the same allocator with this layout, and the caller gives it up.
+    // SAFETY: `start` came from the same allocator with this layout, and the caller gives all of it up.
     unsafe { dealloc(start.as_ptr(), layout) }
 }
 
@@ -74,21 +74,21 @@ mod tests {
         assert_eq!(start.addr().get() % CHUNK, 0);
         // SAFETY: the last byte of the allocation above.
         let last = unsafe { start.add(2 * CHUNK - 1) };
-        // SAFETY: as above; the memory is zeroed.
+        // SAFETY: the last byte of the allocation, which is zeroed.
         assert_eq!(unsafe { last.read() }, 0);
-        // SAFETY: as above.
+        // SAFETY: the last byte of the allocation, this test's alone.
         unsafe { last.write(5) };
         // SAFETY: has no preconditions on this platform.
         assert!(!unsafe { give_back(start, CHUNK) });
-        // SAFETY: as above; nothing was given back, so the byte is what was written.
+        // SAFETY: the last byte of the allocation, as it was written: nothing was given back.
         assert_eq!(unsafe { last.read() }, 5);
-        // SAFETY: both do nothing on this platform.
+        // SAFETY: has no preconditions on this platform.
         unsafe { advise_huge(start, CHUNK) };
-        // SAFETY: both do nothing on this platform.
+        // SAFETY: has no preconditions on this platform.
         unsafe { advise_no_huge(start, CHUNK) };
-        // SAFETY: does nothing on this platform.
+        // SAFETY: has no preconditions on this platform.
         unsafe { populate(start, CHUNK) };
-        // SAFETY: the allocation above, last used here.
+        // SAFETY: all of the allocation above, which is not used any more.
         unsafe { release(start, 2 * CHUNK) };
     }
 

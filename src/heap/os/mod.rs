@@ -76,10 +76,9 @@ pub(crate) struct Mapping {
     advised: bool,
 }
 
-// SAFETY: a mapping is an address and a length; neither belongs to a thread, and access to the memory goes through raw
-// pointers whose users synchronise themselves.
+// SAFETY: an address and a length, which belong to no thread; what is there belongs to whoever has the mapping (I14), on any.
 unsafe impl Send for Mapping {}
-// SAFETY: as above; the system's calls may come from several threads at once.
+// SAFETY: what takes `&self` and is safe is a call of the system that changes no contents and may come from several threads at once.
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
@@ -134,22 +133,22 @@ impl Mapping {
         self.bytes
     }
 
-    /// Asks for huge pages in the first `bytes` bytes.
+    /// Asks for huge pages in the first `bytes` bytes, whole chunks of the mapping.
     pub(crate) fn advise_huge(&self, bytes: usize) {
         debug_assert!(bytes <= self.bytes);
-        // SAFETY: `start` and `bytes` lie in a mapping that `self` owns.
+        // SAFETY: the first `bytes` of the mapping, which is `self`'s (I14): whole chunks, so whole pages.
         unsafe { platform::advise_huge(self.start, bytes) }
     }
 
     /// Asks for no huge pages anywhere in the mapping. Existing ones stay.
     pub(crate) fn advise_no_huge(&self) {
-        // SAFETY: `start` and `bytes` are the mapping that `self` owns.
+        // SAFETY: all of the mapping, which is `self`'s and whole pages (I14).
         unsafe { platform::advise_no_huge(self.start, self.bytes) }
     }
 
     /// Takes room for all of the mapping now, so that nobody waits for it at the first access. Contents do not change.
     pub(crate) fn populate(&self) {
-        // SAFETY: `start` and `bytes` are the mapping that `self` owns.
+        // SAFETY: all of the mapping, which is `self`'s and whole pages (I14).
         unsafe { platform::populate(self.start, self.bytes) }
     }
 
@@ -158,11 +157,12 @@ impl Mapping {
     ///
     /// # Safety
     ///
-    /// Nobody uses the contents of `offset..offset + bytes` any more, nor accesses them during the call.
+    /// `offset` and `bytes` are multiples of [`page_size`]. Nobody uses the contents of `offset..offset + bytes` any more, nor
+    /// accesses them during the call.
     pub(crate) unsafe fn give_back(&self, offset: usize, bytes: usize) -> bool {
         debug_assert!(offset.is_multiple_of(page_size()) && bytes.is_multiple_of(page_size()));
         let part = self.part(offset, bytes);
-        // SAFETY: the part lies in this mapping by `part`; the caller gives up its contents.
+        // SAFETY: whole pages, by the caller, of this mapping, by `part`; the caller gives up their contents.
         unsafe { platform::give_back(part, bytes) }
     }
 
@@ -173,7 +173,7 @@ impl Mapping {
     /// Nobody uses the contents of `offset..offset + bytes` any more, nor accesses them during the call.
     pub(crate) unsafe fn zero(&self, offset: usize, bytes: usize) {
         let part = self.part(offset, bytes);
-        // SAFETY: the part lies in this mapping, which is writable, by `part`; the caller gives up its contents.
+        // SAFETY: `bytes` bytes of this mapping, by `part`, which is writable (I14); the caller gives up their contents.
         unsafe { part.write_bytes(0, bytes) }
     }
 
@@ -184,14 +184,15 @@ impl Mapping {
                 .checked_add(bytes)
                 .is_some_and(|end| end <= self.bytes)
         );
-        // SAFETY: `offset` is at most `self.bytes`, the length of the one mapping that `start` begins.
+        // SAFETY: by the test above `start + offset` is in this mapping or at its end (I14).
         unsafe { self.start.add(offset) }
     }
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: `start` and `bytes` come from `reserve_chunks` and `self`, their only owner, ends here.
+        // SAFETY: all that `self` owns (I14), whole pages; the fallback's is never split. Who drops it has no span in it (I12), or is
+        // the end of the heap (I10).
         unsafe { platform::release(self.start, self.bytes) }
     }
 }
@@ -209,9 +210,9 @@ mod tests {
             assert_eq!(mapping.bytes(), chunks * CHUNK);
             for offset in (0..mapping.bytes()).step_by(CHUNK / 2) {
                 let byte = with_exposed_provenance_mut::<u8>(mapping.address() + offset);
-                // SAFETY: `offset` is below the length of the mapping, which this test owns.
+                // SAFETY: `offset` is below the length of the mapping, which this test owns; zero at first (I14).
                 assert_eq!(unsafe { byte.read() }, 0);
-                // SAFETY: as above.
+                // SAFETY: `offset` is below the length of the mapping, which this test owns, and writable (I14).
                 unsafe { byte.write(1) };
             }
         }
@@ -222,13 +223,13 @@ mod tests {
         let mapping = Mapping::reserve(CHUNK).unwrap();
         mapping.advise_huge(CHUNK);
         let byte = with_exposed_provenance_mut::<u8>(mapping.address() + CHUNK / 2);
-        // SAFETY: the byte lies in the mapping, which this test owns.
+        // SAFETY: the byte lies in the mapping, which this test owns, and writable (I14).
         unsafe { byte.write(7) };
         mapping.advise_no_huge();
-        // SAFETY: the test uses nothing of that half any more.
+        // SAFETY: half a chunk is whole pages; the test uses nothing of it meanwhile, and expects nothing there.
         let gone = unsafe { mapping.give_back(CHUNK / 2, CHUNK / 2) };
         assert_eq!(gone, LAZY);
-        // SAFETY: the byte lies in the mapping, which this test owns.
+        // SAFETY: the byte lies in the mapping, which this test owns; it has been written, or reads as zero.
         assert_eq!(unsafe { byte.read() }, if gone { 0 } else { 7 });
     }
 

@@ -21,7 +21,7 @@ pub(super) fn reserve_chunks(bytes: usize) -> Result<NonNull<u8>, OsError> {
     if plain.addr().get().is_multiple_of(CHUNK) {
         return Ok(plain);
     }
-    // SAFETY: the range was mapped above and nobody else knows it.
+    // SAFETY: all that was mapped above, whole pages, and nobody else knows it.
     unsafe { release(plain, bytes) };
     reserve_trimmed(bytes).ok_or(OsError { bytes })
 }
@@ -37,11 +37,11 @@ fn reserve_trimmed(bytes: usize) -> Option<NonNull<u8>> {
     // SAFETY: `before + bytes <= total`, so the result lies in the mapping or at its end.
     let end = unsafe { aligned.add(bytes) };
     if before > 0 {
-        // SAFETY: the head of the mapping above, which nobody else knows.
+        // SAFETY: the head of the mapping above, from page to page, which nobody else knows.
         unsafe { release(start, before) };
     }
     if before < CHUNK {
-        // SAFETY: the tail of the mapping above, which nobody else knows.
+        // SAFETY: the tail of the mapping above, from page to page, which nobody else knows.
         unsafe { release(end, CHUNK - before) };
     }
     Some(aligned)
@@ -69,7 +69,7 @@ fn map(bytes: usize) -> Option<NonNull<u8>> {
 ///
 /// The range is page-aligned, lies in one mapping of this module, and nobody uses it any more.
 pub(super) unsafe fn release(start: NonNull<u8>, bytes: usize) {
-    // SAFETY: the caller owns the range and gives it up.
+    // SAFETY: whole pages that this module mapped, and that the caller gives up.
     let done = unsafe { munmap(start.as_ptr().cast::<c_void>(), bytes) };
     // Unmapping the middle of a region can exceed the kernel's limit of regions. The range then stays mapped.
     debug_assert!(done.is_ok(), "munmap: {done:?}");
@@ -82,7 +82,7 @@ pub(super) unsafe fn release(start: NonNull<u8>, bytes: usize) {
 /// The range is page-aligned and lies in one mapping of this module.
 pub(super) unsafe fn advise_huge(start: NonNull<u8>, bytes: usize) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    // SAFETY: the range is mapped, by the caller; this advice does not change contents. A kernel without huge pages
+    // SAFETY: whole pages that are mapped, by the caller; this advice does not change contents. A kernel without huge pages
     // answers with an error, and the memory stays as it is.
     let _ = unsafe { madvise(start.as_ptr().cast(), bytes, Advice::LinuxHugepage) };
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -96,7 +96,7 @@ pub(super) unsafe fn advise_huge(start: NonNull<u8>, bytes: usize) {
 /// The range is page-aligned and lies in one mapping of this module.
 pub(super) unsafe fn advise_no_huge(start: NonNull<u8>, bytes: usize) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    // SAFETY: the range is mapped, by the caller; this advice does not change contents. A kernel without huge pages
+    // SAFETY: whole pages that are mapped, by the caller; this advice does not change contents. A kernel without huge pages
     // answers with an error, and the memory stays as it is.
     let _ = unsafe { madvise(start.as_ptr().cast(), bytes, Advice::LinuxNoHugepage) };
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -110,8 +110,8 @@ pub(super) unsafe fn advise_no_huge(start: NonNull<u8>, bytes: usize) {
 /// The range is page-aligned and lies in one mapping of this module.
 pub(super) unsafe fn populate(start: NonNull<u8>, bytes: usize) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    // SAFETY: the range is mapped, by the caller; populating does not change contents. Kernels before 5.14 answer with an
-    // error, and the memory stays as it is.
+    // SAFETY: whole pages that are mapped, by the caller; populating does not change contents. Kernels before 5.14 answer with
+    // an error, and the memory stays as it is.
     let _ = unsafe { madvise(start.as_ptr().cast(), bytes, Advice::LinuxPopulateWrite) };
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let _ = (start, bytes);
@@ -124,14 +124,14 @@ pub(super) unsafe fn populate(start: NonNull<u8>, bytes: usize) {
 /// The range is page-aligned, lies in one mapping of this module, and nobody uses its contents or accesses it.
 pub(super) unsafe fn give_back(start: NonNull<u8>, bytes: usize) -> bool {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    // SAFETY: the range is mapped and its contents are given up, by the caller.
+    // SAFETY: whole pages that are mapped and whose contents are given up, by the caller.
     return unsafe { madvise(start.as_ptr().cast(), bytes, Advice::LinuxDontNeed) }.is_ok();
     // Elsewhere the advice is only advice; a new mapping in the old one's place reads as zero for certain.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {
         let access = ProtFlags::READ | ProtFlags::WRITE;
         let place = start.as_ptr().cast();
-        // SAFETY: the replaced range is a mapping of this module whose contents the caller gives up.
+        // SAFETY: what is replaced is whole pages of a mapping of this module, whose contents the caller gives up.
         return unsafe { mmap_anonymous(place, bytes, access, flags() | MapFlags::FIXED) }.is_ok();
     }
 }
@@ -170,9 +170,9 @@ mod tests {
             mappings.push((aligned, bytes));
         }
         for (start, bytes) in mappings {
-            // SAFETY: mapped above, this test's alone.
+            // SAFETY: all of a range that was mapped above, this test's alone.
             unsafe { start.write_bytes(1, bytes) };
-            // SAFETY: as above, and not used any more.
+            // SAFETY: all of a range that was mapped above, whole pages, this test's alone and not used any more.
             unsafe { release(start, bytes) };
         }
     }

@@ -154,7 +154,7 @@ impl Chunk {
         self.aged = self.free;
     }
 
-    /// Gives a run of free pages back to the operating system. Says whether that was possible.
+    /// Gives a run of free pages, of whole units of the system's, back to the operating system. Says whether that was possible.
     pub(super) fn give_back(&mut self, run: u128) -> bool {
         debug_assert_eq!(run & !(self.free & !self.returned), 0);
         if self.advice == Advice::Huge {
@@ -163,7 +163,7 @@ impl Chunk {
         }
         let offset = run.trailing_zeros() as usize * PAGE;
         let bytes = run.count_ones() as usize * PAGE;
-        // SAFETY: the pages are free, and whoever makes pointers into pages has promised not to use them beyond `free`.
+        // SAFETY: `run` is a run of whole units, so of whole pages of the system; they are free, so nobody uses them (I14).
         let given = unsafe { self.mapping.give_back(offset, bytes) };
         if given {
             self.zero |= run;

@@ -50,7 +50,7 @@ impl LargeRun {
 
     /// Puts a kept run into use. Its header is zero again, its pages are not.
     pub(super) fn use_again(&mut self, pages: usize) {
-        // SAFETY: the run was freed, and with it everything that its header said.
+        // SAFETY: the run is free (I14), so no span has its header, a part of the mapping (I12): nobody uses what it says.
         unsafe { self.mapping.zero(0, HEADER) };
         self.pages = pages;
         self.touched = self.touched.max(pages);

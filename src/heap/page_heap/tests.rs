@@ -15,7 +15,7 @@ fn heap(huge_pages_from: usize) -> PageHeap {
 /// Writes a byte into each 4 KiB of a run.
 fn touch(run: &PageRun) {
     for offset in (0..run.pages * PAGE).step_by(4096) {
-        // SAFETY: the run is in use by this test alone and as long as it says.
+        // SAFETY: a byte of a run, or of the header of one, that the page heap has given to this test alone (I14).
         unsafe { with_exposed_provenance_mut::<u8>(run.base + offset).write(1) };
     }
 }
@@ -23,7 +23,7 @@ fn touch(run: &PageRun) {
 /// Whether a byte in each 4 KiB of a run is zero.
 fn is_zero(run: &PageRun) -> bool {
     (0..run.pages * PAGE).step_by(4096).all(|offset| {
-        // SAFETY: the run is in use by this test alone and as long as it says.
+        // SAFETY: a byte of a run, or of the header of one, that the page heap has given to this test alone; zero or written (I14).
         unsafe { with_exposed_provenance_mut::<u8>(run.base + offset).read() == 0 }
     })
 }
