@@ -194,7 +194,8 @@ impl Cache {
 
     #[expect(clippy::mut_from_ref, reason = "one user at a time, see SAFETY")]
     fn lines(&self) -> &mut Lines {
-        // SAFETY: the cache has one user at a time, who has the mutator's state (I4), and no method of this file calls out while it uses the borrow.
+        // SAFETY: the cache is part of a mutator's state, which one thread has at a time (I4), and no method of this file calls out, or
+        // `lines` again, while it uses the borrow.
         unsafe { &mut *self.lines.get() }
     }
 

@@ -153,8 +153,8 @@ impl Space {
                 large: false,
                 owner: class.key.owner,
             };
-            // SAFETY: the pages are ours alone, and pages in the page heap have zero marks: fresh chunks are zero, and
-            // `free_span` clears them.
+            // SAFETY: the page heap has given the pages to nobody else (I14), and their marks are zero (I12). As many slots as fit,
+            // which `span_pages` keeps few enough; `alloc` makes keys whose slots suit the type.
             spans.push(unsafe { Span::create(&init) });
         }
         Ok(())
@@ -205,7 +205,8 @@ impl Space {
             large: true,
             owner,
         };
-        // SAFETY: as in `new_span`.
+        // SAFETY: the page heap has given the pages to nobody else (I14), and their marks are zero (I12). One slot of all of them, enough
+        // for the object and any alignment.
         let span = unsafe { Span::create(&init) };
         span.take_run(black);
         Ok(span)

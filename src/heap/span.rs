@@ -4,8 +4,8 @@
 //! needs (`scan`, `slot_size`), so that marking never looks for the first page.
 //!
 //! **Who may touch it (I7).** A span is owned by exactly one of: a mutator's cache, a class's lists (under their
-//! lock), or a sweeper that took it off a list. Only the owner writes. Markers read `scan` and `slot_size` only, which
-//! are written once, before the first object of the span is published.
+//! lock), or a sweeper that took it off a list. Only the owner writes. Others read `scan`, `slot_size`, `info` and `slots`
+//! only, which are written once, before the first object of the span is published (I12).
 //!
 //! **Free bits** say which slots no object has: one per slot, cleared when a run is taken, set when it is given back and by
 //! the sweep. So the next run of free slots is found by counting zeros, without looking at marks that markers write.
@@ -129,7 +129,7 @@ const _: () = assert!(offset_of!(Descriptor, scan) == 0 && offset_of!(Descriptor
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Span(NonNull<Descriptor>);
 
-// SAFETY: a `Span` is a name; what may be done with it is the owner's matter (I7), who may be on any thread.
+// SAFETY: a `Span` is a name; its descriptor is written by the owner alone (I7), who may be on any thread.
 unsafe impl Send for Span {}
 
 /// Everything that a new span is made from.
@@ -148,14 +148,16 @@ impl Span {
     ///
     /// # Safety
     /// `init` describes pages of a chunk with a header as in `layout`, taken from the page heap by the caller and in
-    /// nobody else's use, whose mark bytes are zero.
+    /// nobody else's use, whose mark bytes are zero. The slots, of whole granules, lie in these pages, and there are at most
+    /// `FREE_WORDS · 64`; of a large span there is one. Each is as large and as aligned as `init.info` asks.
     pub(crate) unsafe fn create(init: &SpanInit) -> Span {
         debug_assert!(init.base.is_multiple_of(PAGE));
         let first = Span(Self::descriptor(init.base));
         let described = if init.large { 1 } else { init.pages };
         for page in 0..described {
             let raw = Self::descriptor(init.base + page * PAGE);
-            // SAFETY: the header of the chunk is mapped, and the caller owns these pages and so their descriptors.
+            // SAFETY: in the header of a mapped chunk, zero or written by an earlier span (I14), and aligned; the caller has the page,
+            // and so its descriptor, alone.
             let d = unsafe { raw.as_ref() };
             d.scan.set(init.info.scan);
             d.slot_size.set(init.slot_size);
@@ -175,13 +177,14 @@ impl Span {
 
     fn descriptor(address: usize) -> NonNull<Descriptor> {
         let raw = core::ptr::with_exposed_provenance_mut(descriptor_address(address));
-        // SAFETY: an address inside a chunk has a descriptor inside the chunk, which does not start at 0.
+        // SAFETY: the address is in a chunk, and so is its descriptor; a chunk does not start at 0 (I14).
         unsafe { NonNull::new_unchecked(raw) }
     }
 
     #[inline(always)]
     fn get(&self) -> &Descriptor {
-        // SAFETY: a `Span` is made by `create` only, and its chunk stays mapped while the span exists (I10).
+        // SAFETY: made by `create`, which has written it; who uses the name owns the span or knows of an object in it, so it is mapped
+        // (I12). Who does not own it reads only what does not change (I7).
         unsafe { self.0.as_ref() }
     }
 
@@ -260,7 +263,8 @@ impl Span {
         debug_assert!(word < FREE_WORDS);
         let address = free_bits_address(self.base()) + word * size_of::<u64>();
         let raw = core::ptr::with_exposed_provenance::<Cell<u64>>(address);
-        // SAFETY: the free bits of a mapped span, inside its chunk's header; only the owner touches them (I7).
+        // SAFETY: one of the span's words of free bits, in the header of its mapped chunk (I12), aligned, and initialised (I14); only
+        // the owner touches them (I7).
         unsafe { &*raw }
     }
 
@@ -297,7 +301,7 @@ impl Span {
         let mut bits = 0;
         for index in 0..count {
             let raw = core::ptr::with_exposed_provenance::<AtomicU8>(first + index * stride);
-            // SAFETY: the mark of a slot of this span.
+            // SAFETY: the mark of a slot of this span, mapped (I12) and initialised (I14); others touch it as an atomic only (I6).
             let found = unsafe { &*raw }.load(Ordering::Relaxed);
             bits |= u64::from(found == mark) << index;
         }
@@ -340,7 +344,7 @@ impl Span {
     /// The mark of a slot.
     #[inline]
     pub(crate) fn mark(self, index: usize) -> &'static AtomicU8 {
-        // SAFETY: the address is that of a slot of a mapped span; the reference is used while the span exists.
+        // SAFETY: the start of a slot of this span, which its owner does not free while it uses the reference (I12).
         unsafe { mark_of(self.slot(index)) }
     }
 
@@ -427,12 +431,13 @@ impl Span {
 /// The mark byte of the object at `address`.
 ///
 /// # Safety
-/// `address` is the start of a slot of a mapped span, which stays mapped while the reference is used.
+/// `address` lies in a slot, of a large span in the first granule, and the span is not freed while the reference is used. (The mark
+/// of an object is that of its slot's first granule, in which it starts, I13.)
 #[inline(always)]
 pub(crate) unsafe fn mark_of(address: usize) -> &'static AtomicU8 {
     let mark = core::ptr::with_exposed_provenance::<AtomicU8>(mark_address(address));
-    // SAFETY: the mark table of the chunk is mapped, and its bytes are only ever accessed as atomics or, in
-    // `Span::colour`, by the exclusive owner of the slots they belong to.
+    // SAFETY: in the mark table of the slot's chunk, which is mapped (I12), and initialised (I14). Not as atomics, marks are accessed by
+    // the owner only, of free slots (I7), or of all while a sweep goes on and nobody else looks (I6).
     unsafe { &*mark }
 }
 
@@ -443,7 +448,7 @@ pub(crate) unsafe fn mark_of(address: usize) -> &'static AtomicU8 {
 #[inline(always)]
 pub(crate) unsafe fn scan_info(address: usize) -> (Option<ScanFn>, usize) {
     let raw = core::ptr::with_exposed_provenance::<Descriptor>(descriptor_address(address));
-    // SAFETY: the descriptor of a page of a mapped span; these two fields do not change while it has objects.
+    // SAFETY: the descriptor of the slot's page, mapped and as `create` wrote it (I12), aligned. These two fields do not change (I12).
     let d = unsafe { &*raw };
     (d.scan.get(), d.slot_size.get())
 }
@@ -455,7 +460,7 @@ pub(crate) unsafe fn scan_info(address: usize) -> (Option<ScanFn>, usize) {
 pub(crate) unsafe fn info_at(address: usize) -> &'static TypeInfo {
     let mut page = address & !(PAGE - 1);
     loop {
-        // SAFETY: the descriptor of a page of a mapped chunk.
+        // SAFETY: of a page of the slot's span, down to the first: mapped and as `create` wrote it (I12). This field does not change (I12).
         let d = unsafe { Span::descriptor(page).as_ref() };
         // The first page of the span is the nearest one below with a type: all others have none.
         if let Some(info) = d.info.get() {

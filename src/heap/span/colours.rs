@@ -23,8 +23,8 @@ impl Span {
             (to - from) / GRANULE
         };
         let first = core::ptr::with_exposed_provenance_mut::<u8>(mark_address(from));
-        // SAFETY: the marks of slots of this span, in its mapped chunk, that nobody else reads or writes: the slots
-        // are free or in a run, and the span is the caller's (I7).
+        // SAFETY: marks of slots of this span, in the table of its mapped chunk (I12). The slots are free, in a run, or hold nothing that
+        // lives, and the span is the caller's (I7): nobody else reads or writes their marks.
         unsafe { first.write_bytes(mark, granules) };
     }
 
@@ -39,7 +39,7 @@ impl Span {
         if self.info().drop.is_some() {
             for granule in 0..granules {
                 let raw = core::ptr::with_exposed_provenance::<AtomicU8>(first + granule);
-                // SAFETY: the mark of a granule of this span.
+                // SAFETY: the mark of a granule of this span, mapped (I12) and initialised (I14); others touch it as an atomic only (I6).
                 let mark = unsafe { &*raw };
                 let m = mark.load(Ordering::Relaxed);
                 // ZOMBIE and NEVER_MADE do not come round. By an exchange: whoever gives up a slot in which no object was made may
@@ -51,8 +51,8 @@ impl Span {
             return;
         }
         let raw = core::ptr::with_exposed_provenance_mut::<u8>(first);
-        // SAFETY: as in `colour`: the bytes of this span, which is the sweeper's (I7). Nothing marks, and without drop glue
-        // nobody says anything of a slot.
+        // SAFETY: the marks of this span, in the table of its mapped chunk (I12), initialised (I14). The span is the sweeper's (I7), and
+        // without drop glue nobody else touches its marks now (I6).
         let bytes = unsafe { core::slice::from_raw_parts_mut(raw, granules) };
         for mark in bytes {
             *mark = if *mark == epoch { epoch } else { 0 };

@@ -3,13 +3,14 @@
 /// With the verifier, what freed slots are filled with.
 const POISON: u64 = 0xdbdb_dbdb_dbdb_dbdb;
 
-/// With the verifier: fills a freed slot. The caller owns the span, and the slot's object is dead and dropped.
+/// With the verifier: fills a freed slot, or what an object takes of one. It is the caller's (I7): its object is dead and dropped,
+/// or was never made.
 pub(crate) fn poison(slot: usize, slot_size: usize) {
     let words = core::ptr::with_exposed_provenance_mut::<u64>(slot);
     for index in 0..slot_size / size_of::<u64>() {
-        // SAFETY: within the slot.
+        // SAFETY: within the slot: the word lies in its `slot_size` bytes.
         let word = unsafe { words.add(index) };
-        // SAFETY: as above; nobody else uses the slot.
+        // SAFETY: in the slot, which is the caller's and nobody else's, in writable memory (I14); aligned, as slots are to granules.
         unsafe { word.write(POISON) };
     }
 }
@@ -18,9 +19,10 @@ pub(crate) fn poison(slot: usize, slot_size: usize) {
 pub(super) fn check_poison(from: usize, to: usize) {
     let words = core::ptr::with_exposed_provenance::<u64>(from);
     for index in 0..(to - from) / size_of::<u64>() {
-        // SAFETY: within slots of the caller's span.
+        // SAFETY: the word lies in the free slots from `from` to `to` of the caller's span.
         let word = unsafe { words.add(index) };
-        // SAFETY: as above; fresh pages are zero and freed slots are filled, so the word is initialised.
+        // SAFETY: in free slots of the caller's span (I7), aligned, as slots are to granules; fresh memory is zero (I14), and what was used
+        // has been filled, so the word is initialised.
         let found = unsafe { word.read() };
         if found != POISON && found != 0 {
             let at = from + index * size_of::<u64>();
