@@ -12,13 +12,13 @@ use super::layout::{GRANULE, MAX_SMALL, PAGE, round_up};
 use crate::mark::marker::{LARGE, Marker};
 use crate::trace::{Trace, Tracer};
 
-/// Traces the object at the address; the second argument is the slot size.
+/// Traces the object at the address; the second argument is the slot size. As [`trace_one`], or [`trace_slice`], of its type.
 pub(crate) type TraceFn = unsafe fn(*const u8, usize, &mut Tracer<'static>);
 /// The mark loop compiled for one type, see [`Marker::scan_as`]: scans the marked object at the address, whose slot size
 /// is the third argument, and then what it meets next while that is of the same type, at most so many objects in all.
-/// Returns a marked object that is still to be scanned, or 0.
+/// Returns a marked object that is still to be scanned, or 0. As [`scan_one`], or [`scan_slice`], of its type.
 pub(crate) type ScanFn = unsafe fn(&mut Marker, usize, usize, usize) -> usize;
-/// Drops the object at the address in place; the second argument is the slot size.
+/// Drops the object at the address in place; the second argument is the slot size. As [`drop_one`], or [`drop_slice`], of its type.
 pub(crate) type DropFn = unsafe fn(*mut u8, usize);
 
 /// How objects of one type are handled. The alignment keeps the low address bits free: the allocation cache uses the
@@ -184,18 +184,18 @@ impl<'gc, T: Trace<'gc>> InfoOf<[T]> {
 }
 
 /// The word at the end of a slice's slot that holds its length. Kept at the end, not in front, so that the address of
-/// every object, sized or not, is the address of its slot.
+/// every object that is traced or dropped, sized or not, is the address of its slot.
 ///
 /// # Safety
-/// `slot` must be the start of a slot of `slot_size` bytes that holds a traced or dropped slice.
+/// `slot` is the start of a slot of `slot_size` bytes, for a slice that is traced or dropped.
 #[inline(always)]
 pub(crate) unsafe fn slice_len(slot: *mut u8, slot_size: usize) -> *mut usize {
-    // SAFETY: the slot has `slot_size` bytes, the last word of which is the length by the layout of slice slots.
+    // SAFETY: the slot has `slot_size` bytes, by the caller, and a granule at least: its last word lies in it.
     unsafe { slot.add(slot_size - size_of::<usize>()) }.cast()
 }
 
 /// # Safety
-/// As [`Marker::scan_as`], for objects of type `T`.
+/// As [`Marker::drain`]; `object` is marked, a `T` in a slot of `slot_size` bytes.
 unsafe fn scan_one<'gc, T: Trace<'gc>>(
     marker: &mut Marker,
     object: usize,
@@ -206,15 +206,16 @@ unsafe fn scan_one<'gc, T: Trace<'gc>>(
     // A constant, so that counting bytes is counting objects.
     let slot_size = InfoOf::<T>::SPAN_SLOT;
     let trace = |object: *const u8, slot_size, tracer: &mut Tracer<'static>| {
-        // SAFETY: `scan_as` calls it with live, initialised objects of type `T`.
+        // SAFETY: `scan_as` gives it live objects with this loop (I12), so `T`s, or of a type that the same code traces: initialised
+        // (I13), and nobody writes their unclaimed contents (I3).
         unsafe { trace_one::<T>(object, slot_size, tracer) }
     };
-    // SAFETY: the caller's contract.
+    // SAFETY: the caller's contract; every `T` has a slot of `SPAN_SLOT` bytes, and `trace` is its function.
     unsafe { marker.scan_as(scan_one::<T>, trace, object, slot_size, true, most) }
 }
 
 /// # Safety
-/// As [`Marker::scan_as`], for slices of `T`.
+/// As [`Marker::drain`]; `object` is marked, a slice of `T` in a slot of `slot_size` bytes.
 unsafe fn scan_slice<'gc, T: Trace<'gc>>(
     marker: &mut Marker,
     object: usize,
@@ -222,20 +223,21 @@ unsafe fn scan_slice<'gc, T: Trace<'gc>>(
     most: usize,
 ) -> usize {
     let trace = |object: *const u8, slot_size, tracer: &mut Tracer<'static>| {
-        // SAFETY: `scan_as` calls it with live, initialised slices of `T`, and their slots' sizes.
+        // SAFETY: `scan_as` gives it live slices with this loop (I12), so of `T`s, or of a type that the same code traces, and their slots'
+        // sizes: initialised (I13), and nobody writes their unclaimed contents (I3).
         unsafe { trace_slice::<T>(object, slot_size, tracer) }
     };
     if slot_size > LARGE {
         let start = core::ptr::with_exposed_provenance_mut::<u8>(object);
-        // SAFETY: the caller gives the start and size of a slice slot.
+        // SAFETY: the caller gives the start and the size of the slot of a slice, which is traced.
         let len = unsafe { slice_len(start, slot_size) };
-        // SAFETY: the length of an initialised slice is written.
+        // SAFETY: the last word of the slot is the length, written before anybody knew of the slice (I13), and aligned as slots end.
         let len = unsafe { len.read() };
         if marker.takes_slice(object, len, size_of::<T>(), slot_size, trace_piece::<T>) {
             return 0;
         }
     }
-    // SAFETY: the caller's contract.
+    // SAFETY: the caller's contract; `trace` is the function of slices of `T`.
     unsafe { marker.scan_as(scan_slice::<T>, trace, object, slot_size, false, most) }
 }
 
@@ -249,9 +251,9 @@ unsafe fn trace_piece<'gc, T: Trace<'gc>>(
 ) {
     let tracer = tracer.rebrand();
     let start = core::ptr::with_exposed_provenance::<T>(object);
-    // SAFETY: the range lies within the slice, by the caller's contract.
+    // SAFETY: the slice has the elements of the range, by the caller's contract: the first lies in it, or at its end.
     let first = unsafe { start.add(elements.start) };
-    // SAFETY: as above; the elements are initialised.
+    // SAFETY: elements of the slice, by the caller's contract: live, initialised, aligned (I13), their unclaimed contents not written (I3).
     let piece = unsafe { core::slice::from_raw_parts(first, elements.len()) };
     for element in piece {
         element.trace(tracer);
@@ -262,13 +264,13 @@ unsafe fn trace_piece<'gc, T: Trace<'gc>>(
 /// `object` points at a live, initialised `T` whose unclaimed contents no thread writes (I3).
 #[inline(always)]
 unsafe fn trace_one<'gc, T: Trace<'gc>>(object: *const u8, _: usize, tracer: &mut Tracer<'static>) {
-    // SAFETY: the caller's contract.
+    // SAFETY: a live, initialised `T` whose unclaimed contents nobody writes, by the caller's contract; aligned as `T` asks (I13).
     let object = unsafe { &*object.cast::<T>() };
     object.trace(tracer.rebrand());
 }
 
 /// # Safety
-/// As [`trace_one`], for a slice slot of `slot_size` bytes.
+/// `object` points at a live, initialised slice of `T` in a slot of `slot_size` bytes, whose unclaimed contents no thread writes (I3).
 #[inline(always)]
 unsafe fn trace_slice<'gc, T: Trace<'gc>>(
     object: *const u8,
@@ -276,11 +278,12 @@ unsafe fn trace_slice<'gc, T: Trace<'gc>>(
     tracer: &mut Tracer<'static>,
 ) {
     let tracer = tracer.rebrand();
-    // SAFETY: the caller gives the start and size of a slice slot.
+    // SAFETY: the caller gives the start and the size of the slot of a slice, which is traced.
     let len = unsafe { slice_len(object.cast_mut(), slot_size) };
-    // SAFETY: the length of an initialised slice is written.
+    // SAFETY: the last word of the slot is the length, written before anybody knew of the slice (I13), and aligned as slots end.
     let len = unsafe { len.read() };
-    // SAFETY: the caller's contract; `len` elements are initialised (the length is written after them).
+    // SAFETY: `len` elements were made before that was written, aligned as `T` asks (I13); the slice lives, and nobody writes its
+    // unclaimed contents, by the caller's contract.
     let slice = unsafe { core::slice::from_raw_parts(object.cast::<T>(), len) };
     for element in slice {
         element.trace(tracer);
@@ -288,19 +291,20 @@ unsafe fn trace_slice<'gc, T: Trace<'gc>>(
 }
 
 /// # Safety
-/// `object` points at an initialised `T` that nobody uses any more and that has not been dropped.
+/// `object` points at an initialised `T` that nobody uses any more, that has not been dropped, and that may be dropped on this
+/// thread.
 unsafe fn drop_one<T>(object: *mut u8, _: usize) {
-    // SAFETY: the caller's contract.
+    // SAFETY: the caller's contract; aligned as `T` asks (I13).
     unsafe { object.cast::<T>().drop_in_place() }
 }
 
 /// # Safety
-/// As [`drop_one`], for a slice slot of `slot_size` bytes.
+/// `object` points at an initialised slice of `T` in a slot of `slot_size` bytes, otherwise as [`drop_one`].
 unsafe fn drop_slice<T>(object: *mut u8, slot_size: usize) {
-    // SAFETY: the caller gives the start and size of a slice slot.
+    // SAFETY: the caller gives the start and the size of the slot of a slice, which is dropped.
     let len = unsafe { slice_len(object, slot_size) };
-    // SAFETY: the length of an initialised slice is written.
+    // SAFETY: the last word of the slot is the length, written before anybody knew of the slice (I13), and aligned as slots end.
     let len = unsafe { len.read() };
-    // SAFETY: `len` elements are initialised and not yet dropped, by the caller's contract.
+    // SAFETY: `len` elements, aligned as `T` asks (I13), which may be dropped here and have not been, by the caller's contract.
     unsafe { core::ptr::slice_from_raw_parts_mut(object.cast::<T>(), len).drop_in_place() }
 }

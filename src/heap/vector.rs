@@ -5,8 +5,8 @@
 
 /// Bit `i` says whether the byte at `first + i · stride` is `mark`, for `count` bytes; `None` if there is no fast way.
 ///
-/// The bytes must be readable and nobody may write them meanwhile: the sweeper owns the span, nothing marks, and its type has no
-/// drop glue.
+/// The `count · stride` bytes from `first` on must be readable, and nobody may write them meanwhile: the sweeper owns the span, and its
+/// type has no drop glue (I6, I7).
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 #[inline]
 pub(super) fn marked_bits(first: usize, stride: usize, count: usize, mark: u8) -> Option<u64> {
@@ -14,11 +14,11 @@ pub(super) fn marked_bits(first: usize, stride: usize, count: usize, mark: u8) -
         return None;
     }
     match stride {
-        // SAFETY: SSE2 is part of x86-64; the caller's bytes are readable.
+        // SAFETY: SSE2 is part of x86-64. It reads 64 bytes, `count · stride`.
         1 => Some(unsafe { x86::every(first, mark) }),
-        // SAFETY: as above.
+        // SAFETY: SSE2 is part of x86-64. It reads 128 bytes, `count · stride`.
         2 => Some(unsafe { x86::every_second(first, mark) }),
-        // SAFETY: as above.
+        // SAFETY: SSE2 is part of x86-64. It reads 256 bytes, `count · stride`.
         4 => Some(unsafe { x86::every_fourth(first, mark) }),
         _ => None,
     }
@@ -49,7 +49,7 @@ mod x86 {
     #[target_feature(enable = "sse2")]
     fn load(address: usize) -> __m128i {
         let from = core::ptr::with_exposed_provenance::<__m128i>(address);
-        // SAFETY: sixteen mark bytes of the caller's span, or of the granules behind its last slot in the same table.
+        // SAFETY: sixteen of the bytes that the caller of `marked_bits` may read; marks are initialised (I14).
         unsafe { _mm_loadu_si128(from) }
     }
 
