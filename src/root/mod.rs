@@ -73,12 +73,12 @@ pub struct Root<R: ?Sized + for<'a> Rootable<'a>> {
     pointer: NonNull<<R as Rootable<'static>>::Root>,
 }
 
-// SAFETY: a handle on another thread gives `Gc`s there, which is sound when the object is `Sync`; the slot is atomic.
+// SAFETY: a handle gives `Gc`s to an object that is `Sync`, which are `Send`; to drop it drops no object. `SlotRef` is `Send` itself.
 unsafe impl<R: ?Sized + for<'a> Rootable<'a>> Send for Root<R> where
     for<'a> <R as Rootable<'a>>::Root: Sync
 {
 }
-// SAFETY: as above.
+// SAFETY: a shared handle gives `Gc`s to an object that is `Sync`, which are `Send`, and clones of itself. `SlotRef` is `Sync` itself.
 unsafe impl<R: ?Sized + for<'a> Rootable<'a>> Sync for Root<R> where
     for<'a> <R as Rootable<'a>>::Root: Sync
 {
@@ -104,7 +104,8 @@ impl<R: ?Sized + for<'a> Rootable<'a>> Root<R> {
             size_of_val(&raw),
             size_of::<NonNull<<R as Rootable<'static>>::Root>>()
         );
-        // SAFETY: two `NonNull`s to types that differ in a lifetime: the same layout and meaning.
+        // SAFETY: as large, by the assertion above, and as valid: a `NonNull` to the same type but for a lifetime, of which layouts know
+        // nothing.
         let pointer = unsafe { core::mem::transmute_copy(&raw) };
         Root { slot, pointer }
     }
@@ -124,10 +125,10 @@ impl<R: ?Sized + for<'a> Rootable<'a>> Root<R> {
         if self.slot.heap() != mc.heap_id() {
             return None;
         }
-        // SAFETY: as in `new`, the other way: the layouts agree.
+        // SAFETY: made in `new` of a `NonNull` to the same type but for a lifetime, and as large, as was asserted there.
         let pointer: NonNull<<R as Rootable<'gc>>::Root> =
             unsafe { core::mem::transmute_copy(&self.pointer) };
-        // SAFETY: this handle has kept the object alive, in the heap of `mc`, whose brand is `'gc`.
+        // SAFETY: made of a `Gc` to the object, which lives (I15), in the heap of `mc`, by the test above, whose brand is `'gc` (I9).
         Some(unsafe { Gc::from_raw(pointer) })
     }
 
@@ -187,7 +188,7 @@ impl Mutation<'_> {
     /// A free slot of the root table, from the mutator's own stock.
     #[inline]
     fn take_root_slot(&self) -> SlotRef {
-        // SAFETY: this thread is inside, so the stock is its own; `take_free` does not call out.
+        // SAFETY: this thread is inside, so the stock is its own (I4); `take_first` does not call out: there is no other borrow.
         let stock = unsafe { &mut *self.state().root_slots.get() };
         if let Some(slot) = stock.pop() {
             return slot;

@@ -136,15 +136,16 @@ const _: () = assert!(size_of::<Segment>() == SEGMENT);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct SlotRef(NonNull<Slot>);
 
-// SAFETY: slots are atomics, in memory that lives while a handle or the heap does.
+// SAFETY: a `Slot` is `Sync`, and there while the table or a handle needs it (I15), on any thread.
 unsafe impl Send for SlotRef {}
-// SAFETY: as above.
+// SAFETY: a `Slot` is `Sync`, and there while the table or a handle needs it (I15), on any thread.
 unsafe impl Sync for SlotRef {}
 
 impl SlotRef {
     #[inline(always)]
     fn get(&self) -> &Slot {
-        // SAFETY: a `SlotRef` is used by a handle, which keeps the segment, or by the table's owner.
+        // SAFETY: used by a handle, which keeps the segment, or by those who have the table or a taken slot of it (I15); made by
+        // `slot_of`, so it is a slot of one.
         unsafe { self.0.as_ref() }
     }
 
@@ -155,8 +156,8 @@ impl SlotRef {
             .as_ptr()
             .map_addr(|a| a & !(SEGMENT - 1))
             .cast::<Segment>();
-        // SAFETY: slots lie in segments, which are aligned to their size; kept alive as in `get`. The pointer was
-        // derived from the segment's, so it may reach all of it.
+        // SAFETY: slots lie in segments, which are aligned to their size; kept by a handle, or for those who have the table or a taken
+        // slot of it (I15). The pointer was derived from the segment's by `slot_of`, so it may reach all of it.
         let segment = unsafe { &*raw };
         segment.head.lives.read();
         segment
@@ -282,9 +283,9 @@ impl Growth {
     }
 }
 
-// SAFETY: segments are atomics.
+// SAFETY: the directory lists segments, which are `Sync`, and which any thread may free.
 unsafe impl Send for RootTable {}
-// SAFETY: as above.
+// SAFETY: the directory lists segments, which are `Sync`; it is changed under the lock.
 unsafe impl Sync for RootTable {}
 
 impl RootTable {
@@ -313,8 +314,8 @@ impl RootTable {
     fn each(&self, mut f: impl FnMut(&Segment)) {
         self.with_segments(|all| {
             for segment in all {
-                // SAFETY: segments live until `shrink`, which is the driver's as this is or takes the lock that is held here, or
-                // `close`, which needs the table exclusively.
+                // SAFETY: the table has it, and needs it until `shrink` (I15), which is the driver's as this is or takes the lock that is
+                // held here, or `close`, which has the table exclusively. From a box: aligned, initialised.
                 let segment = unsafe { segment.as_ref() };
                 segment.head.lives.read();
                 f(segment);
@@ -455,7 +456,7 @@ fn take_from(segment: NonNull<Segment>, slots: &mut Vec<SlotRef>) {
 /// A slot of a segment. The pointer keeps the segment's provenance, for `SlotRef::segment`.
 fn slot_of(segment: NonNull<Segment>, index: usize) -> SlotRef {
     let offset = offset_of!(Segment, slots) + index * size_of::<Slot>();
-    // SAFETY: within the segment.
+    // SAFETY: the slot lies within the segment, in which the caller counts slots below `SLOTS`.
     SlotRef(unsafe { segment.byte_add(offset) }.cast::<Slot>())
 }
 

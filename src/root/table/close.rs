@@ -13,7 +13,8 @@ impl RootTable {
     pub(crate) fn close(&mut self) {
         let directory = core::mem::replace(&mut self.directory, Snapshot::new(Vec::new()));
         for raw in directory.read(Clone::clone) {
-            // SAFETY: alive until the last orphan or the line below frees it.
+            // SAFETY: there until `release_orphan` frees it, below or for the last handle (I15): `orphans` counts this call until then.
+            // From a box: aligned, initialised.
             let segment = unsafe { raw.as_ref() };
             let orphans = &segment.head.orphans;
             // Relaxed: a handle counts down when it has acquired its slot's dead bit, which is set after the slot was counted; and the one
@@ -40,7 +41,7 @@ pub(super) fn release_orphan(segment: &Segment) {
     // AcqRel: pairs with itself: all uses of the segment come before it is freed.
     if segment.head.orphans.fetch_sub(1, Ordering::AcqRel) == 1 {
         segment.head.lives.write();
-        // SAFETY: the table gave the segment up when it was closed, and this was the last handle.
+        // SAFETY: leaked from a box when the table grew. The table has given it up, and this was the last handle to it (I15).
         drop(unsafe { Box::from_raw(raw) });
     }
 }

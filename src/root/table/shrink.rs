@@ -42,7 +42,7 @@ impl RootTable {
                 }
                 kept += 1;
                 if kept > keep {
-                    // SAFETY: it is freed below.
+                    // SAFETY: the table has it, until it is freed below (I15). From a box: aligned, initialised.
                     dropped |= unsafe { segment.as_ref() }
                         .head
                         .dropped
@@ -60,8 +60,8 @@ impl RootTable {
         growth.cursor = usize::MAX;
         drop(growth);
         for segment in freed {
-            // SAFETY: all its slots are free and it is not in the directory: nobody has it or can find it, see the module
-            // header. It was leaked from a box when the table grew.
+            // SAFETY: all its slots are free, so no handle needs it, and it is not in the directory, so nobody can find it (I15). It was
+            // leaked from a box when the table grew.
             let segment = unsafe { Box::from_raw(segment.as_ptr()) };
             segment.head.lives.write();
         }
