@@ -149,16 +149,18 @@ impl SlotRef {
         unsafe { self.0.as_ref() }
     }
 
+    /// Its segment. The pointer was derived from the segment's by `slot_of`, so it may reach all of it, and free it.
+    #[inline(always)]
+    fn segment_pointer(self) -> *mut Segment {
+        let slot = self.0.as_ptr();
+        slot.map_addr(|a| a & !(SEGMENT - 1)).cast::<Segment>()
+    }
+
     #[inline(always)]
     fn segment(&self) -> &Segment {
-        let raw = self
-            .0
-            .as_ptr()
-            .map_addr(|a| a & !(SEGMENT - 1))
-            .cast::<Segment>();
         // SAFETY: slots lie in segments, which are aligned to their size; kept by a handle, or for those who have the table or a taken
-        // slot of it (I15). The pointer was derived from the segment's by `slot_of`, so it may reach all of it.
-        let segment = unsafe { &*raw };
+        // slot of it (I15).
+        let segment = unsafe { &*self.segment_pointer() };
         segment.head.lives.read();
         segment
     }
@@ -239,7 +241,8 @@ impl SlotRef {
         };
         if before & DEAD != 0 {
             slot.counted.read();
-            close::release_orphan(self.segment());
+            // SAFETY: the segment is closed, and had counted this handle, whose last access this is.
+            unsafe { close::release_orphan(self.segment_pointer()) };
         } else if twin::is(Twin::TouchedAfterDrop) {
             head.lives.read();
         }

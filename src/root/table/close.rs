@@ -29,19 +29,24 @@ impl RootTable {
                     orphans.fetch_sub(1, Ordering::Relaxed);
                 }
             }
-            release_orphan(segment);
+            // SAFETY: the table has given the segment up, and this call, which `orphans` counts, needs it no more.
+            unsafe { release_orphan(raw.as_ptr()) };
         }
     }
 }
 
-/// A handle of a closed segment is gone; the last takes the segment with it.
+/// A handle of a closed segment is gone; the last takes the segment with it. (A pointer: a reference could not free it.)
+///
+/// # Safety
+/// `segment` is a closed segment, in whose `orphans` the caller is counted; the caller does not use it any more.
 #[cold]
-pub(super) fn release_orphan(segment: &Segment) {
-    let raw = core::ptr::from_ref(segment).cast_mut();
+pub(super) unsafe fn release_orphan(segment: *mut Segment) {
+    // SAFETY: there until all that `orphans` counts are gone, the caller among them (I15).
+    let orphans = unsafe { &(*segment).head.orphans };
     // AcqRel: pairs with itself: all uses of the segment come before it is freed.
-    if segment.head.orphans.fetch_sub(1, Ordering::AcqRel) == 1 {
-        segment.head.lives.write();
+    if orphans.fetch_sub(1, Ordering::AcqRel) == 1 {
         // SAFETY: leaked from a box when the table grew. The table has given it up, and this was the last handle to it (I15).
-        drop(unsafe { Box::from_raw(raw) });
+        let segment = unsafe { Box::from_raw(segment) };
+        segment.head.lives.write();
     }
 }
