@@ -21,13 +21,15 @@ pub use impls::Static;
 ///    in the heap), and the cells of this crate through their own `trace`. It never looks through `Cell`, `RefCell`,
 ///    `Mutex`, `Rc`, `Arc` or any other sharing or interior mutability; a type that holds a `Gc` behind one of those
 ///    must not implement `Trace`.
-/// 3. The type does not implement `Drop`, unless the type is free of `Gc`s (`NEEDS_TRACE` is `false`): a destructor
-///    could reach an object that is already gone. Its fields are bound by the same rule.
+/// 3. The type does not implement `Drop`, unless the type is free of `Gc`s (`NEEDS_TRACE` is `false`), or the destructor does nothing with
+///    what it holds but drop it, as a container's: another could reach an object that is already gone. Its fields are bound by the same rule.
 /// 4. [`DROP_IS_SEND`](Trace::DROP_IS_SEND) is `true` only if dropping the value on any thread is sound.
 /// 5. If the type implements `Trace` for more than one brand, [`NEEDS_TRACE`](Trace::NEEDS_TRACE) is `false`, or
 ///    [`UNTIED`](Trace::UNTIED) is `true`: a value that fits every heap could be written with another heap's mutation context, whose
 ///    barrier knows nothing of the markers at work here.
-/// 6. Data with a lifetime other than `'gc` is not reachable from the drop glue.
+/// 6. Data with a lifetime other than `'gc` is not reachable from the drop glue. And the value borrows nothing for `'gc`, be it an object
+///    ([`Gc::as_ref`](crate::Gc::as_ref)) or a [`Mutation`](crate::Mutation): it outlives the `enter` that makes it, and the next one sees it with
+///    its own brand.
 /// 7. `trace` does not drop a [`Mutator`](crate::Mutator) of the heap that is traced, which may wait for the end of the marking. (To enter
 ///    the heap, to attach to it or to collect it there is a panic.)
 /// 8. [`IMMUTABLE`](Trace::IMMUTABLE) is `true` only if every call of `trace` of a value in the heap reports the same pointers.
