@@ -27,9 +27,11 @@ use crate::trace::Trace;
 /// Implemented for `Gc<'gc, T>` and `Option<Gc<'gc, T>>`; implement it for tagged words of your own.
 ///
 /// # Safety
+/// - The type implements the trait for one brand, that of the heap of its pointers.
 /// - `from_word(x.into_word())` is `x`.
 /// - `object(w)` is the address of the heap object that a value with the word `w` points to (made by `into_word` of a value
-///   with that pointer in it), without any tag bits; `None` only if it points to none.
+///   with that pointer in it), without any tag bits; `None` only if it points to none. A value points to one object at most.
+/// - None of the three panics: a barrier asks for the objects of a store that has been done.
 pub unsafe trait SlotValue<'gc>: Copy {
     /// The value as a word. Heap pointers keep their provenance.
     fn into_word(self) -> *mut ();
@@ -37,14 +39,15 @@ pub unsafe trait SlotValue<'gc>: Copy {
     /// The value of a word.
     ///
     /// # Safety
-    /// `word` was made by `into_word` of a value of this type and brand that is still alive.
+    /// `word` was made by `into_word` of a value of this type, in the `enter` whose brand this is or in an earlier one of the same heap,
+    /// and the object that it points to, if any, lives until that `enter` ends.
     unsafe fn from_word(word: *mut ()) -> Self;
 
     /// The object that the word points to.
     fn object(word: *mut ()) -> Option<NonNull<()>>;
 }
 
-// SAFETY: the word is the pointer.
+// SAFETY: one brand, for `Gc` is invariant in it (I9). The word is the pointer, and so is the object; nothing here panics.
 unsafe impl<'gc, T> SlotValue<'gc> for Gc<'gc, T> {
     #[inline(always)]
     fn into_word(self) -> *mut () {
@@ -53,9 +56,9 @@ unsafe impl<'gc, T> SlotValue<'gc> for Gc<'gc, T> {
 
     #[inline(always)]
     unsafe fn from_word(word: *mut ()) -> Self {
-        // SAFETY: made from a `Gc`, by the caller's contract: not null.
+        // SAFETY: not null: `into_word` of a `Gc` made the word, by the caller's contract.
         let pointer = unsafe { NonNull::new_unchecked(word.cast()) };
-        // SAFETY: alive, by the caller's contract.
+        // SAFETY: `into_word` of a `Gc` to a `T` in this heap made the word, and the object lives until the `enter` ends: the caller's contract.
         unsafe { Gc::from_raw(pointer) }
     }
 
@@ -65,7 +68,8 @@ unsafe impl<'gc, T> SlotValue<'gc> for Gc<'gc, T> {
     }
 }
 
-// SAFETY: the word is the pointer, or null.
+// SAFETY: one brand, for `Gc` is invariant in it (I9). The word is the pointer, which is the object, or null, which no `Gc` is; nothing here
+// panics.
 unsafe impl<'gc, T> SlotValue<'gc> for Option<Gc<'gc, T>> {
     #[inline(always)]
     fn into_word(self) -> *mut () {
@@ -74,7 +78,8 @@ unsafe impl<'gc, T> SlotValue<'gc> for Option<Gc<'gc, T>> {
 
     #[inline(always)]
     unsafe fn from_word(word: *mut ()) -> Self {
-        // SAFETY: alive, by the caller's contract.
+        // SAFETY: `into_word` of a `Gc` to a `T` in this heap made a word that is not null, and the object lives until the `enter` ends: the
+        // caller's contract.
         NonNull::new(word.cast()).map(|pointer| unsafe { Gc::from_raw(pointer) })
     }
 
@@ -131,7 +136,8 @@ impl<P> GcSlot<P> {
         // Acquire: pairs with the Release of `set`: the object is seen as it was when it was stored.
         let word = self.word.load(Ordering::Acquire);
         hooks::loaded(|| address::<P>(word));
-        // SAFETY: slots hold words of values of `P`'s brand; what a slot holds is alive (I2).
+        // SAFETY: a slot holds the word of a `P` of this heap: only `new`, `set` and their like write it, `P` has one brand, and the slot is
+        // invariant in it. What is read from a slot lives until the `enter` ends (I2).
         unsafe { P::from_word(word) }
     }
 
@@ -147,7 +153,7 @@ impl<P> GcSlot<P> {
             self.set_shading::<P>(mc, word);
         } else {
             hooks::stored(|| address::<P>(word));
-            // Release: pairs with `get` and with the markers' load.
+            // Release: pairs with the Acquire of `get`, of the exchanges and of the markers' load.
             self.word.store(word, Ordering::Release);
         }
     }
@@ -163,10 +169,11 @@ impl<P> GcSlot<P> {
         let old = if self.write_begins(mc) {
             self.swap_word::<P>(mc, word)
         } else {
+            // Acquire as in `get`: pairs with the Release of who stored what comes back. Release as in `set`.
             self.word.swap(word, Ordering::AcqRel)
         };
-        // SAFETY: as in `get`; what was overwritten is alive until this `enter` ends: if a cycle marks it has been shaded, or, under
-        // Insertion, the cycle does not end before this mutator has been outside (I2, I4).
+        // SAFETY: a slot holds words of `P`s of this heap only. What comes back was read from it inside this `enter`, so it lives
+        // until that ends, though the slot has lost it (I2).
         unsafe { P::from_word(old) }
     }
 
@@ -181,6 +188,7 @@ impl<P> GcSlot<P> {
         hooks::slot_used();
         let new = new.into_word();
         let barrier_on = self.write_begins(mc);
+        // Acquire, also where it fails, as in `get`: pairs with the Release of who stored what is found. Release as in `set`.
         let result = self.word.compare_exchange(
             current.into_word(),
             new,
@@ -193,10 +201,11 @@ impl<P> GcSlot<P> {
                     mc.state()
                         .slot_written(address::<P>(old), address::<P>(new));
                 }
-                // SAFETY: as in `swap`.
+                // SAFETY: a slot holds words of `P`s of this heap only. What comes back was read from it inside this `enter`, so it lives
+                // until that ends, though the slot has lost it (I2).
                 Ok(unsafe { P::from_word(old) })
             }
-            // SAFETY: as in `get`.
+            // SAFETY: a slot holds words of `P`s of this heap only; what is read from it lives until the `enter` ends (I2).
             Err(found) => Err(unsafe { P::from_word(found) }),
         }
     }
@@ -211,11 +220,13 @@ impl<P> GcSlot<P> {
     #[inline(never)]
     fn set_shading<'gc, Q: SlotValue<'gc>>(&self, mc: &Mutation<'gc>, word: *mut ()) {
         let old = if mc.state().may_load_then_store() {
-            // Acquire and Release: as in `get` and `set`.
+            // Acquire: pairs with the Release of who stored the old word, so that its object is handed to a marker as it was made.
             let old = self.word.load(Ordering::Acquire);
+            // Release: pairs with the Acquire of `get` and of the markers' load.
             self.word.store(word, Ordering::Release);
             old
         } else {
+            // Acquire and Release: as of the load and the store above.
             self.word.swap(word, Ordering::AcqRel)
         };
         mc.state()
@@ -226,6 +237,7 @@ impl<P> GcSlot<P> {
     #[cold]
     #[inline(never)]
     fn swap_word<'gc, Q: SlotValue<'gc>>(&self, mc: &Mutation<'gc>, word: *mut ()) -> *mut () {
+        // Acquire: pairs with the Release of who stored what comes back. Release: with the Acquire of `get` and of the markers' load.
         let old = self.word.swap(word, Ordering::AcqRel);
         mc.state()
             .slot_written(address::<Q>(old), address::<Q>(word));
@@ -249,7 +261,8 @@ impl<'gc, P: SlotValue<'gc> + fmt::Debug + 'gc> fmt::Debug for GcSlot<P> {
     }
 }
 
-// SAFETY: reports the one pointer it holds; an atomic word is read while mutators write it.
+// SAFETY: T1: reports the one pointer it holds, by the contract of `SlotValue`. T2: an atomic word may be read while mutators write it.
+// T3, T4, T6: a `Copy` value has no drop glue. T5: one brand, by that contract. T8: is not `IMMUTABLE`. T9: the word lies in the value.
 unsafe impl<'gc, P: SlotValue<'gc>> Trace<'gc> for GcSlot<P> {
     const CELLS_INLINE: bool = true;
     const DROP_IS_SEND: bool = true;
