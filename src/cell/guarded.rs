@@ -81,8 +81,8 @@ impl<'gc, const CONFINED: bool, T: ?Sized + Trace<'gc>> Guarded<CONFINED, T> {
 
     /// Traces the contents in a barrier.
     fn trace_contents(&self, tracer: &mut Tracer<'static>) {
-        // SAFETY: the caller of `begin` and `end` has the contents to itself, and no marker reads them: the barrier has
-        // claimed the cell, or no marker is at work yet (Grey).
+        // SAFETY: the pointer is `self`'s. Nobody writes meanwhile: the caller of `begin` and `end` is the only one to access the contents,
+        // and writes them after the one and before the other; markers make no more than a `&` of them, in `trace` below.
         unsafe { &*self.value.get() }.trace(tracer.rebrand());
     }
 
@@ -90,7 +90,8 @@ impl<'gc, const CONFINED: bool, T: ?Sized + Trace<'gc>> Guarded<CONFINED, T> {
     pub(crate) fn trace(&self, tracer: &mut Tracer<'gc>) {
         if T::NEEDS_TRACE {
             tracer.cell(&self.scan, |tracer| {
-                // SAFETY: the tracer owns the contents by its claim, or knows that nobody writes (I3).
+                // SAFETY: the pointer is `self`'s. Nobody writes meanwhile: the tracer has claimed the cell, or is one of those who know
+                // that nobody does (I3).
                 unsafe { &*self.value.get() }.trace(tracer);
             });
         }

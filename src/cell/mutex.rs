@@ -31,9 +31,10 @@ pub struct GcMutex<T: ?Sized> {
     inner: Guarded<false, T>,
 }
 
-// SAFETY: as for any mutex: the lock gives one thread at a time access to the value.
+// SAFETY: it owns the value, which is `Send`; a lock and a scan word, an atomic, may go anywhere.
 unsafe impl<T: ?Sized + Send> Send for GcMutex<T> {}
-// SAFETY: as above.
+// SAFETY: the lock gives the value to one thread at a time, so `Send` is enough. Markers read it under a claim (I3), and of it only what no
+// thread writes (T2).
 unsafe impl<T: ?Sized + Send> Sync for GcMutex<T> {}
 
 /// Access to the value of a [`GcMutex`]; gives the lock back when it is dropped.
@@ -109,7 +110,7 @@ impl<'gc, T: ?Sized + Trace<'gc>> Deref for GcMutexGuard<'_, 'gc, T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: the lock is held, and no marker reads the contents while the guard lives (I3, `claim`).
+        // SAFETY: the pointer is the mutex's. Nobody writes: this guard has the lock and is borrowed, and markers only read (`Guarded::trace`).
         unsafe { &*self.mutex.inner.get() }
     }
 }
@@ -117,7 +118,8 @@ impl<'gc, T: ?Sized + Trace<'gc>> Deref for GcMutexGuard<'_, 'gc, T> {
 impl<'gc, T: ?Sized + Trace<'gc>> DerefMut for GcMutexGuard<'_, 'gc, T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as in `deref`.
+        // SAFETY: the pointer is the mutex's. Nobody else accesses the contents: this guard has the lock and is borrowed exclusively, and by
+        // what `begin` has done no marker reads them while it lives (I3).
         unsafe { &mut *self.mutex.inner.get() }
     }
 }
@@ -151,7 +153,8 @@ impl<'gc, T: ?Sized + Trace<'gc> + fmt::Debug> fmt::Debug for GcMutexGuard<'_, '
     }
 }
 
-// SAFETY: reports what the contents report, under a claim.
+// SAFETY: T1: reports what the contents report. T2: reads them under a claim (I3), by their own `trace`. T3, T4, T6: drops nothing else.
+// T5: has their brands and constants. T8: is not `IMMUTABLE`. T9: its own cell lies in the value, and theirs do, or they have none.
 unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for GcMutex<T> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
     const UNTIED: bool = T::UNTIED;

@@ -26,7 +26,7 @@ pub struct GcOnceCell<T> {
     initialising: Cell<bool>,
 }
 
-// SAFETY: moving the cell moves the value.
+// SAFETY: it owns the value, which is `Send`; the flag and the scan word may go anywhere.
 unsafe impl<T: Send> Send for GcOnceCell<T> {}
 
 impl<T> GcOnceCell<T> {
@@ -41,8 +41,8 @@ impl<T> GcOnceCell<T> {
     /// The value, if it has been set.
     #[inline]
     pub fn get(&self) -> Option<&T> {
-        // SAFETY: the contents change only from `None` to `Some`, in `set`, on this thread, while no reference into them
-        // exists: `None` has nothing to refer to.
+        // SAFETY: the pointer is the cell's. Nobody writes while the result lives: the cell is this thread's (`!Sync`), whose only write, in
+        // `set`, comes before there is a value to refer to; markers only read (`Guarded::trace`).
         unsafe { &*self.inner.get() }.as_ref()
     }
 
@@ -58,7 +58,8 @@ impl<T> GcOnceCell<T> {
             return Err(value);
         }
         let at_end = self.inner.begin(mc);
-        // SAFETY: as in `get`; no marker reads the contents between `begin` and `end` (I3).
+        // SAFETY: the pointer is the cell's. Nobody else accesses it: it is this thread's (`!Sync`), empty, so that nothing refers into it, and
+        // still so: `begin` runs no code of the program to trace `None`; no marker reads it between `begin` and `end` (I3).
         unsafe { *self.inner.get() = Some(value) };
         self.inner.end(mc, at_end);
         Ok(())
@@ -104,7 +105,8 @@ impl<T: fmt::Debug> fmt::Debug for GcOnceCell<T> {
     }
 }
 
-// SAFETY: reports what the contents report, under a claim.
+// SAFETY: T1: reports what the contents report. T2: reads them under a claim (I3), by their own `trace`. T3, T4, T6: drops nothing else.
+// T5: has their brands and constants. T8: is not `IMMUTABLE`. T9: its own cell lies in the value, and theirs do, or they have none.
 unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for GcOnceCell<T> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
     const UNTIED: bool = T::UNTIED;

@@ -30,7 +30,7 @@ pub struct GcCell<T> {
     confined: PhantomData<core::cell::Cell<()>>,
 }
 
-// SAFETY: moving the cell moves the value; the scan word is an atomic.
+// SAFETY: it owns the value, which is `Send`; the scan word, an atomic, may go anywhere.
 unsafe impl<T: Send> Send for GcCell<T> {}
 
 impl<T> GcCell<T> {
@@ -52,7 +52,8 @@ impl<T: Copy> GcCell<T> {
     /// The value.
     #[inline(always)]
     pub fn get(&self) -> T {
-        // SAFETY: the cell is confined to this thread, and `set` does not run meanwhile; markers only read.
+        // SAFETY: the pointer is the cell's, the value `Copy`. Nobody writes: the cell is this thread's (`!Sync`), whose only write, in `set`,
+        // runs no other code; markers only read (`Guarded::trace`).
         unsafe { *self.inner.get() }
     }
 
@@ -63,8 +64,8 @@ impl<T: Copy> GcCell<T> {
         T: Trace<'gc>,
     {
         let at_end = self.inner.begin(mc);
-        // SAFETY: the cell is confined to this thread, no reference into it exists (`get` copies), and no marker reads it
-        // between `begin` and `end`, or at all while the barrier is off (I3).
+        // SAFETY: the pointer is the cell's. Nobody else accesses it: it is this thread's (`!Sync`), where no reference into it is left
+        // (`get` copies), and no marker reads it between `begin` and `end` (I3).
         unsafe { *self.inner.get() = value };
         self.inner.end(mc, at_end);
     }
@@ -93,7 +94,8 @@ impl<T: Copy + fmt::Debug> fmt::Debug for GcCell<T> {
     }
 }
 
-// SAFETY: reports what the contents report, under a claim.
+// SAFETY: T1: reports what the contents report. T2: reads them under a claim (I3), by their own `trace`. T3, T4, T6: no
+// drop glue. T5: has their brands and constants. T8: is not `IMMUTABLE`. T9: its own cell lies in the value, and theirs do, or they have none.
 unsafe impl<'gc, T: Copy + Trace<'gc>> Trace<'gc> for GcCell<T> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
     const UNTIED: bool = T::UNTIED;

@@ -36,7 +36,7 @@ pub struct GcRefCell<T: ?Sized> {
     inner: Guarded<true, T>,
 }
 
-// SAFETY: moving the cell moves the value; a cell that can be moved is not borrowed.
+// SAFETY: it owns the value, which is `Send`, and a flag and a scan word, which may go anywhere; a cell that can be moved is not borrowed.
 unsafe impl<T: ?Sized + Send> Send for GcRefCell<T> {}
 
 /// A shared borrow of a [`GcRefCell`].
@@ -198,7 +198,8 @@ impl<'gc, T: ?Sized + Trace<'gc>> Deref for GcRefMut<'_, 'gc, T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: this guard is the only borrow, and no marker reads the contents while it lives (I3, `claim`).
+        // SAFETY: the pointer is the cell's. Nobody writes: the flag is `WRITING` for this guard, which is borrowed, and only this thread has
+        // the cell (`!Sync`); markers only read (`Guarded::trace`).
         unsafe { &*self.cell.inner.get() }
     }
 }
@@ -206,7 +207,8 @@ impl<'gc, T: ?Sized + Trace<'gc>> Deref for GcRefMut<'_, 'gc, T> {
 impl<'gc, T: ?Sized + Trace<'gc>> DerefMut for GcRefMut<'_, 'gc, T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as in `deref`.
+        // SAFETY: the pointer is the cell's. Nobody else accesses the contents: the flag is `WRITING` for this guard, which is borrowed
+        // exclusively, only this thread has the cell (`!Sync`), and by what `begin` has done no marker reads them while the guard lives (I3).
         unsafe { &mut *self.cell.inner.get() }
     }
 }
@@ -247,7 +249,8 @@ impl<'gc, T: ?Sized + Trace<'gc> + fmt::Debug> fmt::Debug for GcRefMut<'_, 'gc, 
     }
 }
 
-// SAFETY: reports what the contents report, under a claim.
+// SAFETY: T1: reports what the contents report. T2: reads them under a claim (I3), by their own `trace`. T3, T4, T6: drops nothing else.
+// T5: has their brands and constants. T8: is not `IMMUTABLE`. T9: its own cell lies in the value, and theirs do, or they have none.
 unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for GcRefCell<T> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
     const UNTIED: bool = T::UNTIED;

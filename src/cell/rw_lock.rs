@@ -31,9 +31,10 @@ pub struct GcRwLock<T: ?Sized> {
     inner: Guarded<false, T>,
 }
 
-// SAFETY: as for any lock: moving it moves the value.
+// SAFETY: it owns the value, which is `Send`; a lock and a scan word, an atomic, may go anywhere.
 unsafe impl<T: ?Sized + Send> Send for GcRwLock<T> {}
-// SAFETY: readers on several threads share the value (`Sync`), a writer may take it (`Send`).
+// SAFETY: readers on several threads share the value (`Sync`), a writer may take it (`Send`), and the lock keeps the two apart. Markers read
+// it under a claim (I3), and of it only what no thread writes (T2).
 unsafe impl<T: ?Sized + Send + Sync> Sync for GcRwLock<T> {}
 
 /// Shared access to the value of a [`GcRwLock`].
@@ -137,7 +138,7 @@ impl<T: ?Sized> Deref for GcRwLockReadGuard<'_, T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: the shared lock is held, so nobody writes; markers only read.
+        // SAFETY: the pointer is the lock's. Nobody writes: this guard has the lock shared, and markers only read (`Guarded::trace`).
         unsafe { &*self.lock.inner.get() }
     }
 }
@@ -147,7 +148,8 @@ impl<'gc, T: ?Sized + Trace<'gc>> Deref for GcRwLockWriteGuard<'_, 'gc, T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: the lock is held exclusively, and no marker reads the contents while the guard lives (I3, `claim`).
+        // SAFETY: the pointer is the lock's. Nobody writes: this guard has the lock alone and is borrowed, and markers only read
+        // (`Guarded::trace`).
         unsafe { &*self.lock.inner.get() }
     }
 }
@@ -155,7 +157,8 @@ impl<'gc, T: ?Sized + Trace<'gc>> Deref for GcRwLockWriteGuard<'_, 'gc, T> {
 impl<'gc, T: ?Sized + Trace<'gc>> DerefMut for GcRwLockWriteGuard<'_, 'gc, T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as in `deref`.
+        // SAFETY: the pointer is the lock's. Nobody else accesses the contents: this guard has the lock alone and is borrowed exclusively, and
+        // by what `begin` has done no marker reads them while it lives (I3).
         unsafe { &mut *self.lock.inner.get() }
     }
 }
@@ -195,7 +198,8 @@ impl<'gc, T: ?Sized + Trace<'gc> + fmt::Debug> fmt::Debug for GcRwLockWriteGuard
     }
 }
 
-// SAFETY: reports what the contents report, under a claim.
+// SAFETY: T1: reports what the contents report. T2: reads them under a claim (I3), by their own `trace`. T3, T4, T6: drops nothing else.
+// T5: has their brands and constants. T8: is not `IMMUTABLE`. T9: its own cell lies in the value, and theirs do, or they have none.
 unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for GcRwLock<T> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
     const UNTIED: bool = T::UNTIED;
