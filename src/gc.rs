@@ -49,10 +49,10 @@ pub struct Gc<'gc, T: ?Sized> {
     target: PhantomData<&'gc T>,
 }
 
-// SAFETY: a `Gc` gives shared access to a `T`, like `&T`, and keeps nothing else; objects are dropped where their type
-// allows it, not where the pointer goes.
+// SAFETY: a `Gc` gives a `&T`, for which `T: Sync` is enough, and owns nothing: objects are dropped where their type allows it (T4), not
+// where the pointer goes.
 unsafe impl<T: ?Sized + Sync> Send for Gc<'_, T> {}
-// SAFETY: as above.
+// SAFETY: a `&Gc` gives copies of the `Gc`, which are `Send` by the same bound.
 unsafe impl<T: ?Sized + Sync> Sync for Gc<'_, T> {}
 
 impl<T: ?Sized> Clone for Gc<'_, T> {
@@ -70,13 +70,14 @@ impl<T: ?Sized> Deref for Gc<'_, T> {
     #[inline(always)]
     fn deref(&self) -> &T {
         hooks::followed(self.pointer.addr().get());
-        // SAFETY: inside `enter` a `Gc` of its brand points at a live, initialised object (I1, I2), which is only ever
-        // accessed through shared references.
+        // SAFETY: the `enter` of the brand is not over (I9), so the object lives as long as the result (I2); it is initialised, in a slot of
+        // its size and alignment (I13), and used through `&` only (I1).
         unsafe { self.pointer.as_ref() }
     }
 }
 
-// SAFETY: reports the pointer. `T` need not be `Trace`: the object is traced as the type it was made with.
+// SAFETY: T1: reports the pointer; `T` need not be `Trace`, for the object is traced as the type it was made with. T2, T8: the pointer never
+// changes. T3, T4, T6: no drop glue. T5, T10: one brand, in which it is invariant, and none is `'static` (I9).
 unsafe impl<'gc, T: ?Sized> Trace<'gc> for Gc<'gc, T> {
     const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = true;
@@ -181,7 +182,8 @@ impl<'gc, T: ?Sized> Gc<'gc, T> {
     /// A `Gc` from its pointer.
     ///
     /// # Safety
-    /// `pointer` is the start of a live object of the heap that `'gc` is the brand of, and points at a valid `T` there.
+    /// `pointer` is the start of an object of the heap that `'gc` is the brand of, which lives until that `enter` ends, and points at a
+    /// valid `T` there.
     #[doc(hidden)]
     #[inline(always)]
     pub unsafe fn from_raw(pointer: NonNull<T>) -> Self {
@@ -238,7 +240,8 @@ impl<'gc, T: ?Sized> Gc<'gc, T> {
     )]
     pub fn as_ref(this: Self) -> &'gc T {
         hooks::followed(this.pointer.addr().get());
-        // SAFETY: as in `deref`; what is alive inside `enter` is not freed before its end.
+        // SAFETY: `'gc` ends with the `enter` whose brand it is (I9), and the object lives until then (I2); it is initialised, in a slot of its
+        // size and alignment (I13), and used through `&` only (I1).
         unsafe { this.pointer.as_ref() }
     }
 
@@ -293,7 +296,7 @@ impl<'gc, T: ?Sized> Gc<'gc, T> {
         coerce: impl FnOnce(&'gc Whole<T>) -> &'gc Whole<U>,
     ) -> Gc<'gc, U> {
         let object: *const T = Gc::as_ref(this);
-        // SAFETY: the object may be read until the end of `'gc`, as `as_ref` says, and `Whole` has the layout of its field.
+        // SAFETY: made from a `&'gc T`, which is as good for as long; `Whole` is a transparent wrapper of a `T`.
         let whole = unsafe { &*(object as *const Whole<T>) };
         let target = coerce(whole);
         assert!(
@@ -407,7 +410,8 @@ impl<T: ?Sized> fmt::Debug for ByIdentity<'_, T> {
     }
 }
 
-// SAFETY: reports its one pointer.
+// SAFETY: T1: reports its one pointer. T2, T8: which never changes. T3, T4, T6: no drop glue. T5, T10: one brand, in which it is invariant, and
+// none is `'static` (I9).
 unsafe impl<'gc, T: ?Sized> Trace<'gc> for ByIdentity<'gc, T> {
     const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = true;

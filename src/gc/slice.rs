@@ -139,9 +139,9 @@ impl<'gc> Gc<'gc, str> {
     /// As [`Gc::try_new`].
     pub fn try_new_str(mc: &Mutation<'gc>, text: &str) -> Result<Self, AllocError> {
         let bytes = Gc::try_copy_from_slice(mc, text.as_bytes())?;
-        // SAFETY: made from a `NonNull`.
+        // SAFETY: the pointer of a `Gc` is a `NonNull`; the cast keeps the address.
         let pointer = unsafe { NonNull::new_unchecked(bytes.pointer.as_ptr() as *mut str) };
-        // SAFETY: the address of a live object; its bytes are those of a `str`.
+        // SAFETY: the start of an object of `mc`'s heap, which lives until the `enter` ends (I2); its bytes are a copy of a `str`'s.
         Ok(unsafe { Self::from_raw(pointer) })
     }
 }
