@@ -115,8 +115,8 @@ impl Mutator {
         state.enter();
         let inside = Inside(state);
         let raw = core::ptr::from_ref(state).cast::<Mutation<'_>>();
-        // SAFETY: `Mutation` is a transparent wrapper of the state; the brand is fresh (the closure is generic in it), and
-        // the state lives and is this thread's until `inside` ends.
+        // SAFETY: `Mutation` is a transparent wrapper of the state, which `self` keeps and which is this thread's until `inside` ends (I4). The
+        // brand is fresh, for the closure takes any (I9).
         let mutation = unsafe { &*raw };
         let result = f(mutation);
         drop(inside);

@@ -68,9 +68,9 @@ pub(crate) struct WeakBox {
     address: AtomicUsize,
 }
 
-// SAFETY: as for `Gc`: a `GcWeak` gives shared access to a `T` only.
+// SAFETY: a `GcWeak` gives a `Gc` to the `T`, which may be sent if `T: Sync`, and owns nothing; the box is an atomic.
 unsafe impl<T: ?Sized + Sync> Send for GcWeak<'_, T> {}
-// SAFETY: as above.
+// SAFETY: a `&GcWeak` gives copies of the `GcWeak`, which are `Send` by the same bound.
 unsafe impl<T: ?Sized + Sync> Sync for GcWeak<'_, T> {}
 
 impl<T: ?Sized> Clone for GcWeak<'_, T> {
@@ -87,7 +87,8 @@ impl<T: ?Sized> fmt::Debug for GcWeak<'_, T> {
     }
 }
 
-// SAFETY: reports its only pointer into the heap, that to the box. The box's own address is weak on purpose.
+// SAFETY: T1: reports the pointer to the box; the other is not followed unless the box has an address, when the target lives (the module
+// header). T2, T8: they never change. T3, T4, T6: no drop glue. T5, T10: one brand, in which it is invariant, and none is `'static` (I9).
 unsafe impl<'gc, T: ?Sized> Trace<'gc> for GcWeak<'gc, T> {
     const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = true;
@@ -113,13 +114,15 @@ impl<'gc, T: ?Sized> GcWeak<'gc, T> {
     }
 
     fn weak_box(&self) -> &WeakBox {
-        // SAFETY: the box is a live object: reachable through this pointer, or made during this `enter` (I1).
+        // SAFETY: this points to the box as a `Gc` would, and is traced as one: the box lives until the `enter` ends, longer than the result
+        // (I2); it is initialised, in a slot of its size and alignment (I13), and used through `&` only (I1).
         unsafe { self.target.as_ref() }
     }
 
     /// The target exists now.
     pub(crate) fn set(self, mc: &Mutation<'gc>) {
         let address = self.pointer.cast::<u8>().addr().get();
+        // Release: pairs with the Acquire of `upgrade`, here and where it waits: the object, and its mark, are seen as they were made.
         self.weak_box().address.store(address, Ordering::Release);
         mc.add_weak_box(self.target.addr().get());
     }
@@ -129,11 +132,13 @@ impl<'gc, T: ?Sized> GcWeak<'gc, T> {
     /// O(1). While a cycle is marking, an upgrade of an object that no marker has found yet takes a lock; if such upgrades have kept the
     /// cycle from its end for some time, it waits for that, ten milliseconds at most.
     pub fn upgrade(self, mc: &Mutation<'gc>) -> Option<Gc<'gc, T>> {
+        // Acquire: pairs with the Release in `set`.
         let address = self.weak_box().address.load(Ordering::Acquire);
         if address == 0 || (mc.state().barrier_on() && !mc.revive(self.weak_box(), address)) {
             return None;
         }
-        // SAFETY: the target is alive by the cases of the module header, and the brand is that of its heap.
+        // SAFETY: the box has an address, so `pointer` is that of an object of the brand's heap, from a `Gc` (`downgrade`) or made since
+        // (`new_cyclic`). It is not dead, by the cases of the module header, so it lives until the `enter` ends (I2).
         Some(unsafe { Gc::from_raw(self.pointer) })
     }
 
@@ -166,6 +171,7 @@ impl<'gc, T: ?Sized> GcWeak<'gc, T> {
     /// });
     /// ```
     pub fn is_dead(self, mc: &Mutation<'gc>) -> bool {
+        // Acquire: pairs with the Release in `set`: the mark is seen as it was made, or a new object could be taken for a dead one.
         let address = self.weak_box().address.load(Ordering::Acquire);
         address == 0 || (mc.state().barrier_on() && mc.is_lost(address))
     }
@@ -173,6 +179,7 @@ impl<'gc, T: ?Sized> GcWeak<'gc, T> {
     /// Whether the two point at the same object. Of one that is dead only copies of one weak pointer know this: it is the same as
     /// no other, whatever was made in its place.
     pub fn ptr_eq(a: Self, b: Self) -> bool {
+        // Acquire: pairs with the Release in `set`, though nothing is read where the address says.
         let lives = |weak: Self| weak.weak_box().address.load(Ordering::Acquire) != 0;
         a.target == b.target
             || (core::ptr::addr_eq(a.pointer.as_ptr(), b.pointer.as_ptr()) && lives(a) && lives(b))
@@ -182,9 +189,11 @@ impl<'gc, T: ?Sized> GcWeak<'gc, T> {
 impl Mutation<'_> {
     /// Case 2 of the module header: whether this cycle has found the object at `address`.
     fn is_found(&self, address: usize) -> bool {
-        // SAFETY: the target's box is not cleared, so its span is mapped: slots are reused after the clearing only.
+        // SAFETY: callers have read the address from a box since the last poll: so it is that of an object in a slot that was not free (I1), and
+        // no sweep frees it before the next, for the barrier is on here (I6). As long as it is not free, its chunk is mapped (I12).
         let mark = unsafe { mark_of(address) };
         let command = self.state().command.get();
+        // Relaxed: a mark that is not seen costs a look under the lock, which orders all that were made before marking was over.
         command.has_found(mark.load(Ordering::Relaxed))
     }
 
@@ -214,16 +223,19 @@ impl Mutation<'_> {
         let mut transition = Some(core.weak.lock());
         if core.phase() == Phase::Terminating && !twin::is(Twin::UpgradeTooLate) {
             let found = !twin::is(Twin::UpgradeLooksOnce) && self.is_found(address);
+            // Relaxed: written under the lock.
             return found || core.abandoned.load(Ordering::Relaxed);
         }
         if twin::is(Twin::UpgradeUnlocked) {
             transition = None;
         }
-        // SAFETY: as in `is_found`.
+        // SAFETY: the address was in the box when it was read, and no poll has come since: the object's slot is not free (I1, I6), and its
+        // chunk is mapped (I12).
         if unsafe { scan_info(address) }.0.is_none() {
             // There is nothing to scan. A block for each such upgrade would keep the cycle from its end.
-            // SAFETY: as in `is_found`.
+            // SAFETY: the slot is still not free (I1, I6), and its chunk is mapped (I12).
             let mark = unsafe { mark_of(address) };
+            // Relaxed: the lock orders it before the clearing, the answer to *off* before the sweep.
             mark.store(self.state().command.get().epoch, Ordering::Relaxed);
         } else {
             core.worklist.push_revived(address);
@@ -241,6 +253,7 @@ impl Mutation<'_> {
         }
         let core = self.state().core();
         let _transition = core.weak.lock();
+        // Relaxed: written under the lock.
         let abandoned = core.abandoned.load(Ordering::Relaxed);
         core.phase() == Phase::Terminating && !abandoned && !self.is_found(address)
     }
@@ -289,7 +302,10 @@ impl WeakList {
     pub(crate) fn clear(&self, found: Found) -> u64 {
         let lists = core::mem::take(&mut *self.boxes.lock());
         let mut boxes = lists.concat();
-        // SAFETY: boxes and targets of boxes that are not cleared are objects that no sweep has freed yet.
+        // SAFETY: boxes on the list, and what their addresses say, are objects in slots that are not free (I1), so their chunks are mapped
+        // (I12); the next sweep starts after this (I6).
+        // Relaxed: the worklist's lock, or that of an upgrade, has ordered all marks before the end of marking; what was made black was so
+        // before its box was put on the list.
         let marked = |address| found.has(unsafe { mark_of(address) }.load(Ordering::Relaxed));
         let mut cleared = 0;
         boxes.retain(|&address| {
@@ -297,12 +313,14 @@ impl WeakList {
                 return false;
             }
             let pointer = core::ptr::with_exposed_provenance::<WeakBox>(address);
-            // SAFETY: a marked box is a live object.
+            // SAFETY: a marked box keeps its slot through this cycle (I1); it was initialised before it was put on the list (I13), and is used
+            // through `&` only (I1).
             let weak = unsafe { &*pointer };
+            // Relaxed: set before the box was put on the list, under whose lock it was found.
             let alive = marked(weak.address.load(Ordering::Relaxed));
             if !alive && !twin::is(Twin::NotCleared) {
                 cleared += 1;
-                // Relaxed: who reads 0 looks no further.
+                // Relaxed: who reads 0 looks no further. Who must not read the address any more has adopted *off*, published after this.
                 weak.address.store(0, Ordering::Relaxed);
             }
             alive

@@ -91,7 +91,7 @@ impl Mutation<'_> {
         let until = now() + PATIENCE;
         let mut backoff = Backoff::default();
         loop {
-            // Acquire: pairs with the Release of `GcWeak::set`, as in an upgrade.
+            // Acquire: pairs with the Release in `GcWeak::set`: this is the address that the upgrade goes by.
             let address = target.address.load(Ordering::Acquire);
             // Polls may have adopted that the barrier is off: then the marks say nothing more.
             let known = address == 0 || !state.barrier_on() || self.is_found(address);
