@@ -7,8 +7,8 @@ use std::ops::{Bound, ControlFlow, Range, RangeFrom, RangeInclusive, RangeTo, Ra
 
 use crate::trace::{Trace, Tracer};
 
-// SAFETY: the box owns its content and nothing else; it is traced. Dropping the box drops the content and frees the
-// memory with the global allocator, which any thread may do.
+// SAFETY: T1, T2: traces the content, which is reached by the box alone and changes in its cells only. T3, T6: drops nothing else.
+// T4: the global allocator takes memory back on any thread. T5, T8: brands and constants are the content's. T9: not `CELLS_INLINE`.
 unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for Box<T> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
     const UNTIED: bool = T::UNTIED;
@@ -21,7 +21,8 @@ unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for Box<T> {
     }
 }
 
-// SAFETY: every element is traced; dropping the slice drops the elements.
+// SAFETY: T1: traces every element; those without a size hold no pointer. T2: they are reached by the slice alone. T3, T4, T6: drops nothing
+// else. T5, T8: brands and constants are theirs. T9: they lie in the slice, with their cells, or have none.
 unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for [T] {
     // What has no size holds no pointer; of such elements there may be more than anybody could visit.
     const NEEDS_TRACE: bool = T::NEEDS_TRACE && size_of::<T>() != 0;
@@ -40,7 +41,8 @@ unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for [T] {
     }
 }
 
-// SAFETY: every element is traced; dropping the array drops the elements.
+// SAFETY: T1: traces every element, if there is one. T2: they are reached by the array alone. T3, T4, T6: drops nothing else. T5, T8: brands
+// and constants are theirs. T9: they lie in the array, with their cells, or have none.
 unsafe impl<'gc, T: Trace<'gc>, const N: usize> Trace<'gc> for [T; N] {
     const NEEDS_TRACE: bool = <[T]>::NEEDS_TRACE && N != 0;
     const UNTIED: bool = T::UNTIED;
@@ -57,9 +59,9 @@ unsafe impl<'gc, T: Trace<'gc>, const N: usize> Trace<'gc> for [T; N] {
 /// Collections of one element type, with the global allocator.
 macro_rules! sequence {
     ($($name:ident),*) => {$(
-        // SAFETY: the collection owns its elements and nothing else, and `iter` visits each of them, reading only
-        // plain memory. Dropping it drops the elements, without calling other methods of theirs, and frees memory with
-        // the global allocator.
+        // SAFETY: T1: traces every element; those without a size hold no pointer. T2: they are reached by the collection alone, and `iter` reads
+        // plain memory. T3, T6: its `Drop` calls nothing but theirs. T4: the global allocator takes memory back on any thread. T5, T8: brands
+        // and constants are theirs. T9: not `CELLS_INLINE`.
         unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for $name<T> {
             // As for slices.
             const NEEDS_TRACE: bool = T::NEEDS_TRACE && size_of::<T>() != 0;
@@ -84,8 +86,8 @@ sequence!(Vec, VecDeque, LinkedList, BinaryHeap, BTreeSet);
 /// Types whose values hold at most a few `T`, borrowed by a match.
 macro_rules! holder {
     ($($name:ident: $value:ident => $($pattern:pat => [$($field:expr),*]),+;)*) => {$(
-        // SAFETY: the arms cover all values and trace every `T` in them; the type owns nothing else and has no drop
-        // glue but theirs.
+        // SAFETY: T1: the arms cover all values, and trace every `T` in them. T2: these are reached by the value alone. T3, T4, T6: drops nothing
+        // else. T5, T8: brands and constants are `T`'s. T9: they lie in the value, with their cells, or have none.
         unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for $name<T> {
             const NEEDS_TRACE: bool = T::NEEDS_TRACE;
             const UNTIED: bool = T::UNTIED;
@@ -119,7 +121,8 @@ holder! {
     RangeInclusive: value => range => [range.start(), range.end()];
 }
 
-// SAFETY: the value of either variant is traced; there is nothing else to drop.
+// SAFETY: T1: traces the value of either variant. T2: it is reached by the whole alone. T3, T4, T6: drops nothing else. T5: a brand that
+// both have; if one is `UNTIED`, so is the whole. T8: both are. T9: both lie in the whole, with their cells, or have none.
 unsafe impl<'gc, T: Trace<'gc>, E: Trace<'gc>> Trace<'gc> for Result<T, E> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE || E::NEEDS_TRACE;
     const UNTIED: bool = T::UNTIED || E::UNTIED;
@@ -137,7 +140,8 @@ unsafe impl<'gc, T: Trace<'gc>, E: Trace<'gc>> Trace<'gc> for Result<T, E> {
     }
 }
 
-// SAFETY: the value of either variant is traced; there is nothing else to drop.
+// SAFETY: T1: traces the value of either variant. T2: it is reached by the whole alone. T3, T4, T6: drops nothing else. T5: a brand that
+// both have; if one is `UNTIED`, so is the whole. T8: both are. T9: both lie in the whole, with their cells, or have none.
 unsafe impl<'gc, B: Trace<'gc>, C: Trace<'gc>> Trace<'gc> for ControlFlow<B, C> {
     const NEEDS_TRACE: bool = B::NEEDS_TRACE || C::NEEDS_TRACE;
     const UNTIED: bool = B::UNTIED || C::UNTIED;
@@ -157,7 +161,8 @@ unsafe impl<'gc, B: Trace<'gc>, C: Trace<'gc>> Trace<'gc> for ControlFlow<B, C> 
 
 macro_rules! tuple {
     ($($name:ident)+) => {
-        // SAFETY: every component is traced; dropping the tuple drops the components.
+        // SAFETY: T1: traces every component. T2: they are reached by the tuple alone. T3, T4, T6: drops nothing else. T5: a brand that
+        // all have; if one is `UNTIED`, so is the tuple. T8: all are. T9: they lie in the tuple, with their cells, or have none.
         unsafe impl<'gc, $($name: Trace<'gc>),+> Trace<'gc> for ($($name,)+) {
             const NEEDS_TRACE: bool = $($name::NEEDS_TRACE)||+;
             const UNTIED: bool = $($name::UNTIED)||+;

@@ -8,8 +8,9 @@ use std::mem::needs_drop;
 
 use crate::trace::{Trace, Tracer};
 
-// SAFETY: all keys and values are traced; the hasher is `'static`, so it holds no `Gc`, and iterating does not use
-// it. Dropping the map drops keys, values and the hasher, and calls neither `Hash` nor `Eq`.
+// SAFETY: T1: traces all keys and values; the hasher is `'static`, so it holds no `Gc` (T10). T2: they are reached by the map alone, and
+// iterating reads plain memory, not the hasher. T3, T6: drops the three, and calls neither `Hash` nor `Eq`. T4: if each may be dropped anywhere.
+// T5: a brand that keys and values have; if one is `UNTIED`, so is the map. T8: both are. T9: not `CELLS_INLINE`.
 unsafe impl<'gc, K: Trace<'gc>, V: Trace<'gc>, S: 'static> Trace<'gc> for HashMap<K, V, S> {
     const NEEDS_TRACE: bool = K::NEEDS_TRACE || V::NEEDS_TRACE;
     const UNTIED: bool = K::UNTIED || V::UNTIED;
@@ -27,7 +28,9 @@ unsafe impl<'gc, K: Trace<'gc>, V: Trace<'gc>, S: 'static> Trace<'gc> for HashMa
     }
 }
 
-// SAFETY: as for `HashMap`.
+// SAFETY: T1: traces all elements; the hasher is `'static`, so it holds no `Gc` (T10). T2: they are reached by the set alone, and iterating reads
+// plain memory, not the hasher. T3, T6: drops both, and calls neither `Hash` nor `Eq`. T4: if both may be dropped anywhere. T5, T8: brands and
+// constants are theirs. T9: not `CELLS_INLINE`.
 unsafe impl<'gc, T: Trace<'gc>, S: 'static> Trace<'gc> for HashSet<T, S> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
     const UNTIED: bool = T::UNTIED;
@@ -44,7 +47,9 @@ unsafe impl<'gc, T: Trace<'gc>, S: 'static> Trace<'gc> for HashSet<T, S> {
     }
 }
 
-// SAFETY: all keys and values are traced. Dropping the map drops them, and does not call `Ord`.
+// SAFETY: T1: traces all keys and values. T2: they are reached by the map alone, and iterating reads plain memory. T3, T6: drops both, and
+// does not call `Ord`. T4: if both may be dropped anywhere. T5: a brand that both have; if one is `UNTIED`, so is the map. T8: both are.
+// T9: not `CELLS_INLINE`.
 unsafe impl<'gc, K: Trace<'gc>, V: Trace<'gc>> Trace<'gc> for BTreeMap<K, V> {
     const NEEDS_TRACE: bool = K::NEEDS_TRACE || V::NEEDS_TRACE;
     const UNTIED: bool = K::UNTIED || V::UNTIED;

@@ -11,7 +11,8 @@ use std::sync::{self, Arc, Mutex, OnceLock, RwLock};
 
 use crate::trace::{Trace, Tracer};
 
-// SAFETY: the referent is `'static`, so it holds no `Gc`. A reference has no drop glue.
+// SAFETY: the referent is `'static` and holds no `Gc` (T10): nothing to report (T1, T8), in any heap (T5), and nothing is read (T2). A reference
+// drops nothing (T3, T4, T6).
 unsafe impl<'gc, T: ?Sized + 'static> Trace<'gc> for &'static T {
     const NEEDS_TRACE: bool = false;
     const IMMUTABLE: bool = true;
@@ -24,8 +25,8 @@ unsafe impl<'gc, T: ?Sized + 'static> Trace<'gc> for &'static T {
 /// Cells and locks of std.
 macro_rules! cell {
     ($($name:ident<$param:ident $(: ?$sized:ident)?>),* $(,)?) => {$(
-        // SAFETY: the content is `'static`, so it holds no `Gc`. Dropping the cell drops the content, and a lock of
-        // the operating system, which any thread may do.
+        // SAFETY: the content is `'static` and holds no `Gc` (T10): nothing to report (T1, T8), in any heap (T5), nothing is read (T2), and any
+        // destructor will do (T3, T6), at home (T4). A lock of the operating system may be dropped on any thread.
         unsafe impl<'gc, $param: $(?$sized +)? 'static> Trace<'gc> for $name<$param> {
             const NEEDS_TRACE: bool = false;
             const IMMUTABLE: bool = true;
@@ -43,8 +44,8 @@ cell!(Cell<T: ?Sized>, RefCell<T: ?Sized>, OnceCell<T>, Mutex<T: ?Sized>, RwLock
 /// it can be dropped on any thread.
 macro_rules! counted {
     ($($ty:ty: [$($bounds:tt)*], $drop_is_send:literal;)*) => {$(
-        // SAFETY: the content is `'static`, so it holds no `Gc`. It is `true` that the pointer may be dropped on any
-        // thread where the bounds make it `Send`.
+        // SAFETY: the content is `'static` and holds no `Gc` (T10): nothing to report (T1, T8), in any heap (T5), nothing is read (T2), and any
+        // destructor will do (T3, T6), at home, or anywhere if the bounds make the pointer `Send` (T4).
         unsafe impl<'gc, T: ?Sized + 'static + $($bounds)*> Trace<'gc> for $ty {
             const NEEDS_TRACE: bool = false;
             const IMMUTABLE: bool = true;
@@ -63,8 +64,8 @@ counted! {
     sync::Weak<T>: [Send + Sync], true;
 }
 
-// SAFETY: what is borrowed is `'static`; so is the owned form, for it is named by a trait that has `T` as its only
-// parameter. So neither holds a `Gc`. Dropping it drops the owned form.
+// SAFETY: the borrowed and the owned form are `'static` and hold no `Gc` (T10): nothing to report (T1, T8), in any heap (T5), nothing is read
+// (T2), and any destructor will do (T3, T6), where that of the owned form may run (T4).
 unsafe impl<'gc, T> Trace<'gc> for Cow<'static, T>
 where
     T: ?Sized + ToOwned + 'static,
