@@ -222,9 +222,10 @@ std::thread_local! {
 /// A heap with a barrier of the user's.
 ///
 /// # Safety
-/// If the barrier is wrong, so is the heap: an object may be freed to which the program still has a pointer. A model
-/// reports that when the pointer is followed, as long as no new object has taken the slot; from then on the behaviour
-/// of the program that is checked is undefined.
+/// The barrier keeps every object that the program can reach. Or the program makes no object after one has been freed too early, and
+/// keeps no reference into an object while other threads run: if the barrier is wrong, so is the heap, and an object may be freed to which
+/// the program still has a pointer. A model reports that when the pointer is followed, as long as no new object has taken the slot; from
+/// then on the behaviour of the program that is checked is undefined.
 pub unsafe fn heap_with_barrier(barrier: &impl WriteBarrier) -> Heap {
     heap_with(barrier)
 }
@@ -267,7 +268,9 @@ pub(super) fn decide(
     let target = |object: Option<usize>| match object {
         None => Target::Null,
         Some(object) => {
-            // SAFETY: the caller holds a pointer to the object, so its span is mapped.
+            // SAFETY: the program has just stored the object's address, or overwritten it: the object lives (I2), so its slot is not free (I1),
+            // and its chunk is mapped (I12). Where the barrier is wrong, that is for the caller of `heap_with_barrier` to know; the few
+            // objects of a scenario lie in one chunk with those of its roots.
             let mark = unsafe { mark_of(object) };
             // Relaxed: as in `MutatorState::shade`.
             if command.has_found(mark.load(Ordering::Relaxed)) {

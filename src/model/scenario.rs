@@ -127,7 +127,8 @@ struct Node<'gc> {
 type Link<'gc> = Option<Gc<'gc, Node<'gc>>>;
 type NodeRoot = Root<crate::Rootable![Node<'_>]>;
 
-// SAFETY: the slot holds the only pointer; the tracked value may be dropped anywhere.
+// SAFETY: T1, T2: traces the slot, which holds the only pointer. T3, T4, T6: has no `Drop`, and the tracked value, which holds no `Gc`, may be
+// dropped anywhere. T5: one brand. T8, T9: claims neither.
 unsafe impl<'gc> Trace<'gc> for Node<'gc> {
     const DROP_IS_SEND: bool = true;
 

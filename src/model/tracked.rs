@@ -17,7 +17,7 @@ pub struct Tracked {
     used: loom::cell::UnsafeCell<()>,
 }
 
-// SAFETY: one thread of the machine runs a model, and loom reports unordered uses.
+// SAFETY: one thread of the machine runs a model (I17), and loom reports unordered uses of its cell.
 unsafe impl Sync for Tracked {}
 
 impl fmt::Debug for Tracked {
@@ -26,7 +26,8 @@ impl fmt::Debug for Tracked {
     }
 }
 
-// SAFETY: holds no pointers, and may be dropped anywhere.
+// SAFETY: it is `'static` and holds no `Gc` (T10): nothing to report (T1), in any heap (T5), nothing is read (T2), and it may have a destructor
+// (T3, T6); that uses what all threads of a model share (I17), so it may run anywhere (T4).
 unsafe impl<'gc> Trace<'gc> for Tracked {
     const NEEDS_TRACE: bool = false;
     const DROP_IS_SEND: bool = true;

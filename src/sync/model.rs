@@ -102,7 +102,7 @@ pub(crate) struct LazyAtomicU32 {
     model: OnceCell<loom::sync::atomic::AtomicU32>,
 }
 
-// SAFETY: one thread of the machine runs a model.
+// SAFETY: one thread of the machine runs a model, so `model` is not raced for (I17); nothing else in it changes.
 unsafe impl Sync for LazyAtomicU32 {}
 
 impl LazyAtomicU32 {
@@ -168,7 +168,8 @@ pub(crate) struct Mutex<T> {
     value: UnsafeCell<T>,
 }
 
-// SAFETY: the value is reached under the lock only.
+// SAFETY: the value is reached under the lock only, by one of loom's threads at a time, so `Send` is enough; the `OnceCell` is not raced
+// for (I17).
 unsafe impl<T: Send> Sync for Mutex<T> {}
 
 /// Access to the value of a [`Mutex`].
@@ -225,14 +226,16 @@ impl<T> Deref for MutexGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: the lock is held.
+        // SAFETY: the pointer is the mutex's. Nobody writes: the guard, which is borrowed, holds the lock (`None` only in a wait, which borrows
+        // it exclusively).
         unsafe { &*self.mutex.value.get() }
     }
 }
 
 impl<T> DerefMut for MutexGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: the lock is held, and this guard is borrowed exclusively.
+        // SAFETY: the pointer is the mutex's. Nobody else has the value: the guard, which is borrowed exclusively, holds the lock (`None` only
+        // in a wait, which borrows it too).
         unsafe { &mut *self.mutex.value.get() }
     }
 }
@@ -240,7 +243,7 @@ impl<T> DerefMut for MutexGuard<'_, T> {
 /// A condition variable. Waits by `wait_for` are yields, see the module header; those by [`wait`] are loom's.
 pub(crate) struct Condvar(OnceCell<loom::sync::Condvar>);
 
-// SAFETY: one thread of the machine runs a model.
+// SAFETY: one thread of the machine runs a model, so the `OnceCell` is not raced for (I17).
 unsafe impl Sync for Condvar {}
 
 impl Condvar {
@@ -274,7 +277,7 @@ pub(crate) struct RwLock<T> {
     value: UnsafeCell<T>,
 }
 
-// SAFETY: the value is reached under the lock only.
+// SAFETY: the value is reached by nobody, for guards give no access to it; the lock's `OnceCell` is not raced for (I17).
 unsafe impl<T: Send + Sync> Sync for RwLock<T> {}
 
 /// Shared access to the value of a [`RwLock`].
@@ -343,7 +346,8 @@ pub(crate) struct Snapshot<T> {
     newest: atomic::AtomicUsize,
 }
 
-// SAFETY: one thread of the machine runs a model, and the `RefCell` is not borrowed where loom may switch.
+// SAFETY: one thread of the machine runs a model, so the `RefCell` is not raced for (I17), nor is it borrowed where loom may switch. loom's
+// threads share the values (`Sync`), and any of them may drop them (`Send`).
 unsafe impl<T: Send + Sync> Sync for Snapshot<T> {}
 
 impl<T> Snapshot<T> {

@@ -72,7 +72,8 @@ impl<T> Snapshot<T> {
         let guard = pin();
         // Acquire: pairs with `replace`.
         let value = self.0.load(atomic::Ordering::Acquire, &guard);
-        // SAFETY: the pointer is never null, and its value is not freed while the guard lives.
+        // SAFETY: the pointer is never null: `new` and `replace` store values, which the Acquire shows as they were made. The guard came before
+        // the load, and `replace`, which alone gives values up, defers that until the guards of then are gone.
         f(unsafe { value.deref() })
     }
 
@@ -82,7 +83,8 @@ impl<T> Snapshot<T> {
         let guard = pin();
         // Release: what is in the new value is seen by its readers. Acquire: what is in the old one, by its destructor.
         let old = self.0.swap(new, atomic::Ordering::AcqRel, &guard);
-        // SAFETY: the exchange gave the old value to this call alone, and nobody can find it any more.
+        // SAFETY: nobody can find the old value any more, and the exchange gave it to this call alone, so it is destroyed once. Any thread may
+        // do that, at any time: the values are lists, of `Arc`s of mutators and of segments' addresses, and borrow nothing.
         unsafe { guard.defer_destroy(old) };
         // Not kept by this thread until it has replaced another sixty.
         guard.flush();
@@ -92,7 +94,8 @@ impl<T> Snapshot<T> {
 impl<T> Drop for Snapshot<T> {
     fn drop(&mut self) {
         let value = core::mem::replace(&mut self.0, Atomic::null());
-        // SAFETY: exclusive access, and the pointer has never been null before.
+        // SAFETY: the pointer is valid, for it was never null before, and nobody refers to its value: readers borrow the snapshot, which is
+        // borrowed exclusively here.
         drop(unsafe { value.into_owned() });
     }
 }

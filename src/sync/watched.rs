@@ -33,7 +33,7 @@ pub(crate) fn take_violation() -> Option<String> {
 #[derive(Default)]
 pub(crate) struct Watched(loom::cell::UnsafeCell<()>);
 
-// SAFETY: one thread of the machine runs a model.
+// SAFETY: one thread of the machine runs a model (I17); loom reports unordered uses of its cell, and `catch_race` notes that.
 unsafe impl Sync for Watched {}
 
 impl Watched {
