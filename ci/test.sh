@@ -44,7 +44,7 @@ for name in "${steps[@]}"; do
             step 'lints, with the verifier' cargo clippy --all-targets --features verify -- -D warnings
             step 'lints, without the derive' cargo clippy --no-default-features -- -D warnings ;;
         test) step 'unit, integration, compile-fail and documentation tests' timeout 900 cargo test --workspace
-              step 'tests that speed makes strict' timeout 600 cargo test --release --test cycles
+              step 'tests that speed makes strict' timeout 600 cargo test --release --test cycles --test cells
               step 'the protocol, state by state' timeout 600 cargo test --release --test protocol_model -- --nocapture ;;
         verify) step 'stress and model tests, with the verifier after each cycle' \
                 timeout 900 cargo test --features verify --test stress --test model --test weak --test panics

@@ -12,8 +12,8 @@ use common::{
     panic_message, quiet_heap, tail_of, wait_until,
 };
 use tricolor_gc::{
-    Barrier, Gc, GcCell, GcMutex, GcOnceCell, GcRef, GcRefCell, GcRwLock, GcSlot, Heap, Root,
-    Rootable, StepStatus, Trace, Tracer,
+    Barrier, Gc, GcCell, GcMutex, GcOnceCell, GcRef, GcRefCell, GcRwLock, GcSlot, Heap, Mutation,
+    Root, Rootable, StepStatus, Trace, Tracer,
 };
 
 #[test]
@@ -133,6 +133,28 @@ fn ref_cell() {
         assert_eq!(format!("{cell:?}"), "GcRefCell(<borrowed>)");
         drop(guard);
         assert_eq!(format!("{cell:?}"), "GcRefCell([4])");
+    });
+}
+
+/// Optimised, a guard that promises more than it holds gives what was written after it had gone.
+#[test]
+fn what_was_copied_out_of_a_borrow_is_not_what_is_written_later() {
+    #[inline(never)]
+    fn copy<'gc>(
+        mc: &Mutation<'gc>,
+        cell: &GcRefCell<[u64; 64]>,
+        borrow: GcRef<'_, [u64; 64]>,
+        copied: &mut [u64; 64],
+    ) {
+        let before = *borrow;
+        drop(borrow);
+        cell.borrow_mut(mc)[0] = 2;
+        *copied = before;
+    }
+    Heap::new().attach().enter(|mc| {
+        let (cell, mut copied) = (GcRefCell::new([1; 64]), [0; 64]);
+        copy(mc, &cell, cell.borrow(), &mut copied);
+        assert_eq!(copied, [1; 64]);
     });
 }
 

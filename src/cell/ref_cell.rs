@@ -2,7 +2,9 @@
 
 use core::cell::Cell;
 use core::fmt;
+use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
 
 use super::guarded::Guarded;
 use crate::barrier::AtEnd;
@@ -41,8 +43,11 @@ unsafe impl<T: ?Sized + Send> Send for GcRefCell<T> {}
 
 /// A shared borrow of a [`GcRefCell`].
 pub struct GcRef<'b, T: ?Sized> {
-    value: &'b T,
+    /// Not a reference: a function that is given the guard could then take it that nobody writes before it returns, not only until the
+    /// guard goes.
+    value: NonNull<T>,
     flag: &'b Cell<Flag>,
+    borrow: PhantomData<&'b T>,
 }
 
 /// A mutable borrow of a [`GcRefCell`].
@@ -108,10 +113,14 @@ impl<T: ?Sized> GcRefCell<T> {
             return None;
         }
         self.flag.set(flag + 1);
-        // SAFETY: not mutably borrowed, and cannot be while the flag counts this reader; markers only read.
-        let value = unsafe { &*self.inner.get() };
-        let flag = &self.flag;
-        Some(GcRef { value, flag })
+        // SAFETY: the pointer is the cell's. Nobody writes as long as this reference is used, here: the cell is not mutably borrowed, and only
+        // this thread has it (`!Sync`); markers only read (`Guarded::trace`).
+        let value = NonNull::from(unsafe { &*self.inner.get() });
+        Some(GcRef {
+            value,
+            flag: &self.flag,
+            borrow: PhantomData,
+        })
     }
 
     /// Mutably borrows the value.
@@ -155,10 +164,10 @@ impl<T: ?Sized> GcRefCell<T> {
 impl<'b, T: ?Sized> GcRef<'b, T> {
     /// A borrow of a part of the value.
     pub fn map<U: ?Sized>(this: Self, part: impl FnOnce(&T) -> &U) -> GcRef<'b, U> {
-        let (value, flag) = (this.value, this.flag);
         let mapped = GcRef {
-            value: part(value),
-            flag,
+            value: NonNull::from(part(&this)),
+            flag: this.flag,
+            borrow: PhantomData,
         };
         core::mem::forget(this);
         mapped
@@ -170,7 +179,9 @@ impl<T: ?Sized> Deref for GcRef<'_, T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
-        self.value
+        // SAFETY: made from a reference to the contents, or a part of them, of a cell that is borrowed for `'b`. Nobody writes: the flag
+        // counts this guard, which is borrowed, and only this thread has the cell (`!Sync`); markers only read (`Guarded::trace`).
+        unsafe { self.value.as_ref() }
     }
 }
 
@@ -182,6 +193,7 @@ impl<T: ?Sized> Clone for GcRef<'_, T> {
         GcRef {
             value: self.value,
             flag: self.flag,
+            borrow: PhantomData,
         }
     }
 }
