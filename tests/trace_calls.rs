@@ -176,6 +176,7 @@ struct Slow {
 // SAFETY: no pointers into the heap are held (T1, T3); atomics may be read while others write them (T2).
 unsafe impl Trace<'_> for Slow {
     const DROP_IS_SEND: bool = true;
+    const UNTIED: bool = true;
 
     fn trace(&self, _: &mut Tracer<'_>) {
         self.traced.store(true, Ordering::Release);

@@ -22,3 +22,13 @@ pub(crate) mod plain;
 pub(crate) mod ref_cell;
 pub(crate) mod rw_lock;
 pub(crate) mod slot;
+
+/// Cells may go where their contents may.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<plain::GcCell<u8>>();
+    is_send::<once::GcOnceCell<u8>>();
+    is_send::<ref_cell::GcRefCell<u8>>();
+    is_send::<mutex::GcMutex<u8>>();
+    is_send::<rw_lock::GcRwLock<u8>>();
+};

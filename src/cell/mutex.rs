@@ -31,8 +31,6 @@ pub struct GcMutex<T: ?Sized> {
     inner: Guarded<false, T>,
 }
 
-// SAFETY: it owns the value, which is `Send`; a lock and a scan word, an atomic, may go anywhere.
-unsafe impl<T: ?Sized + Send> Send for GcMutex<T> {}
 // SAFETY: the lock gives the value to one thread at a time, so `Send` is enough. Markers read it under a claim (I3), and of it only what no
 // thread writes (T2).
 unsafe impl<T: ?Sized + Send> Sync for GcMutex<T> {}

@@ -26,9 +26,6 @@ pub struct GcOnceCell<T> {
     initialising: Cell<bool>,
 }
 
-// SAFETY: it owns the value, which is `Send`; the flag and the scan word may go anywhere.
-unsafe impl<T: Send> Send for GcOnceCell<T> {}
-
 impl<T> GcOnceCell<T> {
     /// An empty cell.
     pub const fn new() -> Self {

@@ -30,9 +30,6 @@ pub struct GcCell<T> {
     confined: PhantomData<core::cell::Cell<()>>,
 }
 
-// SAFETY: it owns the value, which is `Send`; the scan word, an atomic, may go anywhere.
-unsafe impl<T: Send> Send for GcCell<T> {}
-
 impl<T> GcCell<T> {
     /// A cell with a value.
     pub const fn new(value: T) -> Self {

@@ -38,9 +38,6 @@ pub struct GcRefCell<T: ?Sized> {
     inner: Guarded<true, T>,
 }
 
-// SAFETY: it owns the value, which is `Send`, and a flag and a scan word, which may go anywhere; a cell that can be moved is not borrowed.
-unsafe impl<T: ?Sized + Send> Send for GcRefCell<T> {}
-
 /// A shared borrow of a [`GcRefCell`].
 pub struct GcRef<'b, T: ?Sized> {
     /// Not a reference: a function that is given the guard could then take it that nobody writes before it returns, not only until the

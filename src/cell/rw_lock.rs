@@ -31,8 +31,6 @@ pub struct GcRwLock<T: ?Sized> {
     inner: Guarded<false, T>,
 }
 
-// SAFETY: it owns the value, which is `Send`; a lock and a scan word, an atomic, may go anywhere.
-unsafe impl<T: ?Sized + Send> Send for GcRwLock<T> {}
 // SAFETY: readers on several threads share the value (`Sync`), a writer may take it (`Send`), and the lock keeps the two apart. Markers read
 // it under a claim (I3), and of it only what no thread writes (T2).
 unsafe impl<T: ?Sized + Send + Sync> Sync for GcRwLock<T> {}

@@ -126,8 +126,8 @@ pub(crate) struct Core {
     /// Cycles asked for: the number of the last one wanted. Relaxed: whoever raises it wakes a thread that drives, by the pool's lock, or
     /// drives; others look again.
     pub(crate) wanted: plain::AtomicU64,
-    /// The number of the last one asked for that must be full. Relaxed: raised under the driver's lock by who relies on it
-    /// (`request_new_cycle`); else it is a wish.
+    /// The number of the last one asked for that must be full. Relaxed: raised under the driver's lock
+    /// (`request_new_cycle`), or with a fence (`has_begun`).
     pub(crate) full: AtomicU64,
     /// Cycles started. Written by the driver with Release, which pairs with the Acquire of who asks for a cycle that is due
     /// (`check_trigger`). Relaxed under the driver's lock, as a hint, and for markers, as the epoch.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::core::{Core, Phase};
 use super::mutator::{MutatorState, PRESSURE, STEP};
+use crate::stats::CycleStats;
 use crate::sync::atomic::Ordering;
+use crate::sync::plain;
 
 impl Core {
     /// Bytes that count for pacing.
@@ -84,13 +86,29 @@ impl Core {
         }
     }
 
+    /// The cycle has its phase; whoever asks for one asks for the next from here on.
+    pub(super) fn has_begun(&self, cycle: &mut CycleStats) {
+        // Release, and after the phase: who sees this number does not find the heap idle before the cycle has ended (`check_trigger`).
+        self.started.store(cycle.cycle, Ordering::Release);
+        // Looked at before, too. Who raised it since, and has not seen the number, does not ask again:
+        //
+        //     started = number      full = number
+        //     fence                 fence
+        //     full < number?        started < number?
+        //
+        // One of the two sees what the other has written.
+        plain::fence(Ordering::SeqCst);
+        cycle.minor &= self.full.load(Ordering::Relaxed) < cycle.cycle;
+    }
+
     /// Asks for a full cycle, unless one has been asked for already.
     pub(crate) fn request_cycle(&self) {
         let mut started = self.started.load(Ordering::Relaxed);
         loop {
             self.full.fetch_max(started + 1, Ordering::Relaxed);
             self.request_cycle_after(started);
-            // One that begins meanwhile may have begun as a minor one.
+            // See `has_begun`.
+            plain::fence(Ordering::SeqCst);
             match self.started.load(Ordering::Relaxed) {
                 now if now == started => return,
                 now => started = now,

@@ -264,9 +264,7 @@ impl Core {
             self.next_scan_id();
         }
         self.set_phase(Phase::Arming);
-        // Release, and after the phase: who sees this number does not find the heap idle before the cycle has ended
-        // (`check_trigger`).
-        self.started.store(number, Ordering::Release);
+        self.has_begun(&mut d.cycle);
         if !d.cycle.minor {
             d.epoch = next_epoch(d.epoch);
         }

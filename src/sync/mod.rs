@@ -37,5 +37,6 @@ pub(crate) use native::*;
 
 /// See the module header.
 pub(crate) mod plain {
+    pub(crate) use core::sync::atomic::fence;
     pub(crate) use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize};
 }
