@@ -10,9 +10,6 @@
 //!
 //! `try_lock` waits for nobody and may come out of order; what it takes counts as held.
 
-// In models only the address space of the process is behind them.
-#![cfg_attr(tricolor_loom, allow(dead_code))]
-
 use core::cell::Cell;
 use core::ops::{Deref, DerefMut};
 use std::time::Duration;
