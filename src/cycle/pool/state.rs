@@ -198,10 +198,20 @@ impl<C: Client> State<C> {
         if again {
             self.put(heap, Place::Queued);
         } else if seat.place != Place::Queued {
+            // Whose turn has ended meanwhile may have looked later than this one.
+            let other = match seat.place {
+                Place::Waiting(time) if overlapped => Some(time),
+                _ => None,
+            };
             match next {
                 Next::After(time) | Next::Missed(time) => {
-                    self.put(heap, Place::Waiting(now + time));
+                    let until = now + time;
+                    self.put(
+                        heap,
+                        Place::Waiting(other.map_or(until, |other| until.min(other))),
+                    );
                 }
+                Next::Never if other.is_some() => {}
                 // The places offered by those inside stay so.
                 _ if !alone => {}
                 _ => self.put(heap, Place::Away),

@@ -440,3 +440,37 @@ fn a_thread_that_has_slept_is_not_taken_for_one_that_sleeps() {
     pool.leave(2);
     wait_until("the threads have ended", || threads(pool) == 0);
 }
+
+/// Two threads look at a heap, and the one that looked first, and found nothing to do, is the last to leave.
+#[test]
+fn a_late_end_does_not_put_off_an_earlier_time() {
+    for late in [Next::After(Duration::from_secs(600)), Next::Never] {
+        let pool = pool();
+        let turns = Arc::new(AtomicUsize::new(0));
+        let seen = turns.clone();
+        let _heap = join(pool, 1, 2, move |_| {
+            match seen.fetch_add(1, Ordering::SeqCst) {
+                0 => {
+                    while seen.load(Ordering::SeqCst) < 2 {
+                        std::thread::yield_now();
+                    }
+                    std::thread::sleep(Duration::from_millis(50));
+                    late
+                }
+                1 => Next::After(Duration::from_millis(500)),
+                _ => Next::Never,
+            }
+        });
+        pool.wake(1);
+        let began = Instant::now();
+        while turns.load(Ordering::SeqCst) < 3 {
+            assert!(
+                began.elapsed() < Duration::from_secs(10),
+                "{late:?}: nobody looks again"
+            );
+            pool.nudge();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        pool.leave(1);
+    }
+}
