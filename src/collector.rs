@@ -16,8 +16,8 @@ use crate::sync::twin::{self, Twin};
 
 /// A garbage-collected heap and its collector.
 ///
-/// A handle: clones share the heap. Any number of heaps may live in one process; they share their marker threads and nothing
-/// else. When the last handle, and the last [`Mutator`], is gone, the marker threads leave the heap, all objects are dropped (those
+/// A handle: clones share the heap. Any number of heaps may live in one process; they share their marker threads, and
+/// address space for what they will need next. When the last handle, and the last [`Mutator`], is gone, the marker threads leave the heap, all objects are dropped (those
 /// that are not `Send` only if this thread made them) and the memory is given back.
 ///
 /// ```
@@ -201,8 +201,9 @@ impl HeapBuilder {
     /// Hard limit in bytes on the pages that hold objects plus external memory: past it allocation fails. At least 65,536.
     /// Default: none.
     ///
-    /// Cycles begin so early that garbage alone does not reach the limit, if threads are at a boundary between allocations and no object is
-    /// larger than those before it by a ninth of the limit. While a thread stays inside `enter` no memory becomes free, and others may be
+    /// Cycles begin so early that garbage alone does not reach the limit, if threads are at a boundary between allocations, no object is
+    /// larger than those before it by a ninth of the limit, and the pages that each thread keeps for each type and size, 32 KiB or four objects,
+    /// are little beside it. While a thread stays inside `enter` no memory becomes free, and others may be
     /// refused what is free only after that. The limit is looked at when an allocation takes pages: external memory reported before
     /// that may pass it.
     pub fn max_heap(mut self, bytes: usize) -> Self {
@@ -227,7 +228,7 @@ impl HeapBuilder {
     /// ([`Trace::IMMUTABLE`](crate::Trace::IMMUTABLE) says which cannot). Each store through a cell pays a third of a nanosecond for it.
     ///
     /// What was old and has become garbage is freed by the next full cycle: when minor ones have kept much, when sixteen times
-    /// the room to grow has been allocated, when the heap has been idle (with marker threads), when a hard limit is near, or when [`Mutator::collect`] asks for it.
+    /// the room to grow has been allocated, when the heap has been idle for a while after a cycle (with marker threads), when a hard limit is near, or when [`Mutator::collect`] asks for it.
     pub fn minor_cycles(mut self, minor: bool) -> Self {
         self.config.minor_cycles = minor;
         self
@@ -258,7 +259,8 @@ impl HeapBuilder {
         self
     }
 
-    /// Builds the heap.
+    /// Builds the heap. It takes two mebibytes of address space, and little memory; where the system refuses that, the process ends, as with any
+    /// memory that a collection of std is refused.
     ///
     /// # Errors
     /// [`ConfigError`] names a setting that is out of range.

@@ -110,7 +110,7 @@ impl Mail {
     }
 }
 
-// The one piece of process-wide state: thread identities are process-wide, and `ThreadId` has no number.
+// Process-wide: thread identities are process-wide, and `ThreadId` has no number.
 static NEXT_TOKEN: AtomicU64 = AtomicU64::new(1);
 
 thread_local! {

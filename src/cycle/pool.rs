@@ -24,7 +24,7 @@
 //! | | | full | poked |
 //! | take | a thread | queued | inside; not poked; waiting if not full, else away |
 //! | end: again | the thread | inside | outside; queued |
-//! | end: after d, never | the thread | inside | outside; queued if poked, else waiting or away |
+//! | end: after d, never | the thread | inside | outside; queued if poked, else waiting or away, at the earlier time if another turn has left one meanwhile |
 //! | end: missed | the thread | inside | outside; poked; queued if a turn of the same heap has ended meanwhile, else waiting |
 //! | leave | the last handle | any | *closed*, in no queue; then waits until nobody else is inside |
 //!
@@ -33,6 +33,8 @@
 //! is at the driver's lock, which may have looked before: it says *missed*, and its end sets poked again. If the other's turn has
 //! not ended, its end finds the seat poked and queues it. If it has, that is seen, and the seat is queued at once.
 //! A thread that is no pool thread may have the driver's lock too: then the wait of *missed*, which is short, ends the matter.
+//! **No time is put off.** Of two turns that overlap the one that ends later may have looked earlier, and know less: it keeps the time that the other
+//! has left, if that comes first.
 //!
 //! **No queued seat is forgotten by sleeping threads.** Who queues a seat signals a thread that sleeps, or starts one. A thread that
 //! takes a seat does the same if there is another in the queue, so one signal too few is made good; a thread sleeps only with

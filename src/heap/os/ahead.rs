@@ -21,23 +21,29 @@ static REST: Mutex<Option<Mapping>> = Mutex::ranked(Rank::AddressSpace, None);
 /// A mapping of one chunk, for which huge pages may have been asked.
 pub(super) fn chunk() -> Result<Mapping, OsError> {
     if !LAZY {
-        return Mapping::reserve(CHUNK);
+        return Mapping::map(CHUNK);
     }
     let mut rest = REST.lock();
     let mut mapping = match rest.take() {
         Some(mapping) => mapping,
-        None => match Mapping::reserve(CHUNKS * CHUNK) {
+        None => match Mapping::map(CHUNKS * CHUNK) {
             Ok(mut mapping) => {
                 mapping.advise_huge(mapping.bytes());
                 mapping.advised = true;
                 mapping
             }
             // Where address space is short, one will do.
-            Err(_) => Mapping::reserve(CHUNK)?,
+            Err(_) => Mapping::map(CHUNK)?,
         },
     };
     *rest = mapping.split_off_first();
     Ok(mapping)
+}
+
+/// Unmaps what nobody has taken, where the system refuses more; whether there was anything.
+#[cold]
+pub(super) fn give_up() -> bool {
+    REST.lock().take().is_some()
 }
 
 #[cfg(test)]
@@ -67,5 +73,16 @@ mod tests {
             // SAFETY: the first byte of a mapping that this test owns, which has been written.
             assert_eq!(unsafe { byte.read() }, number as u8);
         }
+    }
+
+    /// Once at least: other tests take chunks meanwhile.
+    #[test]
+    fn what_nobody_has_taken_goes_when_the_system_refuses_more() {
+        let gone = (0..1000).any(|_| {
+            drop(chunk().unwrap());
+            Mapping::reserve(1 << 62).unwrap_err();
+            REST.lock().is_none()
+        });
+        assert!(gone);
     }
 }

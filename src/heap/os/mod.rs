@@ -87,6 +87,18 @@ impl Mapping {
     /// The provenance of the memory is exposed: addresses inside may be turned into pointers by
     /// [`core::ptr::with_exposed_provenance_mut`].
     pub(crate) fn reserve(bytes: usize) -> Result<Mapping, OsError> {
+        Self::map(bytes).or_else(|refused| {
+            // What is mapped ahead may be what is missing.
+            let again = ahead::give_up();
+            if again {
+                Self::map(bytes)
+            } else {
+                Err(refused)
+            }
+        })
+    }
+
+    fn map(bytes: usize) -> Result<Mapping, OsError> {
         debug_assert!(bytes > 0 && bytes.is_multiple_of(CHUNK));
         let start = platform::reserve_chunks(bytes)?;
         debug_assert!(start.addr().get().is_multiple_of(CHUNK));

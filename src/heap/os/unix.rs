@@ -71,8 +71,11 @@ fn map(bytes: usize) -> Option<NonNull<u8>> {
 pub(super) unsafe fn release(start: NonNull<u8>, bytes: usize) {
     // SAFETY: whole pages that this module mapped, and that the caller gives up.
     let done = unsafe { munmap(start.as_ptr().cast::<c_void>(), bytes) };
-    // Unmapping the middle of a region can exceed the kernel's limit of regions. The range then stays mapped.
-    debug_assert!(done.is_ok(), "munmap: {done:?}");
+    if done.is_err() {
+        // Unmapping the middle of a region can exceed the kernel's limit of regions. The range then stays mapped, without memory.
+        // SAFETY: whole pages that this module mapped, and that the caller gives up.
+        unsafe { give_back(start, bytes) };
+    }
 }
 
 /// Asks for huge pages.
