@@ -281,6 +281,8 @@ fn list<'gc>(mc: &Mutation<'gc>, index: usize) -> Gc<'gc, Link<'gc>> {
 #[test]
 fn cycles_that_are_abandoned_among_others() {
     const TURNS: usize = 300;
+    // Most cycles are abandoned, and free nothing: where they are slow, under a sanitizer beside other work, garbage would fill the machine.
+    const MOST: usize = 256 << 20;
     for barrier in CONCURRENT {
         let heap = common::heap(barrier, 2);
         let mut mutator = heap.attach();
@@ -296,12 +298,13 @@ fn cycles_that_are_abandoned_among_others() {
             let mut turn = 0;
             while !threads.iter().all(thread::ScopedJoinHandle::is_finished) {
                 turn += 1;
+                let replaces = heap.stats().bytes_in_use < MOST;
                 mutator.enter(|mc| {
                     for (index, slot) in root.get(mc).iter().enumerate() {
                         let links = core::iter::successors(slot.get(), |link| link.next);
                         let numbers = links.map(|link| link.number);
                         assert!(numbers.eq((0..100).rev()), "{barrier}");
-                        if (index + turn) % 10 == 0 {
+                        if replaces && (index + turn) % 10 == 0 {
                             slot.set(mc, Some(list(mc, index)));
                         }
                     }
