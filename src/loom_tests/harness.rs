@@ -268,10 +268,12 @@ pub(super) fn cycle(heap: &Heap) {
     finish(heap);
 }
 
-/// Runs the first part of a cycle: its markers are about to start.
+/// Runs the first part of a cycle: its markers are about to start. Of one that is all in a stop there is none: it is asked for.
 pub(super) fn begin(heap: &Heap) {
     let _ = heap.core().request_new_cycle();
-    drive(heap, |core| core.phase() == Phase::Marking);
+    if heap.barrier() != Barrier::StopTheWorld {
+        drive(heap, |core| core.phase() == Phase::Marking);
+    }
 }
 
 /// Runs the rest of a cycle.

@@ -220,6 +220,11 @@ pub(super) const TWINS: &[Caught] = &[
     ("GcMutex, two writers, deletion", Twin::NoClaim),
     ("GcMutex, two writers, insertion", Twin::EndNotShaded),
     ("GcOnceCell, insertion", Twin::InsertionNeedsNothing),
+    ("GcRwLock, stop-the-world", Twin::EntersDuringStop),
+    (
+        "GcMutex, two writers, stop-the-world",
+        Twin::EntersDuringStop,
+    ),
 ];
 
 #[test]
