@@ -71,7 +71,7 @@ impl<'gc> Holder<'gc> for Copied<'gc> {
 
 macro_rules! confined {
     ($($name:ident: $holder:ident;)*) => {$(
-        /// An object moves from a slot into a cell of one thread.
+        /// An object moves from a slot into a cell of one thread; who puts it there goes on with what was in the cell.
         fn $name(barrier: Barrier) {
             let heap = heap(barrier);
             let mut main = heap.attach();
@@ -84,10 +84,12 @@ macro_rules! confined {
             against_a_cycle(&heap, || {
                 main.enter(|mc| {
                     let (holder, node) = (holder.get(mc), node.get(mc));
+                    let old = holder.look();
                     holder.put(mc, node.next.get());
                     switch_point();
                     node.next.set(mc, None);
                     polls(mc);
+                    old.inspect(|old| old.stamp.lives());
                 });
                 main.enter(|mc| {
                     if let Some(link) = holder.get(mc).look() {
@@ -220,6 +222,8 @@ pub(super) const TWINS: &[Caught] = &[
     ("GcMutex, two writers, deletion", Twin::NoClaim),
     ("GcMutex, two writers, insertion", Twin::EndNotShaded),
     ("GcOnceCell, insertion", Twin::InsertionNeedsNothing),
+    ("GcCell, deletion", Twin::ClaimNotTraced),
+    ("GcCell, hybrid", Twin::NoClaim),
     ("GcRwLock, stop-the-world", Twin::EntersDuringStop),
     (
         "GcMutex, two writers, stop-the-world",

@@ -5,7 +5,7 @@ use super::harness::{
     Bound, Caught, EVERY, Model, are_caught, begin, cycle, drive, finish, heap, hold, model,
     must_be_freed, must_live, mutator, spawn, switch_point,
 };
-use super::objects::{Copied, Locked, Nested, Node, Shared, Weak};
+use super::objects::{Confined, Copied, Locked, Nested, Node, Shared, Weak};
 use crate::cycle::mutator::MutatorState;
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::twin::Twin;
@@ -16,17 +16,18 @@ use crate::{Barrier, Gc, Heap, Mutation, Mutator, Root, Rootable};
 const BOUND: Bound = Bound { preemptions: 2 };
 const WIDE: Bound = Bound { preemptions: 1 };
 
+type ConfinedRoot = Root<Rootable![Confined<'_>]>;
 type CopiedRoot = Root<Rootable![Copied<'_>]>;
 type NestedRoot = Root<Rootable![Nested<'_>]>;
 type LockedRoot = Root<Rootable![Locked<'_>]>;
 
 /// Object 0 holds 2 in a cell of this thread, object 1 nothing; 3 is garbage.
-fn confined(main: &mut Mutator) -> [CopiedRoot; 2] {
+fn confined(main: &mut Mutator) -> [ConfinedRoot; 2] {
     main.enter(|mc| {
         let object = Gc::new(mc, Node::new(2, None));
         Gc::new(mc, Node::new(3, None));
         [(0, Some(object)), (1, None)]
-            .map(|(number, link)| Root::new(mc, Gc::new(mc, Copied::new(number, link))))
+            .map(|(number, link)| Root::new(mc, Gc::new(mc, Confined::new(number, link))))
     })
 }
 
@@ -49,11 +50,15 @@ fn pass_on(barrier: Barrier) {
     thread::yield_now();
     let mut new = heap.attach();
     new.enter(|mc| {
+        if barrier == Barrier::StopTheWorld {
+            // The driver waits for nobody else.
+            thread::yield_now();
+        }
         let (source, to) = (from.get(mc), to.get(mc));
-        to.cell.set(mc, None);
-        let object = source.cell.get();
-        old.enter(|mc| from.get(mc).cell.set(mc, None));
-        to.cell.set(mc, object);
+        to.cell.borrow_mut(mc).set(None);
+        let object = source.cell.borrow().get();
+        old.enter(|mc| from.get(mc).cell.borrow_mut(mc).set(None));
+        to.cell.borrow_mut(mc).set(object);
     });
     driver.join().unwrap();
     if let Some(thread) = straggler {
@@ -77,10 +82,10 @@ fn attach_inside(barrier: Barrier) {
         thread::yield_now();
         heap.attach().enter(|mc| {
             let (source, to) = (from.get(mc), to.get(mc));
-            to.cell.set(mc, None);
-            let object = source.cell.get();
-            from.get(outer).cell.set(outer, None);
-            to.cell.set(mc, object);
+            to.cell.borrow_mut(mc).set(None);
+            let object = source.cell.borrow().get();
+            from.get(outer).cell.borrow_mut(outer).set(None);
+            to.cell.borrow_mut(mc).set(object);
         });
     });
     driver.join().unwrap();
@@ -394,6 +399,15 @@ pub(super) const TWINS: &[Caught] = &[
     ("mates, attached before the stop", Twin::StopReadsListOnce),
     ("mates, attached before the answer", Twin::AnswersReadOnce),
     ("leak before the final stop", Twin::LeakSeenLate),
+    ("mates, entered inside, insertion", Twin::NoClaim),
+    ("mates, entered inside, deletion", Twin::NoClaim),
+    ("mates, entered inside, stop-the-world", Twin::StopTakesSome),
+    ("mates, attached inside, insertion", Twin::NoClaim),
+    ("mates, attached inside, deletion", Twin::StopTakesSome),
+    (
+        "mates, attached inside, stop-the-world",
+        Twin::StopTakesSome,
+    ),
 ];
 
 #[test]
