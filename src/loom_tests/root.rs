@@ -1,10 +1,11 @@
 //! Roots against a cycle: made, cloned and dropped while it runs, also by a thread without a mutator.
 
 use super::harness::{
-    Bound, Caught, EVERY, Model, are_caught, cycle, heap, hold, model, must_be_freed, mutator,
-    polls, spawn, switch_point,
+    Bound, Caught, EVERY, Model, are_caught, begin, cycle, finish, heap, hold, model,
+    must_be_freed, mutator, polls, spawn, switch_point,
 };
 use super::objects::Node;
+use crate::sync::thread;
 use crate::sync::twin::Twin;
 use crate::{Barrier, Gc, Root, Rootable};
 
@@ -112,7 +113,10 @@ fn drop_elsewhere(barrier: Barrier) {
             object.stamp.lives();
         });
     });
-    cycle(&heap);
+    begin(&heap);
+    // They may come and go before the roots are scanned.
+    thread::yield_now();
+    finish(&heap);
     dropper.join().unwrap();
     reader.join().unwrap();
     cycle(&heap);
@@ -142,6 +146,13 @@ pub(super) const TWINS: &[Caught] = &[
     ("root dropped, deletion", Twin::ZombiesNotScanned),
     ("root made early, deletion", Twin::RootsTakenForShaded),
     ("root made early, hybrid", Twin::RootsTakenForShaded),
+    ("root dropped elsewhere, deletion", Twin::RootsNotArmed),
+    ("root dropped elsewhere, hybrid", Twin::RootsArmedLate),
+    ("root dropped elsewhere, insertion", Twin::StopTakesSome),
+    (
+        "root dropped elsewhere, stop-the-world",
+        Twin::StopTakesSome,
+    ),
 ];
 
 #[test]
