@@ -3,8 +3,8 @@
 //! The only cell without a scan word: an atomic word can be read by a marker while a mutator writes it.
 //!
 //! **What a store overwrites.** While Hybrid arms, a store is an *exchange*: the barrier shades exactly the word it overwrote,
-//! also when two mutators write at once (a load and then a store would lose the value written between; the explicit model's
-//! twin `LoadThenStore`, and whippet#12). After T2, and from the start under Deletion, which arms in a stop, a load and a
+//! also when two mutators write at once (a load and then a store would lose the value written between; the twin
+//! `LoadThenStore`, and whippet#12). After T2, and from the start under Deletion, which arms in a stop, a load and a
 //! store are enough, and cost about half: all that must be shaded is what the slot held at T2 (see `cycle::driver`). Of all
 //! who store after T2, the first in the slot's order has loaded before its store, so it has loaded no later word, and none
 //! earlier than that of T2 either, because the handshake orders all stores before T2 before its load. What is
@@ -20,6 +20,8 @@ use crate::mark::tracer::Tracer;
 use crate::mutator::Mutation;
 use crate::sync::atomic::{AtomicPtr, Ordering};
 use crate::sync::hooks;
+use crate::sync::thread;
+use crate::sync::twin::{self, Twin};
 use crate::trace::Trace;
 
 /// A value that a [`GcSlot`] can hold: one word that is a heap pointer, or none, and can be told apart.
@@ -219,9 +221,13 @@ impl<P> GcSlot<P> {
     #[cold]
     #[inline(never)]
     fn set_shading<'gc, Q: SlotValue<'gc>>(&self, mc: &Mutation<'gc>, word: *mut ()) {
-        let old = if mc.state().may_load_then_store() {
+        let old = if mc.state().may_load_then_store() || twin::is(Twin::LoadThenStore) {
             // Acquire: pairs with the Release of who stored the old word, so that its object is handed to a marker as it was made.
             let old = self.word.load(Ordering::Acquire);
+            if twin::is(Twin::LoadThenStore) {
+                // loom would not find this point by itself: a load that a store of the same thread follows hides what others read before.
+                thread::yield_now();
+            }
             // Release: pairs with the Acquire of `get` and of the markers' load.
             self.word.store(word, Ordering::Release);
             old

@@ -2,7 +2,7 @@
 //! two mutators that write one slot. The models run whole cycles, so the twins of the handshakes are here too.
 
 use super::harness::{
-    Bound, Caught, EVERY, Model, are_caught, cycle, drive, finish, heap, hold, model,
+    Bound, Caught, EVERY, Model, are_caught, begin, cycle, drive, finish, heap, hold, model,
     must_be_freed, mutator, polls, spawn, switch_point,
 };
 use super::objects::Node;
@@ -118,9 +118,9 @@ fn straggle(barrier: Barrier) {
     check(&mut main, [&a, &b]);
 }
 
-/// Two mutators write one slot: what the first stores, the second overwrites; the first takes it out again.
-fn race(barrier: Barrier) {
-    let heap = heap(barrier);
+/// Insertion. Two mutators write one slot: what the first stores, the second overwrites; the first takes it out again.
+fn race() {
+    let heap = heap(Barrier::Insertion);
     let mut main = heap.attach();
     let (a, b) = graph(&mut main);
     let (a2, a3) = (a.clone(), a.clone());
@@ -144,6 +144,63 @@ fn race(barrier: Barrier) {
     let second = mutator(&heap, move |m| m.enter(|mc| a3.get(mc).next.set(mc, None)));
     cycle(&heap);
     first.join().unwrap();
+    second.join().unwrap();
+    must_be_freed(3);
+    check(&mut main, [&a, &b]);
+}
+
+/// Hybrid, the first handshake has been asked for. What the first, inside since before the cycle, puts in the slot, the second overwrites,
+/// Grey, and the first has taken it out again.
+fn race_arming() {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let (a, b) = graph(&mut main);
+    let (driven, a2) = (heap.clone(), a.clone());
+    let threads = main.enter(|mc| {
+        let _ = heap.core().request_new_cycle();
+        drive(&heap, |core| core.command().mode == Mode::Grey);
+        loom::explore();
+        let driver = spawn(move || finish(&driven));
+        let second = mutator(&heap, move |m| m.enter(|mc| a2.get(mc).next.set(mc, None)));
+        thread::yield_now();
+        let new = Gc::new(mc, Node::new(4, None));
+        // An exchange too: loom lets one come after a store that it has not read.
+        let _ = a.get(mc).next.swap(mc, Some(new));
+        [driver, second]
+    });
+    main.enter(|mc| {
+        let Some(taken) = a.get(mc).next.get() else {
+            return;
+        };
+        polls(mc);
+        taken.stamp.lives();
+    });
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    must_be_freed(3);
+    check(&mut main, [&a, &b]);
+}
+
+/// Deletion, markers are about to start. Two overwrite object 2, which the first has taken out: whoever does so first shades it.
+fn race_armed() {
+    let heap = heap(Barrier::Deletion);
+    let mut main = heap.attach();
+    let (a, b) = graph(&mut main);
+    begin(&heap);
+    let (driven, a2) = (heap.clone(), a.clone());
+    loom::explore();
+    let driver = spawn(move || finish(&driven));
+    let second = mutator(&heap, move |m| m.enter(|mc| a2.get(mc).next.set(mc, None)));
+    main.enter(|mc| {
+        let slot = &a.get(mc).next;
+        let taken = slot.get();
+        switch_point();
+        slot.set(mc, Some(Gc::new(mc, Node::new(4, None))));
+        polls(mc);
+        taken.inspect(|taken| taken.stamp.lives());
+    });
+    driver.join().unwrap();
     second.join().unwrap();
     must_be_freed(3);
     check(&mut main, [&a, &b]);
@@ -203,12 +260,12 @@ fn straggling() -> Vec<Model> {
 }
 
 fn racing() -> Vec<Model> {
-    let racing = BARRIERS.map(|barrier| {
-        let name = format!("racing writers, {barrier}");
-        model(name, THREE_THREADS, move || race(barrier))
-    });
-    let overwriting = model("overwritten while arming".into(), IN_TURN, overwrite);
-    racing.into_iter().chain([overwriting]).collect()
+    vec![
+        model("racing writers, insertion".into(), THREE_THREADS, race),
+        model("racing writers, hybrid".into(), THREE_THREADS, race_arming),
+        model("racing writers, deletion".into(), THREE_THREADS, race_armed),
+        model("overwritten while arming".into(), IN_TURN, overwrite),
+    ]
 }
 
 pub(super) fn models() -> Vec<Model> {
@@ -248,6 +305,10 @@ pub(super) const TWINS: &[Caught] = &[
     ("hide: Delete, deletion", Twin::RoundNotClean),
     ("hide: NewObject, insertion", Twin::FinalStopNoFlush),
     ("hide: NewObject, insertion", Twin::AttachedEntersStop),
+    ("racing writers, insertion", Twin::NewNotShaded),
+    ("racing writers, deletion", Twin::OldNotShaded),
+    ("racing writers, hybrid", Twin::OldNotShaded),
+    ("racing writers, hybrid", Twin::LoadThenStore),
 ];
 
 #[test]

@@ -31,6 +31,8 @@ twins! {
     PollsBeforeShade,
     /// A new grey object is not put in the buffer.
     GreyNotQueued,
+    /// While Hybrid arms, too, a store to a slot is a load and a store.
+    LoadThenStore,
     /// A write to a cell claims nothing and shades nothing.
     NoClaim,
     /// A Grey mutator claims cells as a Black one does.
