@@ -122,7 +122,8 @@ impl Heap {
             state
         });
         // Now that whoever sends a letter finds this mutator to tell: what was sent before.
-        if asked || !twin::is(Twin::MailAskedFirst) && core.mail.waits_for(state.thread_token) {
+        let asks = !twin::is(Twin::MailAskedFirst) && !twin::is(Twin::MailNotAsked);
+        if asked || asks && core.mail.waits_for(state.thread_token) {
             state.flags.fetch_or(MAIL, Ordering::Relaxed);
         }
         Mutator::new(state, self.clone())

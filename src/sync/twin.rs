@@ -105,6 +105,8 @@ twins! {
     ToldForgotten,
     /// A new mutator asks for destructors that wait before it can be told.
     MailAskedFirst,
+    /// It does not ask.
+    MailNotAsked,
     /// A handshake does not see who has been attached inside a mutator that it has waited for.
     AnswersReadOnce,
     /// A stop does not see who has been attached inside a mutator that it has waited for.
