@@ -395,6 +395,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("cell, set aside late", Twin::SetAsideIgnored),
     ("cell, set aside and scanned", Twin::ForceBesideMarker),
     ("cell in a cell, insertion", Twin::OuterCellScanned),
+    ("cell, rewritten, insertion", Twin::AnswerNotReleased),
 ];
 
 pub(super) const GREY_TWINS: &[Caught] = &[

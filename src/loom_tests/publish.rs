@@ -2,11 +2,13 @@
 //! pointer that is known before its object is made. The reader must see the object as it was made.
 
 use super::harness::{
-    Bound, Model, begin, drive, finish, heap, heap_with, hold, model, mutator, spawn, switch_point,
+    Bound, Caught, Model, are_caught, begin, drive, finish, heap, heap_with, hold, model, mutator,
+    spawn, switch_point,
 };
 use super::objects::{Node, Weak};
 use crate::cycle::command::Mode;
 use crate::cycle::mutator::BUFFER;
+use crate::sync::twin::Twin;
 use crate::sync::watched::violation;
 use crate::{Barrier, Gc, GcSlot, GcWeak, Mutation, Mutator, Root, Rootable, Trace, Tracer};
 
@@ -229,7 +231,65 @@ pub(super) fn models() -> Vec<Model> {
     models
 }
 
+pub(super) const TWINS: &[Caught] = &[
+    ("publish: Plain, Plain, no cycle", Twin::SlotNotReleased),
+    ("publish: Plain, Plain, insertion", Twin::SlotNotReleased),
+    ("publish: Plain, Plain, deletion", Twin::SlotNotReleased),
+    ("publish: Plain, Swap, no cycle", Twin::SlotNotReleased),
+    ("publish: Plain, Swap, insertion", Twin::SlotNotReleased),
+    ("publish: Plain, Swap, deletion", Twin::SlotNotReleased),
+    ("publish: Swap, Plain, no cycle", Twin::SlotNotReleased),
+    ("publish: Swap, Plain, insertion", Twin::SlotNotReleased),
+    ("publish: Swap, Plain, deletion", Twin::SlotNotReleased),
+    (
+        "publish: CompareExchange, CompareExchange, no cycle",
+        Twin::SlotNotReleased,
+    ),
+    (
+        "publish: CompareExchange, CompareExchange, insertion",
+        Twin::SlotNotReleased,
+    ),
+    (
+        "publish: CompareExchange, CompareExchange, deletion",
+        Twin::SlotNotReleased,
+    ),
+    ("publish: Swap, Swap, no cycle", Twin::SlotNotReleased),
+    ("publish: Swap, Swap, insertion", Twin::SlotNotReleased),
+    ("publish: Swap, Swap, deletion", Twin::SlotNotReleased),
+    ("publish: Plain, Plain, no cycle", Twin::SlotNotAcquired),
+    ("publish: Plain, Plain, insertion", Twin::SlotNotAcquired),
+    ("publish: Plain, Plain, deletion", Twin::SlotNotAcquired),
+    ("publish: Plain, Swap, no cycle", Twin::SlotNotAcquired),
+    ("publish: Plain, Swap, insertion", Twin::SlotNotAcquired),
+    ("publish: Plain, Swap, deletion", Twin::SlotNotAcquired),
+    ("publish: Swap, Plain, no cycle", Twin::SlotNotAcquired),
+    ("publish: Swap, Plain, insertion", Twin::SlotNotAcquired),
+    ("publish: Swap, Plain, deletion", Twin::SlotNotAcquired),
+    (
+        "publish: CompareExchange, CompareExchange, no cycle",
+        Twin::SlotNotAcquired,
+    ),
+    (
+        "publish: CompareExchange, CompareExchange, insertion",
+        Twin::SlotNotAcquired,
+    ),
+    (
+        "publish: CompareExchange, CompareExchange, deletion",
+        Twin::SlotNotAcquired,
+    ),
+    ("publish: Swap, Swap, no cycle", Twin::SlotNotAcquired),
+    ("publish: Swap, Swap, insertion", Twin::SlotNotAcquired),
+    ("publish: Swap, Swap, deletion", Twin::SlotNotAcquired),
+    ("message", Twin::SlotNotAcquired),
+    ("new_cyclic", Twin::WeakNotReleased),
+];
+
 #[test]
 fn what_is_found_has_been_made() {
     hold(models());
+}
+
+#[test]
+fn twins() {
+    are_caught(&models(), TWINS);
 }

@@ -309,6 +309,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("racing writers, deletion", Twin::OldNotShaded),
     ("racing writers, hybrid", Twin::OldNotShaded),
     ("racing writers, hybrid", Twin::LoadThenStore),
+    ("overwritten while arming", Twin::SlotNotAcquired),
 ];
 
 #[test]

@@ -51,6 +51,7 @@ const TWINS: &[&[Caught]] = &[
     minor::TWINS,
     panic::TWINS,
     pool::TWINS,
+    publish::TWINS,
     table::TWINS,
     weak::TWINS,
 ];

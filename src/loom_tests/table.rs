@@ -350,6 +350,9 @@ pub(super) const TWINS: &[Caught] = &[
     ("table, closed", Twin::TouchedAfterDrop),
     ("table, shaded before", Twin::ShadedKept),
     ("table, shrinks beside a stock", Twin::ShrinksTaken),
+    ("table, reuse", Twin::RootSlotNotReleased),
+    ("table, scan", Twin::RootSlotNotReleased),
+    ("table, give back", Twin::RootSlotNotReleased),
 ];
 
 #[test]

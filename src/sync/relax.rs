@@ -2,7 +2,8 @@
 //!
 //! A *site* is `FILE:LINE:PART`, where the part is the half that is lost: `acquire`, `release`, or `failure` (the ordering of a
 //! compare-exchange that fails). The environment variable `TRICOLOR_RELAX` names one; every operation that is called
-//! there then runs without that half. With `TRICOLOR_SITES` set, the sites that are reached are collected instead.
+//! there then runs without that half. With `TRICOLOR_SITES` set, the sites that are reached are collected instead. Some
+//! [twins](super::twin) are made here, too: those that weaken all operations of a file.
 
 use core::panic::Location;
 use std::cell::RefCell;
@@ -11,9 +12,28 @@ use std::sync::OnceLock;
 
 use loom::sync::atomic::Ordering;
 
+use super::twin::{self, Twin};
+
 std::thread_local! {
     static SITES: RefCell<BTreeSet<(String, u32, &'static str)>> = const { RefCell::new(BTreeSet::new()) };
 }
+
+/// Twins of orderings: the file, and what its operations lose.
+const FILES: [(Twin, &str, &[&str]); 5] = [
+    (Twin::SlotNotReleased, "src/cell/slot.rs", &["release"]),
+    (
+        Twin::SlotNotAcquired,
+        "src/cell/slot.rs",
+        &["acquire", "failure"],
+    ),
+    (Twin::RootSlotNotReleased, "src/root/table.rs", &["release"]),
+    (Twin::WeakNotReleased, "src/weak.rs", &["release"]),
+    (
+        Twin::AnswerNotReleased,
+        "src/cycle/mutator.rs",
+        &["release"],
+    ),
+];
 
 /// The sites reached since the last call.
 #[cfg(test)]
@@ -55,10 +75,13 @@ fn loses(at: &Location<'_>, part: &'static str) -> bool {
         let site = (at.file().to_owned(), at.line(), part);
         SITES.with_borrow_mut(|sites| sites.insert(site));
     }
-    settings
-        .relaxed
-        .as_ref()
-        .is_some_and(|(file, line, name)| *line == at.line() && name == part && file == at.file())
+    let of_twin = |&(twin, file, parts): &(Twin, &str, &[&str])| {
+        twin::is(twin) && file == at.file() && parts.contains(&part)
+    };
+    let of_site = |(file, line, name): &(String, u32, String)| {
+        *line == at.line() && name == part && file == at.file()
+    };
+    FILES.iter().any(of_twin) || settings.relaxed.as_ref().is_some_and(of_site)
 }
 
 /// The ordering with which an operation of the caller's caller runs.

@@ -3,11 +3,13 @@
 //! A model checker that finds nothing may be looking at nothing. So each protocol has twins, in which one step is left
 //! out or moved, and a model must find what that breaks. The weakened spot asks [`is`], which is a constant `false`
 //! outside `cfg(tricolor_loom)` and costs nothing there; under loom a test chooses the twin for the models it runs. (In a
-//! build for [planted bugs](super::planted) a variable of the environment does.)
+//! build for [planted bugs](super::planted) a variable of the environment does.) Twins of orderings are loom's only: its atomics
+//! ask, see `relax`.
 
 macro_rules! twins {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// What is left out.
+        #[cfg_attr(not(tricolor_loom), allow(dead_code, reason = "those of orderings are made by `relax`"))]
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub(crate) enum Twin {
             $($(#[$doc])* $name,)*
@@ -33,6 +35,10 @@ twins! {
     GreyNotQueued,
     /// While Hybrid arms, too, a store to a slot is a load and a store.
     LoadThenStore,
+    /// What is put in a slot is not released to who takes it out.
+    SlotNotReleased,
+    /// Who takes something out of a slot does not acquire it.
+    SlotNotAcquired,
     /// A write to a cell claims nothing and shades nothing.
     NoClaim,
     /// A Grey mutator claims cells as a Black one does.
@@ -61,6 +67,8 @@ twins! {
     AnswerBeforeFlush,
     /// A mutator answers without handing over its buffer.
     NoFlush,
+    /// What a mutator did before it answered is not released to the collector.
+    AnswerNotReleased,
     /// Commands that need an empty stack are adopted at polls.
     PollCountsAsBoundary,
     /// Deletion arms by a handshake instead of a stop.
@@ -95,6 +103,8 @@ twins! {
     ShadedKept,
     /// A new root does not shade its target.
     RootNotShaded,
+    /// What was done with a slot of the root table is not released to who takes it.
+    RootSlotNotReleased,
     /// A marker is made before it takes its first block.
     MarkerBeforeBlock,
     /// A mutator detaches without saying that it leaked a guard.
@@ -157,6 +167,8 @@ twins! {
     ClearedEarly,
     /// Weak references to dead objects are not cleared.
     NotCleared,
+    /// A weak pointer's target is not released to who upgrades it.
+    WeakNotReleased,
     /// New weak references are not handed over.
     NewWeakForgotten,
     /// An upgrade does not ask whether marking is over.
