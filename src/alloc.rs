@@ -120,6 +120,9 @@ impl<'gc> Mutation<'gc> {
             None => slow_slot(InfoOf::<T>::info())?,
         };
         let pointer = pointer_to::<T>(slot);
+        if fast.is_none() && twin::is(Twin::GreyQueuedFirst) {
+            self.state().allocated_slowly(slot);
+        }
         // SAFETY: the slot, or part of a block, is ours alone (I7), writable (I14), as large and as aligned as `T` asks (I13).
         unsafe { pointer.write(value) };
         if fast.is_none() {
@@ -329,9 +332,14 @@ impl MutatorState {
     fn colour(&self) -> Option<Epoch> {
         let command = self.command.get();
         if self.is_before_sweep(command) && !twin::is(Twin::WhiteBeforeSweep) {
-            return Some(command.fresh());
+            let old = twin::is(Twin::OldBeforeSweep);
+            return Some(if old { command.epoch } else { command.fresh() });
         }
-        command.black()
+        let black = command.black();
+        if twin::is(Twin::BlackIsOld) {
+            return black.map(|_| command.epoch);
+        }
+        black
     }
 
     /// Takes up to `count` spans of the class that have free slots and have been swept, or sweeps one.

@@ -255,7 +255,8 @@ impl Mutation<'_> {
         let _transition = core.weak.lock();
         // Relaxed: written under the lock.
         let abandoned = core.abandoned.load(Ordering::Relaxed);
-        core.phase() == Phase::Terminating && !abandoned && !self.is_found(address)
+        let over = core.phase() == Phase::Terminating || twin::is(Twin::LostTooEarly);
+        over && !abandoned && !self.is_found(address)
     }
 }
 

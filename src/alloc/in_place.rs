@@ -12,6 +12,7 @@ use crate::heap::span::{NEVER_MADE, mark_of, poison};
 use crate::heap::type_info::InfoOf;
 use crate::mutator::Mutation;
 use crate::sync::atomic::Ordering;
+use crate::sync::twin::{self, Twin};
 use crate::trace::Trace;
 
 impl<'gc> Mutation<'gc> {
@@ -37,6 +38,9 @@ impl<'gc> Mutation<'gc> {
         let pointer = pointer_to::<T>(slot);
         let value = fill(pointer);
         core::mem::forget(guard);
+        if twin::is(Twin::GreyQueuedFirst) {
+            self.state().allocated(slot, grey.is_some());
+        }
         // SAFETY: the slot is ours alone (I7), writable (I14), as large and as aligned as `T` asks (I13).
         unsafe { pointer.write(value) };
         self.state().allocated(slot, grey.is_some());
@@ -60,7 +64,7 @@ impl Drop for FreeSlot {
         if cfg!(feature = "verify") {
             poison(self.slot, self.slot_size);
         }
-        if self.drops {
+        if self.drops && !twin::is(Twin::UnmadeNotSaid) {
             // SAFETY: the start of a slot that is this mutator's (I7), and not free before the store below: its span is not freed (I12).
             let mark = unsafe { mark_of(self.slot) };
             // Release: pairs with the sweeper's Acquire: who gets the slot next writes it after this thread's last access.

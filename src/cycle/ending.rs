@@ -132,7 +132,7 @@ impl Core {
     pub(super) fn clear_stage(&self, d: &mut Driver) -> Advance {
         // Marking is over: whoever holds the object of a dropped root holds a marked one.
         self.roots.disarm();
-        if !self.abandoned.load(Ordering::Relaxed) {
+        if !self.abandoned.load(Ordering::Relaxed) || twin::is(Twin::ClearedWhenAbandoned) {
             d.cycle.weak_cleared = self.weak.clear(self.found_in_cycle());
         }
         if cfg!(feature = "verify") {

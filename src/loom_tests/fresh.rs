@@ -203,6 +203,10 @@ pub(super) const TWINS: &[Caught] = &[
     ("fresh, black, hybrid", Twin::FreshNotTold),
     ("fresh, black, mutable, hybrid", Twin::FreshNotStamped),
     ("fresh, black, mutable, deletion", Twin::FreshNotStamped),
+    ("fresh, off, insertion", Twin::BlackIsOld),
+    ("fresh, off, deletion", Twin::BlackIsOld),
+    ("fresh, off, hybrid", Twin::BlackIsOld),
+    ("fresh, off and gone, deletion", Twin::BlackIsOld),
 ];
 
 #[test]

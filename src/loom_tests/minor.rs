@@ -447,6 +447,21 @@ pub(super) const TWINS: &[Caught] = &[
     ("minor, upgrade, hybrid", Twin::UpgradeNotShaded),
     ("minor, upgrade, insertion", Twin::UpgradeTooLate),
     ("minor, upgrade, insertion", Twin::NotCleared),
+    (
+        "minor, full beside it, stop-the-world",
+        Twin::AskedWithoutLock,
+    ),
+    ("minor, slice, insertion", Twin::OldBeforeSweep),
+    ("minor, slice, deletion", Twin::OldBeforeSweep),
+    ("minor, slice, hybrid", Twin::OldBeforeSweep),
+    ("minor, slice, stop-the-world", Twin::OldBeforeSweep),
+    ("minor, slice never made, insertion", Twin::UnmadeNotSaid),
+    ("minor, slice never made, deletion", Twin::UnmadeNotSaid),
+    ("minor, slice never made, hybrid", Twin::UnmadeNotSaid),
+    (
+        "minor, slice never made, stop-the-world",
+        Twin::UnmadeNotSaid,
+    ),
 ];
 
 #[test]

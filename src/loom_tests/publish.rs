@@ -282,6 +282,8 @@ pub(super) const TWINS: &[Caught] = &[
     ("publish: Swap, Swap, deletion", Twin::SlotNotAcquired),
     ("message", Twin::SlotNotAcquired),
     ("new_cyclic", Twin::WeakNotReleased),
+    ("last in a buffer, moved", Twin::GreyQueuedFirst),
+    ("last in a buffer, in place", Twin::GreyQueuedFirst),
 ];
 
 #[test]

@@ -203,6 +203,9 @@ pub(super) const TWINS: &[Caught] = &[
     ("stop, attached meanwhile", Twin::EntersDuringStop),
     ("stop, trace panics", Twin::PanicForgotten),
     ("stop, stepped", Twin::StopTakesSome),
+    ("given up, insertion", Twin::ClearedWhenAbandoned),
+    ("given up, deletion", Twin::ClearedWhenAbandoned),
+    ("given up, hybrid", Twin::ClearedWhenAbandoned),
 ];
 
 #[test]

@@ -351,8 +351,11 @@ pub(super) const TWINS: &[Caught] = &[
     ("table, shaded before", Twin::ShadedKept),
     ("table, shrinks beside a stock", Twin::ShrinksTaken),
     ("table, reuse", Twin::RootSlotNotReleased),
+    ("table, scan", Twin::RootCountedFirst),
     ("table, scan", Twin::RootSlotNotReleased),
+    ("table, zombie", Twin::ZombieReleasedByAStore),
     ("table, give back", Twin::RootSlotNotReleased),
+    ("table, shrinks beside a look", Twin::LooksWithoutLock),
 ];
 
 #[test]

@@ -263,6 +263,9 @@ pub(super) const TWINS: &[Caught] = &[
     ("weak upgrade, stop-the-world", Twin::NewWeakForgotten),
     ("weak upgrade, stop-the-world", Twin::NotCleared),
     ("weak upgrade beside a new object, hybrid", Twin::NotCleared),
+    ("weak upgrade, rooted, insertion", Twin::LostTooEarly),
+    ("weak upgrade, rooted, deletion", Twin::LostTooEarly),
+    ("weak upgrade, rooted, hybrid", Twin::LostTooEarly),
 ];
 
 #[test]

@@ -176,6 +176,9 @@ impl SlotRef {
     pub(crate) fn fill(self, object: usize, shaded: bool) {
         let slot = self.get();
         slot.handles.write();
+        if twin::is(Twin::RootCountedFirst) {
+            slot.state.store(1, Ordering::Release);
+        }
         // Release: a marker that has seen the count of the handle before may read this address already.
         slot.object.store(object, Ordering::Release);
         let shaded = shaded || twin::is(Twin::RootsTakenForShaded);
@@ -435,6 +438,9 @@ impl RootTable {
         // A driver may be about to free segments.
         let growth = self.lock.lock();
         let mut dropped = growth.dropped;
+        if twin::is(Twin::LooksWithoutLock) {
+            drop(growth);
+        }
         self.each(|segment| dropped |= segment.head.dropped.load(Ordering::Relaxed));
         dropped
     }
@@ -470,7 +476,9 @@ fn release_zombies(segment: NonNull<Segment>) {
         // Relaxed: a zombie's object is not read again, and whoever takes the slot or closes the table acquires what its dropper
         // released: an exchange continues the release sequence.
         let seen = state.load(Ordering::Relaxed);
-        if seen == ZOMBIE {
+        if seen == ZOMBIE && twin::is(Twin::ZombieReleasedByAStore) {
+            state.store(FREE, Ordering::Relaxed);
+        } else if seen == ZOMBIE {
             let _ = state.compare_exchange(ZOMBIE, FREE, Ordering::Relaxed, Ordering::Relaxed);
         } else if seen & SHADED != 0 && !twin::is(Twin::ShadedKept) {
             // Relaxed: as above; and what arms comes before any mutator's boundary, see the module header, 4.

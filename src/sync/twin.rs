@@ -33,6 +33,8 @@ twins! {
     PollsBeforeShade,
     /// A new grey object is not put in the buffer.
     GreyNotQueued,
+    /// It is put there before it is written.
+    GreyQueuedFirst,
     /// While Hybrid arms, too, a store to a slot is a load and a store.
     LoadThenStore,
     /// What is put in a slot is not released to who takes it out.
@@ -103,6 +105,8 @@ twins! {
     ShadedKept,
     /// A new root does not shade its target.
     RootNotShaded,
+    /// A root counts before it has its object.
+    RootCountedFirst,
     /// What was done with a slot of the root table is not released to who takes it.
     RootSlotNotReleased,
     /// A marker is made before it takes its first block.
@@ -167,8 +171,12 @@ twins! {
     ClearedEarly,
     /// Weak references to dead objects are not cleared.
     NotCleared,
+    /// In an abandoned cycle, too, weak references to what is not marked are cleared.
+    ClearedWhenAbandoned,
     /// A weak pointer's target is not released to who upgrades it.
     WeakNotReleased,
+    /// What is not marked counts as dead before marking is over.
+    LostTooEarly,
     /// New weak references are not handed over.
     NewWeakForgotten,
     /// An upgrade does not ask whether marking is over.
@@ -195,6 +203,10 @@ twins! {
     TakesUnsweptSpans,
     /// New objects are white between the end of marking and the sweep.
     WhiteBeforeSweep,
+    /// They are old.
+    OldBeforeSweep,
+    /// What is allocated black is old.
+    BlackIsOld,
     /// A span counts as swept before it is.
     DoneBeforeSwept,
     /// A claim in a barrier shades nothing.
@@ -207,6 +219,10 @@ twins! {
     DroppedByAStore,
     /// Who drops the last handle looks at the segment once more.
     TouchedAfterDrop,
+    /// A root that was dropped while the table was armed is released by a store.
+    ZombieReleasedByAStore,
+    /// Who asks whether a root has been dropped does not keep segments from being freed.
+    LooksWithoutLock,
     /// Markers at work are not counted.
     ActiveNotCounted,
     /// The worklist still gives blocks away when a cycle is abandoned.
@@ -247,6 +263,8 @@ twins! {
     LeakSeenLate,
     /// A minor cycle follows an abandoned one.
     MinorAfterAbandoned,
+    /// A cycle may begin, as a minor one, while somebody asks for a full one.
+    AskedWithoutLock,
     /// Writes leave no stamps on cards.
     WriteNotStamped,
     /// Under Insertion, too, old objects that have not been written are passed over.
@@ -267,6 +285,8 @@ twins! {
     FreshKept,
     /// It is not told of such objects.
     FreshNotTold,
+    /// A slot whose object was not made does not say so.
+    UnmadeNotSaid,
     /// A mutator tells by the epoch, which minor cycles share, whether the sweep has begun.
     SweepToldByEpoch,
     /// A mutator tells by the epoch that a cycle is over whose marking it did not take part in (StopTheWorld).
