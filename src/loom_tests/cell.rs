@@ -395,7 +395,13 @@ pub(super) const TWINS: &[Caught] = &[
     ("cell, set aside late", Twin::SetAsideIgnored),
     ("cell, set aside and scanned", Twin::ForceBesideMarker),
     ("cell in a cell, insertion", Twin::OuterCellScanned),
+    ("cell in a cell, deletion", Twin::MarkerDoesNotClaim),
+    ("cell in a cell, hybrid", Twin::WriterDoesNotWait),
     ("cell, rewritten, insertion", Twin::AnswerNotReleased),
+    ("cell, rewritten, deletion", Twin::ScannedBeforeTrace),
+    ("cell, rewritten, hybrid", Twin::WriterDoesNotWait),
+    ("cell, deletion, leak true", Twin::ClaimNotTraced),
+    ("cell, hybrid, leak true", Twin::ClaimNotTraced),
 ];
 
 pub(super) const GREY_TWINS: &[Caught] = &[

@@ -206,7 +206,12 @@ pub(super) const TWINS: &[Caught] = &[
     ("fresh, off, insertion", Twin::BlackIsOld),
     ("fresh, off, deletion", Twin::BlackIsOld),
     ("fresh, off, hybrid", Twin::BlackIsOld),
+    ("fresh, off, stop-the-world", Twin::WriteNotStamped),
     ("fresh, off and gone, deletion", Twin::BlackIsOld),
+    (
+        "fresh, off and gone, stop-the-world",
+        Twin::OldStampsIgnored,
+    ),
 ];
 
 #[test]

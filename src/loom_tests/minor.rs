@@ -451,6 +451,11 @@ pub(super) const TWINS: &[Caught] = &[
         "minor, full beside it, stop-the-world",
         Twin::AskedWithoutLock,
     ),
+    ("minor, note and writer, deletion", Twin::ClaimNotTraced),
+    ("minor, note and writer, stop-the-world", Twin::OldNotNoted),
+    ("minor, writer, deletion", Twin::WriteNotStamped),
+    ("minor, writer, hybrid", Twin::OldStampsIgnored),
+    ("minor, writer, stop-the-world", Twin::NotedForgotten),
     ("minor, slice, insertion", Twin::OldBeforeSweep),
     ("minor, slice, deletion", Twin::OldBeforeSweep),
     ("minor, slice, hybrid", Twin::OldBeforeSweep),
@@ -462,6 +467,16 @@ pub(super) const TWINS: &[Caught] = &[
         "minor, slice never made, stop-the-world",
         Twin::UnmadeNotSaid,
     ),
+    (
+        "minor, after an abandoned one, insertion",
+        Twin::MinorAfterAbandoned,
+    ),
+    (
+        "minor, after an abandoned one, deletion",
+        Twin::MinorAfterAbandoned,
+    ),
+    ("minor, upgrade, deletion", Twin::UpgradeUnlocked),
+    ("minor, upgrade, stop-the-world", Twin::NewWeakForgotten),
 ];
 
 #[test]

@@ -9,8 +9,8 @@
 //! Each model asserts that nothing reachable has been freed and that what was unreachable before the cycle was armed has
 //! been; races on the contents of cells are loom's to find (`Contents` holds a `loom::cell::UnsafeCell`).
 //!
-//! **Twins.** Each model is also run on weakened code (`sync::twin`), and there loom must find a violation. A test
-//! `…_twins` lists them. The table of what is covered is in `SAFETY.md`.
+//! **Twins.** Each model is also run on weakened code (`sync::twin`), and there loom must find a violation: a model in which nothing can go
+//! wrong shows nothing. A list `TWINS` says which, and `survey` that no model is left out. The table of what is covered is in `SAFETY.md`.
 //!
 //! `ci/loom.sh` runs all of it within minutes; `ci/loom.sh full` allows one more preemption per execution.
 

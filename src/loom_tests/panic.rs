@@ -105,6 +105,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("trace panics, deletion", Twin::BusyAfterPanic),
     ("trace panics, insertion", Twin::ActiveAfterPanic),
     ("trace panics, elsewhere", Twin::AbandonsLate),
+    ("trace panics, hybrid", Twin::BarrierPanicForgotten),
 ];
 
 #[test]

@@ -193,6 +193,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("pool, wakes, two threads", Twin::EndNotSeen),
     ("pool, two heaps", Twin::QueueNotHandedOn),
     ("pool, leaves, one thread", Twin::LeaveDoesNotWait),
+    ("pool, leaves, two threads", Twin::LeaveDoesNotWait),
 ];
 
 #[test]

@@ -244,6 +244,14 @@ pub(super) const TWINS: &[Caught] = &[
     ("come and go, insertion", Twin::DetachNoFlush),
     ("come and go, deletion", Twin::DetachBeforeFlush),
     ("come and go, insertion", Twin::AttachesOff),
+    ("span, insertion", Twin::WhiteBeforeSweep),
+    ("span, deletion", Twin::DoneBeforeSwept),
+    ("half a run, insertion", Twin::FinalStopNoFlush),
+    ("half a run, deletion", Twin::OldNotShaded),
+    ("come and go, hybrid", Twin::DetachBeforeFlush),
+    ("large, insertion", Twin::WhiteBeforeSweep),
+    ("large, deletion", Twin::WhiteBeforeSweep),
+    ("large, hybrid", Twin::WhiteBeforeSweep),
 ];
 
 #[test]

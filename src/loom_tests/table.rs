@@ -350,11 +350,17 @@ pub(super) const TWINS: &[Caught] = &[
     ("table, closed", Twin::TouchedAfterDrop),
     ("table, shaded before", Twin::ShadedKept),
     ("table, shrinks beside a stock", Twin::ShrinksTaken),
+    ("table, closed armed", Twin::DroppedByAStore),
+    ("table, reuse", Twin::SlotLeftFree),
     ("table, reuse", Twin::RootSlotNotReleased),
     ("table, scan", Twin::RootCountedFirst),
     ("table, scan", Twin::RootSlotNotReleased),
+    ("table, armed drop", Twin::ZombiesNotScanned),
     ("table, zombie", Twin::ZombieReleasedByAStore),
+    ("table, give back", Twin::SlotLeftFree),
     ("table, give back", Twin::RootSlotNotReleased),
+    ("table, released zombies", Twin::SlotLeftFree),
+    ("table, shrinks", Twin::ShrinksTaken),
     ("table, shrinks beside a look", Twin::LooksWithoutLock),
 ];
 

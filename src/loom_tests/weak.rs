@@ -266,6 +266,21 @@ pub(super) const TWINS: &[Caught] = &[
     ("weak upgrade, rooted, insertion", Twin::LostTooEarly),
     ("weak upgrade, rooted, deletion", Twin::LostTooEarly),
     ("weak upgrade, rooted, hybrid", Twin::LostTooEarly),
+    ("weak upgrade, rooted, stop-the-world", Twin::StopTakesSome),
+    (
+        "weak upgrade beside a new object, insertion",
+        Twin::UpgradeTooLate,
+    ),
+    (
+        "weak upgrade beside a new object, deletion",
+        Twin::PhaseKept,
+    ),
+    (
+        "weak upgrade beside a new object, stop-the-world",
+        Twin::NotCleared,
+    ),
+    ("weak upgrade, waiting, deletion", Twin::StaleAfterWait),
+    ("weak upgrade, twice, hybrid", Twin::UpgradeLooksOnce),
 ];
 
 #[test]
