@@ -5,28 +5,39 @@
 
 /// Bit `i` says whether the byte at `first + i · stride` is `mark`, for `count` bytes; `None` if there is no fast way.
 ///
-/// The `count · stride` bytes from `first` on must be readable, and nobody may write them meanwhile: the sweeper owns the span, and its
-/// type has no drop glue (I6, I7).
+/// # Safety
+/// The `count · stride` bytes from `first` on are initialised, and nobody writes them meanwhile.
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 #[inline]
-pub(super) fn marked_bits(first: usize, stride: usize, count: usize, mark: u8) -> Option<u64> {
+pub(super) unsafe fn marked_bits(
+    first: usize,
+    stride: usize,
+    count: usize,
+    mark: u8,
+) -> Option<u64> {
     if count != 64 {
         return None;
     }
+    let first = core::ptr::with_exposed_provenance::<[u8; 16]>(first);
+    // SAFETY: `4 · stride` times sixteen bytes are `count · stride`: initialised, and not written meanwhile, by the caller.
+    let marks = unsafe { core::slice::from_raw_parts(first, 4 * stride) };
     match stride {
-        // SAFETY: SSE2 is part of x86-64. It reads 64 bytes, `count · stride`.
-        1 => Some(unsafe { x86::every(first, mark) }),
-        // SAFETY: SSE2 is part of x86-64. It reads 128 bytes, `count · stride`.
-        2 => Some(unsafe { x86::every_second(first, mark) }),
-        // SAFETY: SSE2 is part of x86-64. It reads 256 bytes, `count · stride`.
-        4 => Some(unsafe { x86::every_fourth(first, mark) }),
+        // SAFETY: SSE2 is part of x86-64.
+        1 => Some(unsafe { x86::every(marks, mark) }),
+        // SAFETY: SSE2 is part of x86-64.
+        2 => Some(unsafe { x86::every_second(marks, mark) }),
+        // SAFETY: SSE2 is part of x86-64.
+        4 => Some(unsafe { x86::every_fourth(marks, mark) }),
         _ => None,
     }
 }
 
 /// See above.
+///
+/// # Safety
+/// Nothing is asked for.
 #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-pub(super) fn marked_bits(_: usize, _: usize, _: usize, _: u8) -> Option<u64> {
+pub(super) unsafe fn marked_bits(_: usize, _: usize, _: usize, _: u8) -> Option<u64> {
     None
 }
 
@@ -47,52 +58,52 @@ mod x86 {
 
     #[inline]
     #[target_feature(enable = "sse2")]
-    fn load(address: usize) -> __m128i {
-        let from = core::ptr::with_exposed_provenance::<__m128i>(address);
-        // SAFETY: sixteen of the bytes that the caller of `marked_bits` may read; marks are initialised (I14).
-        unsafe { _mm_loadu_si128(from) }
+    fn load(bytes: &[u8; 16]) -> __m128i {
+        // SAFETY: sixteen bytes, wherever they start.
+        unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
     }
 
     /// Every fourth of 32 bytes, as eight 16-bit numbers.
     #[inline]
     #[target_feature(enable = "sse2")]
-    fn fourths(address: usize) -> __m128i {
+    fn fourths(a: &[u8; 16], b: &[u8; 16]) -> __m128i {
         let low = _mm_set1_epi32(0xff);
-        let a = _mm_and_si128(load(address), low);
-        _mm_packs_epi32(a, _mm_and_si128(load(address + 16), low))
+        let a = _mm_and_si128(load(a), low);
+        _mm_packs_epi32(a, _mm_and_si128(load(b), low))
     }
 
+    /// Of 64 bytes.
     #[inline]
     #[target_feature(enable = "sse2")]
-    pub(super) fn every(first: usize, mark: u8) -> u64 {
+    pub(super) fn every(marks: &[[u8; 16]], mark: u8) -> u64 {
         let mut bits = 0;
-        for sixteen in 0..4 {
-            bits |= equal(load(first + sixteen * 16), mark) << (sixteen * 16);
+        for (sixteen, marks) in marks.iter().enumerate() {
+            bits |= equal(load(marks), mark) << (sixteen * 16);
         }
         bits
     }
 
+    /// Of 128 bytes.
     #[inline]
     #[target_feature(enable = "sse2")]
-    pub(super) fn every_second(first: usize, mark: u8) -> u64 {
+    pub(super) fn every_second(marks: &[[u8; 16]], mark: u8) -> u64 {
         let low = _mm_set1_epi16(0xff);
         let mut bits = 0;
-        for sixteen in 0..4 {
-            let at = first + sixteen * 32;
-            let a = _mm_and_si128(load(at), low);
-            let b = _mm_and_si128(load(at + 16), low);
+        for (sixteen, [a, b]) in marks.as_chunks().0.iter().enumerate() {
+            let a = _mm_and_si128(load(a), low);
+            let b = _mm_and_si128(load(b), low);
             bits |= equal(_mm_packus_epi16(a, b), mark) << (sixteen * 16);
         }
         bits
     }
 
+    /// Of 256 bytes.
     #[inline]
     #[target_feature(enable = "sse2")]
-    pub(super) fn every_fourth(first: usize, mark: u8) -> u64 {
+    pub(super) fn every_fourth(marks: &[[u8; 16]], mark: u8) -> u64 {
         let mut bits = 0;
-        for sixteen in 0..4 {
-            let at = first + sixteen * 64;
-            let packed = _mm_packus_epi16(fourths(at), fourths(at + 32));
+        for (sixteen, [a, b, c, d]) in marks.as_chunks().0.iter().enumerate() {
+            let packed = _mm_packus_epi16(fourths(a, b), fourths(c, d));
             bits |= equal(packed, mark) << (sixteen * 16);
         }
         bits
@@ -107,17 +118,19 @@ mod tests {
     fn agrees_with_comparing_one_by_one() {
         let bytes: Vec<u8> = (0..256u32).map(|i| (i * i % 5) as u8).collect();
         let first = bytes.as_ptr().expose_provenance();
+        // SAFETY: for `count` times `stride` up to 256, bytes of `bytes`, which nobody writes.
+        let marked_bits = |stride, count, mark| unsafe { marked_bits(first, stride, count, mark) };
         for stride in [1, 2, 4] {
             for mark in 0..5 {
                 let expected = (0..64)
                     .filter(|&index| bytes[index * stride] == mark)
                     .fold(0, |bits: u64, index| bits | 1 << index);
-                if let Some(bits) = marked_bits(first, stride, 64, mark) {
+                if let Some(bits) = marked_bits(stride, 64, mark) {
                     assert_eq!(bits, expected, "stride {stride}, mark {mark}");
                 }
             }
         }
-        assert_eq!(marked_bits(first, 3, 64, 1), None);
-        assert_eq!(marked_bits(first, 1, 63, 1), None);
+        assert_eq!(marked_bits(3, 64, 1), None);
+        assert_eq!(marked_bits(1, 63, 1), None);
     }
 }
