@@ -15,7 +15,7 @@
 //! written before the last round of epochs is left when its number comes again.
 
 use crate::cycle::core::Core;
-use crate::cycle::mail::Letter;
+use crate::cycle::mail::{Letter, thread_token};
 use crate::cycle::mutator::{MAIL, MutatorState};
 use crate::heap::span::{Epoch, Found, LAST_EPOCH, NEVER_MADE, Span, ZOMBIE, mark_of, poison};
 use crate::heap::type_info::DropFn;
@@ -211,15 +211,15 @@ impl Core {
         if !twin::is(Twin::ToldForgotten) {
             state.flags.fetch_and(!MAIL, Ordering::Relaxed);
         }
-        self.run_mail_of(state.thread_token);
+        self.run_own_mail();
         if twin::is(Twin::ToldForgotten) {
             state.flags.fetch_and(!MAIL, Ordering::Relaxed);
         }
     }
 
-    /// Runs the destructors that wait for the current thread, whose token is `owner`.
-    pub(crate) fn run_mail_of(&self, owner: u64) {
-        let letters = self.mail.take(owner);
+    /// Runs the destructors that wait for the current thread.
+    fn run_own_mail(&self) {
+        let letters = self.mail.take(thread_token());
         let _scope = UserCodeScope::new(self.id);
         for letter in letters {
             // A sweeper has found it made and dead (I7). Dropped once: its only letter is out of the box, and the mark says below that
@@ -319,8 +319,8 @@ impl Core {
     }
 
     /// The heap goes: drops every object that may be dropped here. No mutator, no background thread is left.
-    pub(crate) fn drop_everything(&self, thread: u64) {
-        self.run_mail_of(thread);
+    pub(crate) fn drop_everything(&self) {
+        self.run_own_mail();
         let classes: Vec<_> = self.space.classes.lock().all().to_vec();
         for class in classes {
             let lists = core::mem::take(&mut *class.lists.lock());
@@ -332,19 +332,19 @@ impl Core {
                 .chain(lists.old)
                 .chain(lists.unswept)
             {
-                self.drop_span(span, thread);
+                self.drop_span(span);
             }
         }
         let large = core::mem::take(&mut *self.space.large.lock());
         for span in large.swept.into_iter().chain(large.unswept) {
-            self.drop_span(span, thread);
+            self.drop_span(span);
         }
     }
 
-    fn drop_span(&self, span: Span, thread: u64) {
+    fn drop_span(&self, span: Span) {
         let info = span.info();
         let Some(drop) = info.drop else { return };
-        let here = !info.local_drop || span.owner() == thread;
+        let here = !info.local_drop || span.owner() == thread_token();
         let _scope = UserCodeScope::new(self.id);
         for index in 0..span.slots() {
             let taken = span.taken_bits(index / 64) & 1 << (index % 64) != 0;

@@ -390,8 +390,7 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        let token = super::mail::thread_token();
-        self.drop_everything(token);
+        self.drop_everything();
         self.roots.close();
     }
 }
