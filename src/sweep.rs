@@ -157,19 +157,20 @@ impl Core {
                     if twin::is(Twin::OwnerToldFirst) {
                         self.tell_owner(owner);
                     }
-                    self.mail.send(
-                        owner,
-                        Letter {
-                            object,
-                            slot_size,
-                            drop,
-                        },
-                    );
+                    let letter = Letter {
+                        object,
+                        slot_size,
+                        drop,
+                    };
+                    // SAFETY: made, as the mark says (I13), dead (I2), in a slot of the sweeper's span (I7), and no zombie, so not yet
+                    // sent. The span's owner made it: it may be dropped there.
+                    unsafe { self.mail.send(owner, letter) };
                 } else {
-                    // Made, as the mark says (I13), and not in the making (I1). Dead: nothing that lives leads to it (I2). Dropped once:
-                    // the slot, the sweeper's (I7), is free after this. Anywhere: it is not `local_drop` (T4).
-                    self.run_drop(object, slot_size, drop);
-                    poison_freed(span, index);
+                    // SAFETY: made, as the mark says (I13), and not in the making (I1). Dead: nothing that lives leads to it (I2). Dropped
+                    // once: the slot, the sweeper's (I7), is free after this. Anywhere: it is not `local_drop` (T4).
+                    unsafe { self.run_drop(object, slot_size, drop) };
+                    // SAFETY: the slot is the sweeper's (I7), and its object has been dropped.
+                    unsafe { poison(object, slot_size) };
                 }
             }
             found.taken += stay.count_ones() as usize;
@@ -182,12 +183,15 @@ impl Core {
         found
     }
 
-    /// Runs the destructor of an object, containing its panic. `slot_size` and `drop` are those of the object's span; the object has been
-    /// made, is used by nobody, is dropped neither before nor after, and may be dropped on this thread.
-    fn run_drop(&self, object: usize, slot_size: usize, drop: DropFn) {
+    /// Runs the destructor of an object, containing its panic.
+    ///
+    /// # Safety
+    /// `slot_size` and `drop` are those of the object's span; the object has been made, is used by nobody, is dropped neither before nor
+    /// after, and may be dropped on this thread.
+    unsafe fn run_drop(&self, object: usize, slot_size: usize, drop: DropFn) {
         hooks::freed(object);
         let pointer = core::ptr::with_exposed_provenance_mut(object);
-        // SAFETY: all that `drop` asks for is said above, of `object`, which is initialised, having been made (I13).
+        // SAFETY: all that `drop` asks for is the caller's contract, for `object`, which is initialised, having been made (I13).
         if contain(|| unsafe { drop(pointer, slot_size) }).is_err() {
             self.counters.drops_panicked.fetch_add(1, Ordering::Relaxed);
         }
@@ -222,12 +226,11 @@ impl Core {
         let letters = self.mail.take(thread_token());
         let _scope = UserCodeScope::new(self.id);
         for letter in letters {
-            // A sweeper has found it made and dead (I7). Dropped once: its only letter is out of the box, and the mark says below that
-            // there is no object. This is its thread.
-            self.run_drop(letter.object, letter.slot_size, letter.drop);
-            if cfg!(feature = "verify") {
-                poison(letter.object, letter.slot_size);
-            }
+            // SAFETY: made, dead, and with the slot size and `drop` of its span, by the contract of `send`. Dropped once: its only letter
+            // is out of the box, and the mark says below that there is no object. Here: the letter was to this thread.
+            unsafe { self.run_drop(letter.object, letter.slot_size, letter.drop) };
+            // SAFETY: a zombie until the store below, so no sweep frees its slot (I7); its object has been dropped.
+            unsafe { poison(letter.object, letter.slot_size) };
             // SAFETY: it is a zombie until the store below, so no sweep frees its slot (I7), and the chunk is mapped (I12).
             let mark = unsafe { mark_of(letter.object) };
             // Release: pairs with the Acquire in `sweep_dropping`: the next sweep frees the slot, perhaps on another thread.
@@ -354,9 +357,9 @@ impl Core {
                 continue;
             }
             if here {
-                // Made (I13), and neither dropped nor waiting, as the mark says. Nobody is left to use it. Dropped once: the span is on no
-                // list any more. Here: it may be dropped anywhere (T4), or this is its thread.
-                self.run_drop(span.slot(index), span.slot_size(), drop);
+                // SAFETY: made (I13), and neither dropped nor waiting, as the mark says. Nobody is left to use it (I10). Dropped once:
+                // the span is on no list any more. Here: it may be dropped anywhere (T4), or this is its thread.
+                unsafe { self.run_drop(span.slot(index), span.slot_size(), drop) };
             }
         }
     }
@@ -378,19 +381,13 @@ fn sweep_plain(span: Span, marks: Found) -> Swept {
             (0..64)
                 .filter(|bit| taken & !live & 1 << bit != 0)
                 .for_each(|bit| {
-                    poison_freed(span, word * 64 + bit);
+                    // SAFETY: a slot of the sweeper's span (I7), whose object is dead, and of a type without drop glue.
+                    unsafe { poison(span.slot(word * 64 + bit), span.slot_size()) };
                 });
         }
     }
     found.taken = found.live;
     found
-}
-
-/// With the verifier: fills a freed slot.
-fn poison_freed(span: Span, index: usize) {
-    if cfg!(feature = "verify") {
-        poison(span.slot(index), span.slot_size());
-    }
 }
 
 /// The slots of `word` that are old, and those that are fresh. As [`Span::marked_bits`].

@@ -71,11 +71,15 @@ impl Mail {
         token
     }
 
-    /// Marks the object a zombie and puts it in the box of `owner`. For the sweeper of its span, who has found it dead.
-    pub(crate) fn send(&self, owner: u64, letter: Letter) {
+    /// Marks the object a zombie and puts it in the box of `owner`.
+    ///
+    /// # Safety
+    /// The caller sweeps the object's span (I7), whose slot size and `drop` the letter has, and has found the object made and dead, and
+    /// not yet sent. On the thread `owner` it may be dropped.
+    pub(crate) unsafe fn send(&self, owner: u64, letter: Letter) {
         // Under the lock: who finds the letter finds the zombie.
         let mut boxes = self.0.lock();
-        // SAFETY: the object's slot is not free, and its span the sweeper's (I7), who calls this: its chunk is mapped (I12).
+        // SAFETY: the object's slot is not free, and its span is the caller's (I7): its chunk is mapped (I12).
         let mark = unsafe { mark_of(letter.object) };
         // Relaxed: the span is ours, and the next to look at it synchronises through the class's lock.
         mark.store(ZOMBIE, Ordering::Relaxed);

@@ -3,12 +3,18 @@
 /// With the verifier, what freed slots are filled with.
 const POISON: u64 = 0xdbdb_dbdb_dbdb_dbdb;
 
-/// With the verifier: fills a freed slot, or what an object takes of one. It is the caller's (I7): its object is dead and dropped,
-/// or was never made.
-pub(crate) fn poison(slot: usize, slot_size: usize) {
+/// With the verifier: fills a freed slot, or what an object takes of one.
+///
+/// # Safety
+/// It starts at `slot`, has `slot_size` bytes, and is the caller's (I7): its object is dead and dropped, or was never made.
+#[inline]
+pub(crate) unsafe fn poison(slot: usize, slot_size: usize) {
+    if !cfg!(feature = "verify") {
+        return;
+    }
     let words = core::ptr::with_exposed_provenance_mut::<u64>(slot);
     for index in 0..slot_size / size_of::<u64>() {
-        // SAFETY: within the slot: the word lies in its `slot_size` bytes.
+        // SAFETY: within the slot, by the caller: the word lies in its `slot_size` bytes.
         let word = unsafe { words.add(index) };
         // SAFETY: in the slot, which is the caller's and nobody else's, in writable memory (I14); aligned, as slots are to granules.
         unsafe { word.write(POISON) };
@@ -16,10 +22,13 @@ pub(crate) fn poison(slot: usize, slot_size: usize) {
 }
 
 /// With the verifier: free slots hold the pattern, or zeros if they were never used.
-pub(super) fn check_poison(from: usize, to: usize) {
+///
+/// # Safety
+/// From `from` to `to` there are free slots of a span that the caller owns (I7).
+pub(super) unsafe fn check_poison(from: usize, to: usize) {
     let words = core::ptr::with_exposed_provenance::<u64>(from);
     for index in 0..(to - from) / size_of::<u64>() {
-        // SAFETY: the word lies in the free slots from `from` to `to` of the caller's span.
+        // SAFETY: the word lies in the free slots from `from` to `to`, by the caller.
         let word = unsafe { words.add(index) };
         // SAFETY: in free slots of the caller's span (I7), aligned, as slots are to granules; fresh memory is zero (I14), and what was used
         // has been filled, so the word is initialised.
