@@ -11,8 +11,8 @@ use std::collections::HashSet;
 
 use crate::cycle::command::CYCLES;
 use crate::cycle::core::Core;
-use crate::heap::span::{Epoch, Found, info_at, mark_of, scan_info};
-use crate::heap::type_info::Cells;
+use crate::heap::span::{Epoch, info_at, mark_of, scan_info};
+use crate::heap::type_info::{Cells, TypeInfo};
 use crate::mark::tracer::{Meet, Tracer};
 use crate::panic::contain;
 use crate::report;
@@ -30,20 +30,23 @@ impl Core {
         let mut tracer = Tracer::new();
         tracer.meet = Meet::Look;
         self.roots.scan(|object| tracer.edges.push(object));
+        // SAFETY: a root, or an object that lives, leads to what is looked at here, so it lives (I2): it has its slot (I1), in a mapped
+        // chunk (I12). Even if this cycle has lost it, for nothing has been freed yet (I6).
+        // Relaxed: who has marked has retired since, by the worklist's lock.
+        let mark_at = |object| unsafe { mark_of(object) }.load(Ordering::Relaxed);
+        // SAFETY: it asks of `object` what `mark_of` does, just above: a slot (I1, I2, I6) in a mapped chunk (I12).
+        let type_of = |object| unsafe { info_at(object) };
         let mut seen = HashSet::new();
         while let Some(object) = tracer.edges.pop() {
             if !seen.insert(object) {
                 continue;
             }
-            let mark = mark_at(object);
+            let (mark, info) = (mark_at(object), type_of(object));
             if !found.has(mark) {
-                self.report_lost(object, found, "lost a reachable object");
+                self.report_lost(mark, info, "lost a reachable object");
             }
-            // SAFETY: a root, or an object that lives, leads to it, so it lives (I2): it has its slot (I1), in a mapped chunk (I12). Even
-            // if this cycle has lost it, for nothing has been freed yet (I6).
+            // SAFETY: it asks of `object` what `mark_of` does in `mark_at`: a slot (I1, I2, I6) in a mapped chunk (I12).
             let (_, slot_size) = unsafe { scan_info(object) };
-            // SAFETY: it asks of `object` what `scan_info` does, just above: a slot (I1, I2, I6) in a mapped chunk (I12).
-            let info = unsafe { info_at(object) };
             let Some(trace) = info.trace else { continue };
             let before = tracer.edges.len();
             let pointer = core::ptr::with_exposed_provenance(object);
@@ -68,31 +71,22 @@ impl Core {
             };
             if passed_over
                 && mark == found.epoch
-                && let Some(young) = tracer.edges[before..].iter().find(is_young)
+                && let Some(&young) = tracer.edges[before..].iter().find(is_young)
             {
                 let what = "left young, in an old object that has not changed, one";
-                self.report_lost(*young, found, what);
+                self.report_lost(mark_at(young), type_of(young), what);
             }
         }
     }
 
-    /// Ends the process, for an object that can be reached.
-    fn report_lost(&self, object: usize, found: Found, what: &str) -> ! {
-        // SAFETY: it can be reached: it has its slot (I1, I2), even if this cycle has lost it (I6), in a mapped chunk (I12).
-        let name = (unsafe { info_at(object) }.name)();
+    /// Ends the process, for an object of this mark and type that can be reached.
+    fn report_lost(&self, mark: Epoch, info: &TypeInfo, what: &str) -> ! {
         report::line(format_args!(
-            "tricolor-gc verifier: cycle with epoch {} {what} of type {name} (mark {}) under {}",
-            found.epoch,
-            mark_at(object),
+            "tricolor-gc verifier: cycle with epoch {} {what} of type {} (mark {mark}) under {}",
+            self.found_in_cycle().epoch,
+            (info.name)(),
             self.config.barrier,
         ));
         std::process::abort();
     }
-}
-
-/// The mark of an object that can be reached.
-fn mark_at(object: usize) -> Epoch {
-    // SAFETY: it can be reached: it has its slot (I1, I2), even if this cycle has lost it (I6), in a mapped chunk (I12).
-    // Relaxed: who has marked has retired since, by the worklist's lock.
-    unsafe { mark_of(object) }.load(Ordering::Relaxed)
 }
