@@ -233,7 +233,10 @@ unsafe fn scan_slice<'gc, T: Trace<'gc>>(
         let len = unsafe { slice_len(start, slot_size) };
         // SAFETY: the last word of the slot is the length, written before anybody knew of the slice (I13), and aligned as slots end.
         let len = unsafe { len.read() };
-        if marker.takes_slice(object, len, size_of::<T>(), slot_size, trace_piece::<T>) {
+        // SAFETY: the caller's contract, for `object` too: a slice of `T`, whose function `trace_piece` is, of `len` elements.
+        let taken =
+            unsafe { marker.takes_slice(object, len, size_of::<T>(), slot_size, trace_piece::<T>) };
+        if taken {
             return 0;
         }
     }

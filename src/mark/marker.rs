@@ -243,8 +243,11 @@ impl Marker {
 
     /// The slice at `object`, which has been marked, is to be scanned: in pieces, by `trace`, if it is large.
     /// Whether it is. `len` elements of `size` bytes, in a slot of `slot_size`.
+    ///
+    /// # Safety
+    /// As [`Marker::drain`], for the slice too: it lives, has `len` elements, and `trace` is its function.
     #[inline]
-    pub(crate) fn takes_slice(
+    pub(crate) unsafe fn takes_slice(
         &mut self,
         object: usize,
         len: usize,
