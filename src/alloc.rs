@@ -121,13 +121,15 @@ impl<'gc> Mutation<'gc> {
         };
         let pointer = pointer_to::<T>(slot);
         if fast.is_none() && twin::is(Twin::GreyQueuedFirst) {
-            self.state().allocated_slowly(slot);
+            // SAFETY: its slot is this mutator's, and stays so (I1); that the object has been made is what this twin leaves to chance.
+            unsafe { self.state().allocated_slowly(slot) };
         }
         // SAFETY: the slot, or part of a block, is ours alone (I7), writable (I14), as large and as aligned as `T` asks (I13).
         unsafe { pointer.write(value) };
         if fast.is_none() {
             // No poll since the slot was taken: what it was taken for still holds.
-            self.state().allocated_slowly(slot);
+            // SAFETY: it has just been made, and is on this stack: it lives (I2).
+            unsafe { self.state().allocated_slowly(slot) };
         }
         Ok(pointer)
     }
@@ -178,7 +180,8 @@ impl<'gc> Mutation<'gc> {
         let pointer = pointer_to::<WeakBox>(slot);
         // SAFETY: the slot is ours alone (I7), writable (I14), aligned to a granule (I13), and large enough by the assertion above.
         unsafe { pointer.write(value) };
-        state.allocated(slot, state.allocates_grey());
+        // SAFETY: it has just been made, and is on this stack: it lives (I2).
+        unsafe { state.allocated(slot, state.allocates_grey()) };
         pointer
     }
 

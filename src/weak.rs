@@ -217,7 +217,8 @@ impl Mutation<'_> {
             return true;
         }
         if twin::is(Twin::UpgradeShadedAtHome) {
-            self.state().shade(address);
+            // SAFETY: as below, its slot is not free (I1, I6); that it lives is what this twin leaves to chance.
+            unsafe { self.state().shade(address) };
             return true;
         }
         let mut transition = Some(core.weak.lock());

@@ -39,11 +39,13 @@ impl<'gc> Mutation<'gc> {
         let value = fill(pointer);
         core::mem::forget(guard);
         if twin::is(Twin::GreyQueuedFirst) {
-            self.state().allocated(slot, grey.is_some());
+            // SAFETY: its slot is this mutator's, and stays so (I1); that the object has been made is what this twin leaves to chance.
+            unsafe { self.state().allocated(slot, grey.is_some()) };
         }
         // SAFETY: the slot is ours alone (I7), writable (I14), as large and as aligned as `T` asks (I13).
         unsafe { pointer.write(value) };
-        self.state().allocated(slot, grey.is_some());
+        // SAFETY: it has just been made, and is on this stack: it lives (I2).
+        unsafe { self.state().allocated(slot, grey.is_some()) };
         pointer
     }
 }

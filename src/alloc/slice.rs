@@ -47,7 +47,8 @@ impl<'gc> Mutation<'gc> {
             // SAFETY: behind the elements in the slot, which is ours alone (I7) and writable (I14); aligned, as slots end at granules.
             unsafe { length.write(len) };
         }
-        self.state().allocated(slot, grey.is_some());
+        // SAFETY: it has just been made, and is on this stack: it lives (I2).
+        unsafe { self.state().allocated(slot, grey.is_some()) };
         Ok(NonNull::slice_from_raw_parts(first, len))
     }
 

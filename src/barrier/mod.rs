@@ -27,8 +27,10 @@ use crate::barrier::cards::BARRIER;
 use crate::cell::claim::ScanWord;
 use crate::cycle::command::{Colour, Mode};
 use crate::cycle::mutator::{BUFFER, MutatorState};
+use crate::gc::Gc;
 use crate::heap::span::mark_of;
 use crate::mark::tracer::Tracer;
+use crate::mutator::Mutation;
 use crate::panic::contain;
 use crate::sync::atomic::Ordering;
 use crate::sync::hooks;
@@ -86,10 +88,13 @@ impl MutatorState {
         }
     }
 
-    /// Hands an object to the markers, unless this cycle has found it. The caller has it from its stack, a root, or an object that lives.
+    /// Hands an object to the markers, unless this cycle has found it.
+    ///
+    /// # Safety
+    /// `object` is the address of an object that lives.
     #[inline]
-    pub(crate) fn shade(&self, object: usize) {
-        // SAFETY: what a stack, a root, or an object that lives points to lives (I2): it has its slot (I1), in a mapped chunk (I12).
+    pub(crate) unsafe fn shade(&self, object: usize) {
+        // SAFETY: the object lives, by the caller: it has its slot (I1), in a mapped chunk (I12).
         let mark = unsafe { mark_of(object) };
         // Relaxed: a mark that is not seen costs an edge too many.
         let found = self.command.get().has_found(mark.load(Ordering::Relaxed));
@@ -131,8 +136,11 @@ impl MutatorState {
     }
 
     /// A slot's word was replaced: shades the objects of the old and the new word as the mode says.
+    ///
+    /// # Safety
+    /// As [`shade`](Self::shade), for both objects.
     #[inline]
-    pub(crate) fn slot_written(&self, old: Option<usize>, new: Option<usize>) {
+    pub(crate) unsafe fn slot_written(&self, old: Option<usize>, new: Option<usize>) {
         if twin::is(Twin::NoBarrier) {
             return;
         }
@@ -144,25 +152,19 @@ impl MutatorState {
         let mode = self.mode.get();
         let (shade_old, shade_new) = hooks::slot_written(self, old, new)
             .unwrap_or((mode != Mode::Insertion, mode != Mode::Black));
+        // SAFETY: it gets the two objects, which live, by the caller's contract.
+        let shade = |object| unsafe { self.shade(object) };
         if shade_old
             && !twin::is(Twin::OldNotShaded)
             && let Some(old) = old
         {
-            self.shade(old);
+            shade(old);
         }
         if shade_new
             && !twin::is(Twin::NewNotShaded)
             && let Some(new) = new
         {
-            self.shade(new);
-        }
-    }
-
-    /// A pointer came into this mutator's hands, or into a root, from where no barrier watches: shades it.
-    #[inline]
-    pub(crate) fn shade_if_on(&self, object: usize) {
-        if self.barrier_on() {
-            self.shade(object);
+            shade(new);
         }
     }
 
@@ -305,17 +307,36 @@ impl MutatorState {
     }
 
     /// A new object in a slot from the slow path is initialised.
+    ///
+    /// # Safety
+    /// As [`allocated`](Self::allocated).
     #[cold]
     #[inline(never)]
-    pub(crate) fn allocated_slowly(&self, object: usize) {
-        self.allocated(object, self.allocates_grey());
+    pub(crate) unsafe fn allocated_slowly(&self, object: usize) {
+        // SAFETY: the caller's contract.
+        unsafe { self.allocated(object, self.allocates_grey()) };
     }
 
     /// A new object is initialised; hands it to the markers if its slot was one for a grey object.
+    ///
+    /// # Safety
+    /// As [`shade`](Self::shade).
     #[inline]
-    pub(crate) fn allocated(&self, object: usize, grey: bool) {
+    pub(crate) unsafe fn allocated(&self, object: usize, grey: bool) {
         if grey && !twin::is(Twin::GreyNotQueued) {
-            self.shade(object);
+            // SAFETY: the caller's contract.
+            unsafe { self.shade(object) };
+        }
+    }
+}
+
+impl<'gc> Mutation<'gc> {
+    /// A pointer came into this mutator's hands, or into a root, from where no barrier watches: shades it.
+    #[inline]
+    pub(crate) fn shade_if_on<T: ?Sized>(&self, object: Gc<'gc, T>) {
+        if self.state().barrier_on() {
+            // SAFETY: a `Gc` of this heap is on the caller's stack, so its object lives (I2).
+            unsafe { self.state().shade(object.address()) };
         }
     }
 }

@@ -87,12 +87,12 @@ fn only_what_this_cycle_has_found_need_not_be_shaded() {
         mark(mc, b, 0);
         mark(mc, c, 1);
         for leaf in [a, b, c] {
-            mc.state().shade_if_on(leaf.address());
+            mc.shade_if_on(leaf);
         }
         assert_eq!(shaded(mc), [a.address(), c.address()]);
     });
     in_mode(Mode::Off, Colour::White, |mc, [a, ..]| {
-        mc.state().shade_if_on(a.address());
+        mc.shade_if_on(a);
         assert_eq!(shaded(mc), []);
     });
 }

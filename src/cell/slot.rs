@@ -200,8 +200,10 @@ impl<P> GcSlot<P> {
         match result {
             Ok(old) => {
                 if barrier_on {
-                    mc.state()
-                        .slot_written(address::<P>(old), address::<P>(new));
+                    let (before, now) = (address::<P>(old), address::<P>(new));
+                    // SAFETY: the objects of both words (`SlotValue`): what is read from a slot lives until the `enter` ends, as does
+                    // what is at hand (I2).
+                    unsafe { mc.state().slot_written(before, now) };
                 }
                 // SAFETY: a slot holds words of `P`s of this heap only. What comes back was read from it inside this `enter`, so it lives
                 // until that ends, though the slot has lost it (I2).
@@ -235,8 +237,10 @@ impl<P> GcSlot<P> {
             // Acquire and Release: as of the load and the store above.
             self.word.swap(word, Ordering::AcqRel)
         };
-        mc.state()
-            .slot_written(address::<Q>(old), address::<Q>(word));
+        let (before, now) = (address::<Q>(old), address::<Q>(word));
+        // SAFETY: the objects of both words (`SlotValue`): what is read from a slot lives until the `enter` ends, as does what is at
+        // hand (I2).
+        unsafe { mc.state().slot_written(before, now) };
     }
 
     /// The exchange with its barrier. The shading may come after the store: no boundary and no poll lies between.
@@ -245,8 +249,10 @@ impl<P> GcSlot<P> {
     fn swap_word<'gc, Q: SlotValue<'gc>>(&self, mc: &Mutation<'gc>, word: *mut ()) -> *mut () {
         // Acquire: pairs with the Release of who stored what comes back. Release: with the Acquire of `get` and of the markers' load.
         let old = self.word.swap(word, Ordering::AcqRel);
-        mc.state()
-            .slot_written(address::<Q>(old), address::<Q>(word));
+        let (before, now) = (address::<Q>(old), address::<Q>(word));
+        // SAFETY: the objects of both words (`SlotValue`): what is read from a slot lives until the `enter` ends, as does what is at
+        // hand (I2).
+        unsafe { mc.state().slot_written(before, now) };
         old
     }
 }

@@ -94,7 +94,7 @@ impl<R: ?Sized + for<'a> Rootable<'a>> Root<R> {
         slot.fill(object.address(), mc.state().barrier_on());
         let forgotten = mc.state().barrier_on() && strikes(Planted::DropsRootShades);
         if !twin::is(Twin::RootNotShaded) && !forgotten {
-            mc.state().shade_if_on(object.address());
+            mc.shade_if_on(object);
         }
         let raw = object.raw();
         // A transmute between pointers to one type family, which differ in the brand only; `transmute` itself cannot see
