@@ -222,6 +222,20 @@ fn is_dead_says_what_an_upgrade_would() {
     }
 }
 
+/// It shares its slot, and the next one may be another object's.
+#[test]
+fn a_tiny_object_that_could_know_itself_weakly_leaves_its_neighbours_alone() {
+    for heap in heaps() {
+        heap.attach().enter(|mc| {
+            for round in 0..100 {
+                let (before, beside) = (Gc::new(mc, round), Gc::new(mc, [7u64; 2]));
+                let object = Gc::new_cyclic(mc, |_| 2u32);
+                assert_eq!((*before, *object, *beside), (round, 2, [7; 2]));
+            }
+        });
+    }
+}
+
 /// The question is no upgrade: what is asked for in the middle of the marking dies all the same.
 #[test]
 fn is_dead_brings_nothing_back() {

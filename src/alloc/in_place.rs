@@ -29,7 +29,7 @@ impl<'gc> Mutation<'gc> {
                 .unwrap_or_else(out_of_memory),
         };
         // A tiny object shares its mark with its neighbours: its block is left to them.
-        let guard = (!Kind::<T>::TINY).then_some(FreeSlot {
+        let guard = (!Kind::<T>::TINY).then(|| FreeSlot {
             slot,
             slot_size: InfoOf::<T>::SLOT,
             drops: needs_drop::<T>(),
