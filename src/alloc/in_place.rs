@@ -29,10 +29,9 @@ impl<'gc> Mutation<'gc> {
                 .unwrap_or_else(out_of_memory),
         };
         // A tiny object shares its mark with its neighbours: its block is left to them.
-        let guard = (!Kind::<T>::TINY).then(|| FreeSlot {
-            slot,
-            slot_size: InfoOf::<T>::SLOT,
-            drops: needs_drop::<T>(),
+        let guard = (!Kind::<T>::TINY).then(|| {
+            // SAFETY: all of a slot, as large as `T` asks (I13), and this mutator's (I7). When the object is made, the guard is forgotten.
+            unsafe { FreeSlot::new(slot, InfoOf::<T>::SLOT, needs_drop::<T>()) }
         });
         let grey = self.state().hold_grey();
         let pointer = pointer_to::<T>(slot);
@@ -56,14 +55,29 @@ impl<'gc> Mutation<'gc> {
 /// barrier went off. Where there is nothing to drop, the slot keeps its mark and is garbage to the next cycle, which this
 /// mutator's boundary orders after everything here.
 pub(super) struct FreeSlot {
-    pub(super) slot: usize,
-    pub(super) slot_size: usize,
-    pub(super) drops: bool,
+    slot: usize,
+    slot_size: usize,
+    drops: bool,
+}
+
+impl FreeSlot {
+    /// `drops`: objects of the slot's type have drop glue.
+    ///
+    /// # Safety
+    /// At `slot` a slot starts, not a part of one; it has `slot_size` bytes or more, and is the caller's (I7) as long as the result is there.
+    /// When that is dropped, there is no object in the slot.
+    pub(super) unsafe fn new(slot: usize, slot_size: usize, drops: bool) -> FreeSlot {
+        FreeSlot {
+            slot,
+            slot_size,
+            drops,
+        }
+    }
 }
 
 impl Drop for FreeSlot {
     fn drop(&mut self) {
-        // SAFETY: a slot of so many bytes, this mutator's (I7), whose object was not made.
+        // SAFETY: a slot of so many bytes, this mutator's (I7), in which there is no object: the contract of `new`.
         unsafe { poison(self.slot, self.slot_size) };
         if self.drops && !twin::is(Twin::UnmadeNotSaid) {
             // SAFETY: the start of a slot that is this mutator's (I7), and not free before the store below: its span is not freed (I12).

@@ -110,11 +110,8 @@ struct Filled<T> {
 
 impl<T> Drop for Filled<T> {
     fn drop(&mut self) {
-        let _slot = FreeSlot {
-            slot: self.slot,
-            slot_size: self.slot_size,
-            drops: needs_drop::<T>(),
-        };
+        // SAFETY: `slice_slot` took the slot, which is this mutator's (I7); when `_slot` goes, all that was made in it has been dropped.
+        let _slot = unsafe { FreeSlot::new(self.slot, self.slot_size, needs_drop::<T>()) };
         let made = NonNull::slice_from_raw_parts(self.first, self.len);
         // SAFETY: `len` elements have been made, aligned as `T` asks (I13), in a slot that is nobody else's until `_slot` goes (I7),
         // and are not used again.
