@@ -147,9 +147,9 @@ impl Mapping {
 
     /// Asks for huge pages in the first `bytes` bytes, whole chunks of the mapping.
     pub(crate) fn advise_huge(&self, bytes: usize) {
-        debug_assert!(bytes <= self.bytes);
-        // SAFETY: the first `bytes` of the mapping, which is `self`'s (I14): whole chunks, so whole pages.
-        unsafe { platform::advise_huge(self.start, bytes) }
+        let part = self.part(0, bytes);
+        // SAFETY: in the mapping, which is `self`'s (I14), by `part`; whole chunks, so whole pages.
+        unsafe { platform::advise_huge(part, bytes) }
     }
 
     /// Asks for no huge pages anywhere in the mapping. Existing ones stay.

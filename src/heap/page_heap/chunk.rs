@@ -7,7 +7,7 @@
 //! - `returned ⊆ zero ⊆ free ⊆ DATA`: a page is free, perhaps known to read as zero, perhaps takes no room;
 //! - `due ⊆ aged ⊆ free`: ages of free pages, see [`Chunk::grow_older`].
 
-use super::super::os::{LAZY, Mapping};
+use super::super::os::{LAZY, Mapping, page_size};
 use crate::heap::layout::{CHUNK, FIRST_DATA_PAGE, PAGE};
 
 /// All data pages.
@@ -156,14 +156,16 @@ impl Chunk {
 
     /// Gives a run of free pages, of whole units of the system's, back to the operating system. Says whether that was possible.
     pub(super) fn give_back(&mut self, run: u128) -> bool {
-        debug_assert_eq!(run & !(self.free & !self.returned), 0);
+        let (first, pages) = (run.trailing_zeros(), run.count_ones() as usize);
+        let (offset, bytes) = (first as usize * PAGE, pages * PAGE);
+        assert_eq!(run & !(self.free & !self.returned), 0, "a page in use");
+        assert!(run != 0 && run == self::run(first, pages), "not one run");
+        assert!(offset.is_multiple_of(page_size()) && bytes.is_multiple_of(page_size()));
         if self.advice == Advice::Huge {
             self.mapping.advise_no_huge();
             self.advice = Advice::Broken;
         }
-        let offset = run.trailing_zeros() as usize * PAGE;
-        let bytes = run.count_ones() as usize * PAGE;
-        // SAFETY: `run` is a run of whole units, so of whole pages of the system; they are free, so nobody uses them (I14).
+        // SAFETY: a run of free pages, which nobody uses (I14), of whole pages of the system: see the assertions.
         let given = unsafe { self.mapping.give_back(offset, bytes) };
         if given {
             self.zero |= run;
