@@ -187,9 +187,10 @@ impl<'gc, T: ?Sized> GcWeak<'gc, T> {
 }
 
 impl Mutation<'_> {
-    /// Case 2 of the module header: whether this cycle has found the object at `address`.
+    /// Case 2 of the module header: whether this cycle has found the object at `address`, which was read from a box since the last poll;
+    /// the barrier is on.
     fn is_found(&self, address: usize) -> bool {
-        // SAFETY: callers have read the address from a box since the last poll: so it is that of an object in a slot that was not free (I1), and
+        // SAFETY: the address was in a box since the last poll, as said above: it is that of an object in a slot that was not free (I1), and
         // no sweep frees it before the next, for the barrier is on here (I6). As long as it is not free, its chunk is mapped (I12).
         let mark = unsafe { mark_of(address) };
         let command = self.state().command.get();
@@ -197,7 +198,7 @@ impl Mutation<'_> {
         command.has_found(mark.load(Ordering::Relaxed))
     }
 
-    /// Cases 2 and 3: whether the object at `address`, the target of `weak`, may be used.
+    /// Cases 2 and 3: whether the object at `address`, which was read from `weak` as [`is_found`](Self::is_found) asks, may be used.
     #[cold]
     fn revive(&self, weak: &WeakBox, mut address: usize) -> bool {
         if self.is_found(address) {
@@ -246,7 +247,7 @@ impl Mutation<'_> {
         true
     }
 
-    /// Whether `revive` would refuse the object at `address`.
+    /// Whether `revive` would refuse the object at `address`, which was read from a box as `is_found` asks.
     #[cold]
     fn is_lost(&self, address: usize) -> bool {
         if self.is_found(address) {
