@@ -205,6 +205,14 @@ impl Config {
     }
 }
 
+/// Spreads the bits of a number (the finaliser of splitmix64; Steele, Lea, Flood 2014).
+pub(crate) fn mix(number: u64) -> u64 {
+    let number = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

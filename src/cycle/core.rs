@@ -13,7 +13,7 @@ use super::plan::Plan;
 use super::registry::Registry;
 use crate::barrier::cards::Cards;
 use crate::cell::claim::ScanId;
-use crate::config::Config;
+use crate::config::{Config, StressConfig, mix};
 use crate::heap::Space;
 use crate::heap::span::{Epoch, Found};
 use crate::mark::marker::Marker;
@@ -402,7 +402,7 @@ impl Core {
     /// to a boundary.
     pub(crate) fn stress_pause(&self) {
         if let Some(stress) = self.config.stress {
-            let random = self.stress_random(stress.seed);
+            let random = self.stress_random(stress);
             let length = random / 64 % (u64::from(stress.delay) + 1);
             if random.is_multiple_of(64) {
                 std::thread::sleep(Duration::from_micros(50 * length));
@@ -412,15 +412,15 @@ impl Core {
         }
     }
 
-    fn stress_random(&self, seed: u64) -> u64 {
+    fn stress_random(&self, stress: StressConfig) -> u64 {
         let count = self.stress_pauses.fetch_add(1, Ordering::Relaxed);
-        mix(seed.wrapping_add(count))
+        mix(stress.seed.wrapping_add(count))
     }
 
     /// In stress mode, a marker's claims last a random moment.
     pub(crate) fn stress_claims(&self, marker: &mut Marker) {
         if let Some(stress) = self.config.stress {
-            let seed = self.stress_random(stress.seed);
+            let seed = self.stress_random(stress);
             marker.tracer.delay_claims(stress.delay, seed);
         }
     }
@@ -454,11 +454,3 @@ impl Core {
 
 /// A shared core.
 pub(crate) type SharedCore = Arc<Core>;
-
-/// Spreads the bits of a number (the finaliser of splitmix64; Steele, Lea, Flood 2014).
-pub(crate) fn mix(number: u64) -> u64 {
-    let number = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
-}

@@ -6,7 +6,7 @@
 use core::marker::PhantomData;
 
 use crate::cell::claim::{Claim, ScanId, ScanWord};
-use crate::cycle::core::mix;
+use crate::config::mix;
 use crate::sync::thread;
 use crate::sync::twin::{self, Twin};
 

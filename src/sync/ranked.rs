@@ -2,7 +2,7 @@
 //! wait for each other, whatever the rest of the program does, as long as no code of the program runs under one of them (I8).
 //!
 //! A build with debug assertions keeps the held ranks of each thread as bits of a word, and panics at the lock that would be taken out of order,
-//! not where two threads happen to meet. Other builds have parking_lot's lock and no more. There are no exempt locks; those inside
+//! not where two threads happen to meet. Other builds do not look. There are no exempt locks; those inside
 //! `GcMutex` and `GcRwLock` are the program's, held while it does what it likes, and the library never waits for one but for the program.
 //!
 //! Locks of one rank are never held together: those of all classes of a heap have one rank. Locks of two heaps meet only where code of the
