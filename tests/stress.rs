@@ -216,9 +216,8 @@ fn random_graphs_under_stress() {
                     for mutator in 0..mutators {
                         let (heap, root, drops) = (&heap, &root, &drops);
                         scope.spawn(move || {
-                            // On a busy machine marker threads may be late for a short program, and few cycles come to their end under a
-                            // sanitizer.
-                            let end = Instant::now() + Duration::from_secs(60);
+                            // On a busy machine marker threads may be late for a short program, most of all under a sanitizer.
+                            let end = Instant::now() + Duration::from_secs(300);
                             for round in (0..).take_while(|_| Instant::now() < end) {
                                 let seed = seed + 100 * mutator as u64 + 1000 * round;
                                 churn(heap, seed, TURNS, drops);
@@ -231,7 +230,10 @@ fn random_graphs_under_stress() {
                     }
                 });
                 let cycles = heap.stats().cycles;
-                assert_ne!(cycles, 0, "{barrier}, {markers} markers");
+                assert!(
+                    cycles > 10,
+                    "{barrier}, {markers} markers: {cycles} cycles only"
+                );
                 drop(root);
                 heap.collect();
                 let last = heap.collect();
