@@ -298,10 +298,11 @@ mod tests {
         go_on: Arc<Mutex<Option<Receiver<()>>>>,
     }
 
-    // SAFETY: T1, T10: no pointers. T2: what changes is behind a lock. T3, T6: no `Drop`, no lifetimes. T4: all fields are `Send`. T5: not
-    // kept, but the test has one heap. T7: `trace` drops the end of a channel only. T8, T9: not claimed.
+    // SAFETY: T1, T10: no pointers. T2: what changes is behind a lock. T3, T6: no `Drop`, no lifetimes. T4: all fields are `Send`. T5: untied.
+    // T7: `trace` drops the end of a channel only. T8, T9: not claimed.
     unsafe impl Trace<'_> for Slow {
         const DROP_IS_SEND: bool = true;
+        const UNTIED: bool = true;
 
         fn trace(&self, _: &mut Tracer<'_>) {
             self.began.send(()).unwrap();
@@ -354,6 +355,34 @@ mod tests {
         drop(driver);
         let _ = heap.collect();
         assert!(traced.try_recv().is_err(), "the cell has been scanned");
+    }
+
+    /// While it sweeps, a cycle's heap is as large as what the cycle has found, not the one before it.
+    #[test]
+    fn what_is_being_swept_is_not_alive_and_the_rest_is() {
+        const OBJECTS: usize = 10_000;
+        let heap = Heap::builder().marker_threads(0).minor_cycles(false);
+        let heap = heap.build().unwrap();
+        let (core, mut mutator) = (heap.core(), heap.attach());
+        let list = mutator.enter(|mc| {
+            let list = (0..OBJECTS).fold(None, |next, _| Some(Gc::new(mc, Link(next))));
+            let list: Root<Rootable![Link<'_>]> = Root::new(mc, list.expect("many"));
+            list
+        });
+        let swept = || {
+            let _ = core.request_new_cycle();
+            let mut driver = core.driver.lock();
+            while core.phase() != Phase::Sweeping {
+                let _ = core.advance(&mut driver, &mut None, 1 << 20);
+            }
+            heap.stats().bytes_live
+        };
+        let kept = swept();
+        assert!(kept >= 16 * OBJECTS, "{kept}");
+        let _ = heap.collect();
+        drop(list);
+        assert_eq!(swept(), 0);
+        let _ = heap.collect();
     }
 
     /// See `weak::rounds`.

@@ -183,6 +183,7 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use crate::cycle::command::Colour;
+    use crate::cycle::core::Phase;
     use crate::cycle::driver::Stage;
     use crate::cycle::mutator::{MutatorState, YIELD};
     use crate::sync::Arc;
@@ -228,6 +229,27 @@ mod tests {
         heap.attach().enter(|_| ());
         assert_ne!(core.command_seq(), stop.seq);
         assert_eq!(heap.collect().stops, 1);
+    }
+
+    /// One that has another, or none yet, hides what the markers then miss.
+    #[test]
+    fn markers_start_when_every_mutator_has_the_barrier() {
+        for barrier in [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid] {
+            let heap = Heap::builder().barrier(barrier).marker_threads(0);
+            let heap = heap.build().unwrap();
+            let (core, _mutators) = (heap.core(), [heap.attach(), heap.attach()]);
+            let _ = core.request_new_cycle();
+            let mut driver = core.driver.lock();
+            while core.phase() != Phase::Marking {
+                let _ = core.advance(&mut driver, &mut None, 1);
+            }
+            core.registry.all(|state| {
+                assert_eq!(state.mode.get(), core.plan.mode, "{barrier}");
+                true
+            });
+            drop(driver);
+            let _ = heap.collect();
+        }
     }
 
     /// A mutator that is attached during the final stop is not held by it. Entered inside one that was, it must not make white

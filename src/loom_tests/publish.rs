@@ -154,10 +154,11 @@ impl Whole {
     }
 }
 
-// SAFETY: T1, T10: no pointers. T2: the number does not change. T3, T4, T7: no destructor. T5: not kept, but each model has one heap.
+// SAFETY: T1, T10: no pointers. T2: the number does not change. T3, T4, T7: no destructor. T5: untied.
 // T6: no lifetimes. T8, T9: not claimed.
 unsafe impl Trace<'_> for Whole {
     const DROP_IS_SEND: bool = true;
+    const UNTIED: bool = true;
 
     fn trace(&self, _: &mut Tracer<'_>) {
         if self.0 != Whole::new().0 {
