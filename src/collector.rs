@@ -203,8 +203,8 @@ impl HeapBuilder {
     /// Default: none.
     ///
     /// Cycles begin so early that garbage alone does not reach the limit, if threads are at a boundary between allocations, no object is
-    /// larger than those before it by a ninth of the limit, and the pages that each thread keeps for each type and size, 32 KiB or four objects,
-    /// are little beside it. While a thread stays inside `enter` no memory becomes free, and others may be
+    /// larger than those before it by a ninth of the limit, and the pages that each thread keeps for each type and size, 16 KiB or, if that is
+    /// more, the room of four objects, are little beside it. While a thread stays inside `enter` no memory becomes free, and others may be
     /// refused what is free only after that. The limit is looked at when an allocation takes pages: external memory reported before
     /// that may pass it.
     pub fn max_heap(mut self, bytes: usize) -> Self {
