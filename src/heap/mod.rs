@@ -3,7 +3,7 @@
 //! An allocation goes down until somebody has memory, each level taking a larger piece with a rarer lock:
 //!
 //! 1. the mutator's [`cache`]: bump a pointer inside the current free run of its span (no lock, no atomic);
-//! 2. the next run of that span, from its mark bytes;
+//! 2. the next run of that span, from its free bits;
 //! 3. some spans of the [`class`] with free slots (a short lock), or one that is swept first if the last cycle has not done so;
 //! 4. pages for new spans from the [`page_heap`] (a lock);
 //! 5. a chunk from the operating system ([`os`]).
