@@ -1,18 +1,17 @@
 //! Sweeping: from mark bytes to free slots, destructors and free pages.
 //!
-//! Begins when marking is over and every mutator's barrier is off (I6). Each span is swept once per cycle (those that are full of old
-//! objects once per full cycle, see `cycle::minor`), by whoever takes
+//! Begins when marking is over and every mutator's barrier is off (I6). Each span that is on a list then is swept once (those that are full of
+//! old objects in full cycles only, see `cycle::minor`; those that a cache has were made since the barriers went off), by whoever takes
 //! it off its class's `unswept` list first: a mutator that wants a span or whose next cycle is due, or the background
 //! sweeper. Sweeping a span of a type without drop glue reads its mark bytes and writes its free bits; it never touches the objects.
 //!
 //! Destructors run here, in address order, under no lock but perhaps the driver's (I8), each guarded: a panic is counted and the sweep
 //! goes on. They cannot reach other objects: a type that holds a `Gc` has no destructor of its own.
 //!
-//! What was allocated black lives, and is young again: where there may be such objects, the sweep zeroes every byte that is not of its
-//! epoch. Also of an abandoned cycle, as their colour comes again in the next but one.
-//!
-//! In the last and the first epoch the sweep also zeroes every byte that is not of its epoch, so that no byte
-//! written before the last round of epochs is left when its number comes again.
+//! What was allocated black lives, and is young again: where there may be such objects, the sweep zeroes every colour but its
+//! epoch's. Also of an abandoned cycle, as their colour comes again in the next but one. In the last and the first epoch it does so in every
+//! span, so that no byte written before the last round of epochs is left when its number comes again. `ZOMBIE` and `NEVER_MADE` are no
+//! colours: they stay until the slot is free, or what is dead would be dropped again.
 
 use crate::cycle::core::Core;
 use crate::cycle::mail::{Letter, thread_token};

@@ -24,9 +24,9 @@
 //! The byte of a free slot is never `e` or the fresh one. Nothing is cleared between cycles: the marks of one are the wrong colour in the
 //! next. But that fresh objects are no more than young ones after their cycle takes a sweep: there are two such colours, which take turns,
 //! and a span that has been coloured so says it ([`Span::is_fresh`]); its next sweep, at the latest that of the next cycle, clears
-//! every byte that is not `e`.
-//! Epochs come round after [`LAST_EPOCH`] cycles; the sweeps of the last and of the first epoch write zero over every
-//! byte that is not their own, so that no byte survives a whole round (see `sweep`).
+//! every colour that is not `e`.
+//! Epochs come round after [`LAST_EPOCH`] full cycles; the sweeps of the last and of the first epoch write zero over every
+//! colour that is not their own, so that none survives a whole round (see `sweep`).
 //! Marks are written with relaxed stores: two markers that mark one object at once do the same work twice, which is
 //! harmless, and a store instead of a locked read-modify-write is worth ×1.7–2.6 of all marking.
 //! A sweep's accesses are relaxed, too: it has the span by a lock that it took when all marking was over. What a mutator may say
