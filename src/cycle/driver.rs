@@ -31,9 +31,9 @@
 //! a cell is traced as a whole before its first write), a root that is dropped stays. New objects are black.
 //!
 //! *Hybrid.* T1: every mutator has its barrier on (Grey). T2: every mutator has since passed a boundary (Black). Markers
-//! start at T2; nothing is marked before it, and new objects are grey until then. A Black mutator's stack was filled after T1,
-//! from the heap or from roots; whatever it holds was reachable at some time after T1 and every deletion after T1 is
-//! shaded, so it is in the heap or shaded. A Grey mutator's stack may hold more: pointers deleted before T1 by a mutator that
+//! start at T2; nothing with pointers is marked before it, and new objects are grey until then. A Black mutator's stack was filled after T1,
+//! from the heap, from roots, or by weak upgrades, which shade; whatever else it holds was reachable at some time after T1 and every
+//! deletion after T1 is shaded, so it is in the heap or shaded. A Grey mutator's stack may hold more: pointers deleted before T1 by a mutator that
 //! had no barrier yet. It has passed a boundary before T2, so markers find what it stores, but for one place: a shared cell that another
 //! mutator, Black already, has claimed, counts as scanned, and in it there may be slots. So a Grey mutator shades what it stores into slots
 //! and shared cells (confined ones: see `barrier`), and it sets no claim: a cell that it marked scanned could still be written unseen.
