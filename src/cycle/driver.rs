@@ -41,6 +41,8 @@
 //! shades its contents when it ends; if it leaks it cannot, which the count of open guards shows at the boundary, and the cycle arms again
 //! by a stop, with a new scan id so that claims set meanwhile mean nothing.
 //!
+//! *StopTheWorld.* In the stop no stack holds a pointer and nobody writes: what the roots reach is marked.
+//!
 //! *A minor cycle* begins with the marks of the one before; see `minor` for why nothing is lost by that.
 //!
 //! *Termination.* See `worklist`. Under Deletion and Hybrid, weak upgrades can bring back unmarked objects while marking; the
