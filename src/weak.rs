@@ -4,6 +4,10 @@
 //! all boxes is gone through when marking is over: a box that is not marked is forgotten, a box whose target is not marked
 //! is cleared. That is before the first slot is reused, so an address in a box is never that of another object.
 //!
+//! **No box is missed.** A box comes to the list with its maker's next answer, or when that detaches. One that is not there at the
+//! clearing was made after its maker's last answer to a round, or after a stop that ended the marking: its target, which its maker had in
+//! hand, lives (I2). Nor is a box on the list, or upgraded, before its target is complete: until then `new_cyclic` leaves the address 0.
+//!
 //! **An upgrade against the end of marking.** While a cycle marks, an upgrade can bring back an object that only a weak
 //! reference knew. By cases:
 //!
