@@ -1,8 +1,12 @@
 //! Objects built in their slots: code of the program runs between the taking of a slot and the completion of its object.
 //!
-//! It may panic, which leaves a slot without an object ([`FreeSlot`]). And it may allocate, at whose polls the mutator takes over another
-//! state: an object in a slot that was taken when new objects were black may end up with pointers to newer ones that are not. That
+//! It may panic, which leaves a slot without an object ([`FreeSlot`]). And it may allocate. In grey allocation there are no polls meanwhile:
+//! the slot is white and in no buffer, so the cycle waits for this mutator (`hold_grey`). Otherwise the mutator takes over another
+//! state there: an object in a slot that was taken when new objects were black may end up with pointers to newer ones that are not. That
 //! is no harm: it is a young object, whatever its colour, until a marker comes to it, which is when it is complete.
+//!
+//! **No sweep frees the slot** before that (I1). In white allocation it was taken under Insertion, where marking ends in a stop, for which this
+//! mutator must be outside; or while no cycle had armed here, and then none ends its marking before. Later in a cycle it is fresh.
 
 use core::mem::needs_drop;
 use core::ptr::NonNull;
