@@ -5,7 +5,12 @@
 //!
 //! **Attaching mid-cycle.** The driver publishes commands under the same lock. So a mutator that attaches either is
 //! on the list when the command is published, and is asked like everybody, or takes the new command as its first:
-//! its stack is empty, so it is at a boundary.
+//! its stack is empty, so it is at a boundary. Two exceptions (`Heap::attach`): where the thread is inside through another mutator, its
+//! stack is not empty, and the new one takes over that one's state; during a stop the new one takes an earlier number, so that it finds the
+//! stop when it enters.
+//!
+//! **Detaching mid-cycle.** A mutator takes its gate for good, does what comes before an answer (leaked guards are noted, buffers handed
+//! over), gives its spans back, and only then leaves the list: until then nobody goes on without it.
 
 use super::command::Command;
 use super::mutator::MutatorState;
