@@ -6,6 +6,9 @@
 //! Two things happen at a *boundary* (entering, or held by the collector): the mutator [adopts](MutatorState::adopt) the
 //! collector's command, and its stack is known to hold no pointers. At a *poll* (the allocation slow path) it may adopt
 //! commands that need no empty stack.
+//!
+//! A thread with several mutators in a heap is at a boundary while all of them are outside, and as it enters the first: they adopt together
+//! what needs one. One that is entered inside another adopts no such command; it takes over that one's state if it is behind.
 
 use core::cell::{Cell, UnsafeCell};
 
