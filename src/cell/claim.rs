@@ -9,7 +9,8 @@
 //! | `2c+1` | *busy* in cycle `c` | Black: skips, the owner traces; Insertion: sets the object aside | waits for the marker | waits for the marker |
 //! | other | *unscanned* | busy, trace, scanned | busy, trace old contents, scanned, write | busy, write, unscanned |
 //!
-//! The words of earlier cycles mean *unscanned*: nothing is reset between cycles, and a word left busy by a leaked guard
+//! `c` is the cycle's *scan id*: a number of its own for each cycle, and another when Hybrid arms again.
+//! The words of earlier ones mean *unscanned*: nothing is reset between cycles, and a word left busy by a leaked guard
 //! or a panic loses its meaning with its cycle.
 //!
 //! **Why nothing is lost.** The transition to busy is a compare-exchange, so a cell has one owner at a time. Once it is
@@ -30,7 +31,7 @@ use crate::sync::Backoff;
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::twin::{self, Twin};
 
-/// The number of a cycle, full or minor, as scan words hold it: even. Comes round after 2³¹ cycles; a cell last scanned exactly that
+/// See the module header. Even, as scan words hold it. Comes round after 2³¹ cycles; a cell last scanned exactly that
 /// long ago would be skipped. (A full cycle scans all that lives, so a cell would have to be garbage, or its object passed over as old, in
 /// all of them but the first: at a thousand minor cycles a second, for 25 days without a full one, which is due when the room has been allocated
 /// sixteen times.)

@@ -14,8 +14,8 @@
 //! | marking is over, Insertion | Insertion | black | held by a stop |
 //! | off | Off | white | anywhere |
 //!
-//! "Anywhere" is a boundary or the allocation slow path; never between a barrier and its store. One that is adopted at a boundary has been
-//! adopted by all when the next is published: nobody skips it at a poll.
+//! "Anywhere" is a boundary or the allocation slow path; never between a barrier and its store. Where a boundary is
+//! needed, all who are inside have adopted the command, or nobody is inside, when the next is published: nobody skips it at a poll.
 
 use crate::heap::span::{Epoch, Found, fresh_of};
 
