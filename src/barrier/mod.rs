@@ -13,7 +13,7 @@
 //! **Confined cells in Grey mode.** A cell that is not `Sync` is used by one thread at a time: an object that holds it is
 //! not `Sync` either, so no other thread has a pointer to it; a value that holds it can change threads only by way of a
 //! shared cell, whose own access shades everything in it. All mutators of a thread turn Black at boundaries of the
-//! *thread*, or when they are entered inside one that is (see `MutatorState::boundary_slow`). So while a mutator is Grey:
+//! *thread*, or when they are entered inside one that is (see `MutatorState::boundary_slow`). So in the *window*, while a mutator is Grey:
 //! (1) what is deleted from the cell is on no Black stack, or was shaded when the value came here, and the thread's own
 //! stack is empty before it turns Black; (2) as long as the cell has not been scanned (as part of a shared cell that a
 //! Black mutator claimed it may have been, and then the barrier is on), markers scan it after T2 with all that was stored
