@@ -7,7 +7,8 @@
 //! | Held | the collector acts for the mutator; the state is the collector's | `release` → Outside |
 //!
 //! Everything that is not atomic in a mutator's state (buffers, mode, cache), but for two figures that are its thread's, belongs to
-//! whoever moved the gate out of Outside. There are no other owners, so a handshake needs no fences beyond the gate's:
+//! whoever moved the gate out of Outside. (The thread itself holds the others of its mutators while it answers for them, and the gate of one
+//! that detaches stays Inside.) There are no other owners, so a handshake needs no fences beyond the gate's:
 //!
 //! - The collector publishes a command, then tries to hold. If it holds, it adopts the command for the mutator. If the
 //!   mutator is inside, it is asked to yield, and the collector looks again later.
