@@ -323,6 +323,10 @@ impl MutatorState {
     /// As [`shade`](Self::shade).
     #[inline]
     pub(crate) unsafe fn allocated(&self, object: usize, grey: bool) {
+        if grey && self.no_polls.get() != 0 && !twin::is(Twin::GreyNotStamped) {
+            // Others may allocate black by now, see `cards`. Before the object is handed over, and so before it is old.
+            self.cards().stamp(object, self.stamp.get());
+        }
         if grey && !twin::is(Twin::GreyNotQueued) {
             // SAFETY: the caller's contract.
             unsafe { self.shade(object) };

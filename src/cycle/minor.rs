@@ -22,6 +22,8 @@
 //! work without end; but most of them are garbage soon, and old garbage waits for a full cycle. Where an edge leads a marker to a fresh object,
 //! that becomes old, or an old immutable object could keep a pointer to a young one (one that was allocated grey, of what another mutator
 //! had allocated black). If it is immutable itself it is scanned, and so on down: these are older than it is. If it is mutable it is noted.
+//! What a mutator puts behind a claim stays fresh. It claims because it writes, so the object counts as written; `barrier::cards` has the
+//! case of a cell that moves into its object later.
 //!
 //! *What is passed over is black.* An old object that has not been written is in a minor cycle as one that has been scanned is, though
 //! its cells' words do not say so. That is nothing to Deletion and to Black mutators, who claim such a cell and shade what it held. A

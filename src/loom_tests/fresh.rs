@@ -7,13 +7,13 @@ use super::harness::{
     Bound, Caught, EVERY, Model, are_caught, cycle, drive, finish, heap, hold, model,
     must_be_freed, mutator, polls, spawn,
 };
-use super::minor::{Shelf, ask, check_shelf, mark, minor, minor_alone, shelf, walk};
+use super::minor::{Shelf, ShelfRoot, ask, check_shelf, mark, minor, minor_alone, shelf, walk};
 use super::objects::{Fixed, Link, Node};
 use crate::cycle::command::Mode;
 use crate::cycle::core::Phase;
 use crate::sync::thread;
 use crate::sync::twin::Twin;
-use crate::{Barrier, Gc, Mutation, Root, Rootable};
+use crate::{Barrier, Gc, GcRefCell, Heap, Mutation, Mutator, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
 /// With three threads; two preemptions are a hundred thousand executions.
@@ -103,29 +103,12 @@ fn black_mutable(barrier: Barrier) {
 
 /// What one mutator allocates black, another, which builds an immutable slice grey, makes part of it.
 fn grey_of_black(barrier: Barrier) {
-    let heap = heap(barrier);
-    let mut main = heap.attach();
-    let shelf = main.enter(|mc| shelf(mc, 0));
-    cycle(&heap);
-    ask(&heap);
-    drive(&heap, |core| core.command().mode == Mode::Black);
-    // The other one's boundary would drive the cycle on.
-    drop(main);
-    let mut main = heap.attach();
+    let (heap, mut main, shelf) = about_to_build_grey(barrier);
     let mut driver = None;
     let built: Root<Rootable!['gc => [Link<'gc>]]> = main.enter(|mc| {
         let from = shelf.get(mc);
         let slice = Gc::slice_from_fn(mc, 1, |_| {
-            let (driven, shelf2) = (heap.clone(), shelf.clone());
-            loom::explore();
-            driver = Some(spawn(move || finish(&driven)));
-            mutator(&heap, move |m| {
-                m.enter(|mc| {
-                    let made = Gc::new(mc, Node::new(5, None));
-                    shelf2.get(mc).node.set(mc, Some(made));
-                });
-            });
-            thread::yield_now();
+            driver = Some(others_allocate_black(&heap, &shelf));
             from.node.get()
         });
         from.node.set(mc, None);
@@ -134,6 +117,55 @@ fn grey_of_black(barrier: Barrier) {
     driver.unwrap().join().unwrap();
     minor_alone(&heap);
     main.enter(|mc| walk(built.get(mc)[0]));
+}
+
+/// The same, but it puts it into a cell on its stack, which it claims, and which moves into the slice.
+fn cell_of_black(barrier: Barrier) {
+    let (heap, mut main, shelf) = about_to_build_grey(barrier);
+    let mut driver = None;
+    let built: Root<Rootable!['gc => [GcRefCell<Link<'gc>>]]> = main.enter(|mc| {
+        let from = shelf.get(mc);
+        let slice = Gc::slice_from_fn(mc, 1, |_| {
+            driver = Some(others_allocate_black(&heap, &shelf));
+            let cell = GcRefCell::new(None);
+            *cell.borrow_mut(mc) = from.node.get();
+            cell
+        });
+        from.node.set(mc, None);
+        Root::new(mc, slice)
+    });
+    driver.unwrap().join().unwrap();
+    minor_alone(&heap);
+    main.enter(|mc| walk(*built.get(mc)[0].borrow()));
+}
+
+/// A mutator that is going to turn Black and to allocate grey, in a cycle that arms and may be minor; and what it has.
+fn about_to_build_grey(barrier: Barrier) -> (Heap, Mutator, ShelfRoot) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let shelf = main.enter(|mc| shelf(mc, 0));
+    cycle(&heap);
+    ask(&heap);
+    drive(&heap, |core| core.command().mode == Mode::Black);
+    // The other one's boundary would drive the cycle on.
+    drop(main);
+    let main = heap.attach();
+    (heap, main, shelf)
+}
+
+/// The exploration begins: the cycle goes on, and another mutator puts the new object 5 on the shelf. Who drives the cycle.
+fn others_allocate_black(heap: &Heap, shelf: &ShelfRoot) -> thread::JoinHandle<()> {
+    let (driven, shelf2) = (heap.clone(), shelf.clone());
+    loom::explore();
+    let driver = spawn(move || finish(&driven));
+    mutator(heap, move |m| {
+        m.enter(|mc| {
+            let made = Gc::new(mc, Node::new(5, None));
+            shelf2.get(mc).node.set(mc, Some(made));
+        });
+    });
+    thread::yield_now();
+    driver
 }
 
 /// The colour of what was allocated black comes again two cycles later, when other objects lie in the slots: the shelf 3, and on it 4.
@@ -177,6 +209,7 @@ const SCENES: &[Scene] = &[
     ("black", BLACK, BOUND, black_fixed),
     ("black, mutable", BLACK, BOUND, black_mutable),
     ("grey of black", &[Barrier::Hybrid], SMALL, grey_of_black),
+    ("cell of black", &[Barrier::Hybrid], SMALL, cell_of_black),
     ("colour", BLACK, BOUND, colour),
 ];
 
@@ -203,6 +236,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("fresh, black, hybrid", Twin::FreshNotTold),
     ("fresh, black, mutable, hybrid", Twin::FreshNotStamped),
     ("fresh, black, mutable, deletion", Twin::FreshNotStamped),
+    ("fresh, cell of black, hybrid", Twin::GreyNotStamped),
     ("fresh, off, insertion", Twin::BlackIsOld),
     ("fresh, off, deletion", Twin::BlackIsOld),
     ("fresh, off, hybrid", Twin::BlackIsOld),

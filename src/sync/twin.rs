@@ -269,8 +269,10 @@ twins! {
     WriteNotStamped,
     /// Under Insertion, too, old objects that have not been written are passed over.
     CardsUnderInsertion,
-    /// Nor does a marker that makes a mutable fresh object old.
+    /// Nor does a marker stamp the card of a mutable fresh object that it makes old.
     FreshNotStamped,
+    /// An object that was made grey while others allocate black, and may hold what they have made behind a claim, does not count as written.
+    GreyNotStamped,
     /// Stamps of older cycles count for nothing.
     OldStampsIgnored,
     /// A minor cycle does not scan what was noted.

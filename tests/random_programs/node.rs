@@ -224,7 +224,13 @@ impl<'gc> Hand<'_, 'gc> {
         }
         Gc::new_cyclic(mc, |me| {
             self.garbage();
-            node(self, Some(me))
+            let node = node(self, Some(me));
+            // Cells are written, and move into the object afterwards.
+            let found = to.and_then(|to| self.load(to));
+            if let Some(inner) = node.inners.lock(mc).get(0) {
+                *inner.mutex.lock(mc) = found;
+            }
+            node
         })
     }
 

@@ -1,9 +1,15 @@
 //! What is allocated black, in a cycle that marks at this moment.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::channel;
+
 use super::{Link, Node, any_cycle, garbage, heap, list};
+use crate::cycle::command::Mode;
 use crate::cycle::core::Phase;
+use crate::cycle::driver::{Advance, Stage};
 use crate::stats::CycleStats;
-use crate::{Barrier, Gc, GcSlot, Heap, Mutation, Mutator, Root, Rootable};
+use crate::{Barrier, Gc, GcRefCell, GcSlot, Heap, Mutation, Mutator, Root, Rootable, Trace};
 
 /// A cycle that may be minor marks while `mutator` runs `program`, whose new objects are black. What it did.
 fn beside<R>(
@@ -180,4 +186,69 @@ fn what_was_allocated_black_beside_an_abandoned_cycle_is_scanned_later() {
         });
         assert_eq!(mutator.collect().objects_live, 2, "{barrier}");
     }
+}
+
+/// In grey allocation nothing is polled while an object is built in its slot, and others may have begun to allocate black: what is put into a
+/// cell on the stack, which counts as scanned from then on, is fresh, and the object that the cell moves into is grey.
+#[test]
+fn a_cell_that_moves_into_a_grey_object_keeps_what_is_fresh() {
+    #[derive(Trace)]
+    #[trace(crate = crate)]
+    struct Holder<'gc>(GcRefCell<Option<Gc<'gc, Counted>>>);
+    #[derive(Trace)]
+    #[trace(crate = crate, skip)]
+    struct Counted(Arc<AtomicUsize>);
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+    let heap = heap(Heap::builder());
+    let (core, mut mutator, drops) = (heap.core(), heap.attach(), Arc::new(AtomicUsize::new(0)));
+    let shared: Root<Rootable![GcSlot<Option<Gc<'_, Counted>>>]> =
+        mutator.enter(|mc| Root::new(mc, Gc::new(mc, GcSlot::new(None))));
+    let _ = any_cycle(&heap);
+    garbage(&mut mutator, 64 << 10);
+    core.request_any_cycle();
+    let advance = || core.advance(&mut core.driver.lock(), &mut None, 1);
+    let _ = advance();
+    assert!(matches!(core.driver.lock().stage, Stage::Arm { .. }));
+    let ((tell, told), (say, said)) = (channel(), channel());
+    let holder: Root<Rootable![Holder<'_>]> = std::thread::scope(|scope| {
+        let (shared, drops, heap) = (&shared, drops.clone(), &heap);
+        scope.spawn(move || {
+            let mut late = heap.attach();
+            late.enter(|mc| {
+                assert_eq!(mc.state().mode.get(), Mode::Grey);
+                say.send(()).unwrap();
+                told.recv().unwrap();
+            });
+            late.enter(|mc| {
+                assert!(mc.state().command.get().black().is_some());
+                shared.get(mc).set(mc, Some(Gc::new(mc, Counted(drops))));
+                say.send(()).unwrap();
+            });
+        });
+        said.recv().unwrap();
+        while advance() == Advance::Progress {}
+        mutator.enter(|mc| {
+            assert_eq!(mc.state().mode.get(), Mode::Black);
+            let holder = Gc::new_cyclic(mc, |_| {
+                tell.send(()).unwrap();
+                said.recv().unwrap();
+                let cell = GcRefCell::new(None);
+                *cell.borrow_mut(mc) = shared.get(mc).swap(mc, None);
+                Holder(cell)
+            });
+            Root::new(mc, holder)
+        })
+    });
+    // The mutator's boundary may have driven it to its end.
+    while core.phase() != Phase::Idle {
+        let _ = core.step(1 << 30);
+    }
+    let after = any_cycle(&heap);
+    assert!(after.minor);
+    assert_eq!(drops.load(Relaxed), 0, "its holder lives");
+    mutator.enter(|mc| assert!(holder.get(mc).0.borrow().is_some()));
 }
