@@ -281,6 +281,20 @@ mod tests {
     use crate::Heap;
     use crate::sync::atomic::Ordering;
 
+    /// Without marker threads nobody else would: who waits near the hard limit takes the cycle to its end, others a little further.
+    #[test]
+    fn who_waits_for_a_cycle_without_markers_drives_it() {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let core = heap.core();
+        let waits = |turns| core.wait_for_end_of_cycle(core::time::Duration::ZERO, turns);
+        core.request_cycle();
+        assert!(waits(100), "at once");
+        assert_eq!(core.status.lock().completed, 1);
+        core.request_cycle();
+        assert!((0..100).any(|_| waits(1)));
+        assert_eq!(core.status.lock().completed, 2);
+    }
+
     /// A heap must not run away from a cycle that cannot begin, or cannot end, nor from one whose driver waits for a processor.
     #[test]
     fn mutators_are_slowed_down_in_every_phase() {
