@@ -47,6 +47,22 @@ fn a_line_takes_more_spans_each_time_and_one_after_it_gave_all_back() {
     assert_eq!(second, first);
 }
 
+/// Or each allocation would go the slow way.
+#[test]
+fn the_rest_of_a_run_is_where_the_fast_path_looks() {
+    let (space, cache) = (Space::new(usize::MAX, usize::MAX), Cache::new());
+    let line = line(&cache, &space);
+    refill(&cache, line, &space);
+    assert!(cache.next_span(line));
+    let run = cache.next_run(line, None).unwrap();
+    let first = cache.take_slot(line, &PLAIN, SLOT, Place::Typed).unwrap();
+    for slot in (first..first + run).step_by(SLOT).skip(1) {
+        assert_eq!(cache.typed(&PLAIN, 2 * SLOT), None, "of another size");
+        assert_eq!(cache.typed(&PLAIN, SLOT), Some(slot));
+    }
+    assert_eq!(cache.typed(&PLAIN, SLOT), None, "all of it is used");
+}
+
 #[test]
 fn every_span_of_a_line_goes_back() {
     let (space, cache) = (Space::new(usize::MAX, usize::MAX), Cache::new());
