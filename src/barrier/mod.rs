@@ -7,8 +7,10 @@
 //! | Black | shade old | unscanned: claim, shade old contents, scanned | – |
 //! | Insertion | shade new | unscanned: hold busy | scanned: shade new contents; held: unscanned |
 //!
-//! To *shade* is to put the object's address in the mutator's buffer, unless its mark says that this cycle has found
-//! it; only markers set marks (and a weak upgrade of what has no pointers, which has nothing to scan). Contents are shaded through their own `trace`.
+//! To *shade* is to put the object's address in the mutator's buffer. Those whose marks say that this cycle has found them are taken out
+//! when the buffer is full or is handed over, so that a store waits for no mark: of most words that a store overwrites the line of the
+//! mark is in no cache, and whether it is set cannot be predicted. Only markers set marks (and a weak upgrade of what has no pointers,
+//! which has nothing to scan). Contents are shaded through their own `trace`.
 //!
 //! **Confined cells in Grey mode.** A cell that is not `Sync` is used by one thread at a time: an object that holds it is
 //! not `Sync` either, so no other thread has a pointer to it; a value that holds it can change threads only by way of a
@@ -26,8 +28,10 @@
 use crate::barrier::cards::BARRIER;
 use crate::cell::claim::ScanWord;
 use crate::cycle::command::{Colour, Mode};
-use crate::cycle::mutator::{BUFFER, MutatorState};
+use crate::cycle::mutator::MutatorState;
 use crate::gc::Gc;
+use crate::heap::layout::mark_address;
+use crate::heap::prefetch;
 use crate::heap::span::mark_of;
 use crate::mark::tracer::Tracer;
 use crate::mutator::Mutation;
@@ -88,37 +92,63 @@ impl MutatorState {
         }
     }
 
-    /// Hands an object to the markers, unless this cycle has found it.
+    /// Hands an object to the markers, unless this cycle has found it by the time that the buffer is looked through.
     ///
     /// # Safety
     /// `object` is the address of an object that lives.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn shade(&self, object: usize) {
-        // SAFETY: the object lives, by the caller: it has its slot (I1), in a mapped chunk (I12).
-        let mark = unsafe { mark_of(object) };
-        // Relaxed: a mark that is not seen costs an edge too many.
-        let found = self.command.get().has_found(mark.load(Ordering::Relaxed));
-        if found || strikes(Planted::DropsShades) {
-            return;
+        let edges = &mut self.tracer().edges;
+        // The second condition spares `push` its own slow path.
+        if edges.len() + 1 < self.buffer_size && edges.len() < edges.capacity() {
+            edges.push(object);
+        } else {
+            self.shade_slowly(object);
         }
-        self.push_edge(object);
     }
 
     #[cold]
     #[inline(never)]
-    fn push_edge(&self, object: usize) {
+    fn shade_slowly(&self, object: usize) {
         let edges = &mut self.tracer().edges;
         edges.push(object);
-        if edges.len() >= self.buffer_size() {
-            self.flush_edges(self.core());
+        if edges.len() >= self.buffer_size {
+            self.buffer_is_full();
         }
     }
 
-    fn buffer_size(&self) -> usize {
-        self.core()
-            .config
-            .stress
-            .map_or(BUFFER, |stress| stress.buffer)
+    /// Makes room in the buffer: hands it over unless most of it can be forgotten.
+    fn buffer_is_full(&self) {
+        self.forget_found_edges();
+        if self.tracer().edges.len() > self.buffer_size / 2 {
+            self.hand_edges_over(self.core());
+        }
+    }
+
+    /// Takes out of the buffer what this cycle has found.
+    pub(crate) fn forget_found_edges(&self) {
+        /// How far ahead marks are loaded.
+        const AHEAD: usize = 16;
+        let command = self.command.get();
+        let buffer = &mut self.tracer().edges;
+        let edges = &mut buffer[..];
+        let mut kept = 0;
+        for index in 0..edges.len() {
+            if let Some(&later) = edges.get(index + AHEAD) {
+                prefetch::to_read(mark_address(later));
+            }
+            let edge = edges[index];
+            // SAFETY: it lived when it was shaded (the contract of `shade`; what contents lead to lives, I2), and no sweep has begun since:
+            // one begins once this mutator has adopted *off* (I6), before which its buffer is emptied (`adopt`). So it has its slot (I1), in
+            // a mapped chunk (I12).
+            let mark = unsafe { mark_of(edge) };
+            // Relaxed: a mark that is not seen costs an edge too many.
+            let found = command.has_found(mark.load(Ordering::Relaxed));
+            // Not a branch: it could not be predicted.
+            edges[kept] = edge;
+            kept += usize::from(!found && !strikes(Planted::DropsShades));
+        }
+        buffer.truncate(kept);
     }
 
     /// Whether a store to a slot may read what it overwrites by a load of its own, see `cell::slot`.
@@ -185,34 +215,12 @@ impl MutatorState {
         trace(self.tracer());
         drop(scope);
         core::mem::forget(abandon);
-        self.drop_marked_edges(before);
-        if self.tracer().edges.len() >= self.buffer_size() {
-            self.flush_edges(self.core());
+        if twin::is(Twin::ClaimNotTraced) {
+            self.tracer().edges.truncate(before);
         }
-    }
-
-    /// Forgets the edges from `first` on whose objects this cycle has found: a large cell that is written often would flood the
-    /// worklist with them.
-    fn drop_marked_edges(&self, first: usize) {
-        let command = self.command.get();
-        let edges = &mut self.tracer().edges;
-        let mut kept = first;
-        for index in first..edges.len() {
-            // SAFETY: the contents of a cell were traced just now, on a stack or in an object that lives: what they lead to lives (I2), so
-            // it has its slot (I1), in a mapped chunk (I12).
-            let mark = unsafe { mark_of(edges[index]) };
-            // Relaxed: a mark that is not seen costs an edge too many.
-            let found = command.has_found(mark.load(Ordering::Relaxed));
-            if !found && !strikes(Planted::DropsShades) {
-                edges[kept] = edges[index];
-                kept += 1;
-            }
+        if self.tracer().edges.len() >= self.buffer_size {
+            self.buffer_is_full();
         }
-        edges.truncate(if twin::is(Twin::ClaimNotTraced) {
-            first
-        } else {
-            kept
-        });
     }
 
     /// A write access to a cell begins; `trace` traces its contents. The caller is the cell's only writer until it

@@ -3,9 +3,10 @@
 use core::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use super::{AtEnd, BUFFER};
+use super::AtEnd;
 use crate::cell::claim::{Claim, ScanWord};
 use crate::cycle::command::{Colour, Command, Mode};
+use crate::cycle::mutator::BUFFER;
 use crate::heap::span::mark_of;
 use crate::mark::tracer::Tracer;
 use crate::mutator::Mutation;
@@ -47,8 +48,9 @@ fn mark(mc: &Mutation<'_>, leaf: Leaf<'_>, cycles_ago: u8) {
     mark.store(epoch - cycles_ago, Ordering::Relaxed);
 }
 
-/// What has been shaded since the last call.
+/// What has been shaded since the last call, and not been found.
 fn shaded(mc: &Mutation<'_>) -> Vec<usize> {
+    mc.state().forget_found_edges();
     core::mem::take(&mut mc.state().tracer().edges)
 }
 
@@ -224,6 +226,29 @@ fn what_barriers_shade_is_handed_over_in_time() {
             slot.set(mc, None);
             assert!(mc.state().tracer().edges.len() < BUFFER, "store {number}");
         }
+    });
+}
+
+/// What has been found goes to no marker, neither when the buffer is full nor when a poll hands it over; all else does.
+#[test]
+fn what_has_been_found_is_not_handed_over() {
+    in_mode(Mode::Black, Colour::White, |mc, [a, b, _]| {
+        mark(mc, b, 0);
+        let core = mc.state().core();
+        let handed_over = || core.counters.shaded.load(Ordering::Relaxed);
+        for _ in 0..10 * BUFFER {
+            mc.shade_if_on(b);
+        }
+        assert_eq!(handed_over(), 0, "by full buffers");
+        mc.shade_if_on(a);
+        mc.shade_if_on(b);
+        mc.state().flush_edges(core);
+        assert_eq!(handed_over(), 1, "by a poll");
+        assert_eq!(shaded(mc), []);
+        for _ in 0..BUFFER {
+            mc.shade_if_on(a);
+        }
+        assert_eq!(handed_over(), 1 + BUFFER as u64, "by a full buffer");
     });
 }
 

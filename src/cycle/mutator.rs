@@ -33,7 +33,7 @@ pub(crate) const STEP: u8 = 4;
 /// The heap is near its limit, or far past its goal: wait for the cycle at the boundary.
 pub(crate) const PRESSURE: u8 = 8;
 
-/// Entries of a barrier buffer before it is handed over.
+/// Entries of a barrier buffer before it is looked through, and handed over.
 pub(crate) const BUFFER: usize = 256;
 
 /// See the module header.
@@ -61,6 +61,8 @@ pub(crate) struct MutatorState {
     pub(crate) tracer: UnsafeCell<Tracer<'static>>,
     /// Guards that must shade when they end. Not zero at the next boundary: one has leaked, and has not shaded.
     pub(crate) open_guards: Cell<usize>,
+    /// Entries of the barrier buffer before it is looked through, and handed over.
+    pub(crate) buffer_size: usize,
     /// Objects that are being built in slots for grey ones; see `hold_grey`.
     pub(crate) no_polls: Cell<u32>,
     /// Weak references made since the last flush.
@@ -110,6 +112,7 @@ impl MutatorState {
             acked: AtomicU32::new(command.seq),
             tracer: UnsafeCell::new(Tracer::new()),
             open_guards: Cell::new(0),
+            buffer_size: core.config.stress.map_or(BUFFER, |stress| stress.buffer),
             no_polls: Cell::new(0),
             new_weak: UnsafeCell::default(),
             root_slots: UnsafeCell::default(),
@@ -232,8 +235,14 @@ impl MutatorState {
         }
     }
 
-    /// Hands over the barrier buffer.
+    /// Hands over what is in the barrier buffer and has not been found.
     pub(crate) fn flush_edges(&self, core: &Core) {
+        self.forget_found_edges();
+        self.hand_edges_over(core);
+    }
+
+    /// Hands over the barrier buffer, which has been looked through.
+    pub(crate) fn hand_edges_over(&self, core: &Core) {
         let edges = &mut self.tracer().edges;
         if !edges.is_empty() {
             core.counters
