@@ -427,21 +427,43 @@ fn a_short_iterator_is_a_panic() {
     });
 }
 
+/// What is inside is traced as ever, and the locks of the collector are whole.
 #[test]
 fn locks_are_not_poisoned() {
-    let heap = Heap::new();
-    let mut mutator = heap.attach();
-    let root: Root<Rootable![GcMutex<Vec<u32>>]> =
-        mutator.enter(|mc| Root::new(mc, Gc::new(mc, GcMutex::new(vec![1]))));
-    panic_message(|| {
-        mutator.enter(|mc| {
-            let object = root.get(mc);
-            let _guard = object.lock(mc);
-            panic!("with the lock held");
+    type Locks<'gc> = (GcMutex<Vec<Gc<'gc, Token>>>, GcRwLock<Vec<Gc<'gc, Token>>>);
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let drops = Drops::new();
+        let root: Root<Rootable![Locks<'_>]> = mutator.enter(|mc| {
+            Root::new(
+                mc,
+                Gc::new(mc, (GcMutex::new(vec![]), GcRwLock::new(vec![]))),
+            )
         });
-    });
-    mutator.collect();
-    mutator.enter(|mc| assert_eq!(*root.get(mc).try_lock(mc).unwrap(), [1]));
+        let text = panic_message(|| {
+            mutator.enter(|mc| {
+                let (mutex, rw_lock) = Gc::as_ref(root.get(mc));
+                let (mut locked, mut written) = (mutex.lock(mc), rw_lock.write(mc));
+                locked.push(Gc::new(mc, drops.token()));
+                written.push(Gc::new(mc, drops.token()));
+                panic!("with the locks held");
+            });
+        });
+        assert_eq!(text, "with the locks held");
+        for _ in 0..2 {
+            assert!(!mutator.collect().abandoned, "{}", heap.barrier());
+            assert_eq!(drops.count(), 0, "{}", heap.barrier());
+        }
+        mutator.enter(|mc| {
+            let (mutex, rw_lock) = Gc::as_ref(root.get(mc));
+            let (mut locked, mut written) = (mutex.lock(mc), rw_lock.write(mc));
+            assert_eq!((locked.len(), written.len()), (1, 1));
+            locked.clear();
+            written.clear();
+        });
+        mutator.collect();
+        assert_eq!(drops.count(), 2, "{}", heap.barrier());
+    }
 }
 
 /// A program that catches the panic of a full heap, and tries again, finds room.
