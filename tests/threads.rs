@@ -391,8 +391,6 @@ struct Made<'gc> {
     _token: Token,
 }
 
-/// The straggler `A` holds the second handshake of the Hybrid barrier up while `B`, already black, is in the middle of
-/// making an object; when `A` leaves, the colour of new objects changes under `B`'s hands.
 /// Is inside from the first meeting to the second.
 fn stay_inside(mutator: &mut Mutator, entered: &Meeting, leave: &Meeting) {
     mutator.enter(|_| {
@@ -401,6 +399,8 @@ fn stay_inside(mutator: &mut Mutator, entered: &Meeting, leave: &Meeting) {
     });
 }
 
+/// The straggler `A` holds the second handshake of the Hybrid barrier up while `B`, already black, is in the middle of
+/// making an object; when `A` leaves, the colour of new objects changes under `B`'s hands.
 #[test]
 fn an_object_in_the_making_survives_a_change_of_colours() {
     let heap = quiet_heap(Barrier::Hybrid);
