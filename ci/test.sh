@@ -42,7 +42,9 @@ for name in "${steps[@]}"; do
         clippy)
             step 'lints' cargo clippy --workspace --all-targets -- -D warnings
             step 'lints, with the verifier' cargo clippy --all-targets --features verify -- -D warnings
-            step 'lints, without the derive' cargo clippy --no-default-features -- -D warnings ;;
+            step 'lints, without the derive' cargo clippy --no-default-features -- -D warnings
+            step 'lints, of the models' env RUSTFLAGS='--cfg tricolor_loom' \
+                cargo clippy --all-targets --target-dir "$(target_dir loom)" -- -D warnings ;;
         test) step 'unit, integration, compile-fail and documentation tests' timeout 900 cargo test --workspace
               step 'tests that speed makes strict' timeout 600 cargo test --release --test cycles --test cells
               step 'the protocol, state by state' timeout 600 cargo test --release --test protocol_model -- --nocapture ;;

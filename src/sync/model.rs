@@ -41,7 +41,9 @@ pub(crate) use model_thread_local as thread_local;
 
 /// Threads and spinning.
 pub(crate) mod thread {
-    pub(crate) use loom::thread::{Builder, JoinHandle, ThreadId, current, yield_now};
+    #[cfg(test)]
+    pub(crate) use loom::thread::JoinHandle;
+    pub(crate) use loom::thread::{Builder, ThreadId, current, yield_now};
 
     /// Starts a thread that nobody waits for.
     pub(crate) fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {

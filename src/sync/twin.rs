@@ -309,7 +309,9 @@ pub(crate) const fn is(_: Twin) -> bool {
 }
 
 #[cfg(tricolor_loom)]
-pub(crate) use switch::{is, with};
+pub(crate) use switch::is;
+#[cfg(all(test, tricolor_loom))]
+pub(crate) use switch::with;
 
 #[cfg(tricolor_loom)]
 mod switch {
@@ -327,6 +329,7 @@ mod switch {
     }
 
     /// Runs `f` with the code as a twin, or as it ships.
+    #[cfg(test)]
     pub(crate) fn with<R>(twin: Option<Twin>, f: impl FnOnce() -> R) -> R {
         struct Reset;
         impl Drop for Reset {
