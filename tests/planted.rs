@@ -12,7 +12,8 @@ use tricolor_gc::{
 
 const STAMP: u64 = 0x5afe_5afe_5afe_0000;
 const BOXES: usize = 2000;
-const HANDS: usize = 64;
+/// So many that what a root alone keeps stays there for the rest of the marking, most of the time.
+const HANDS: usize = 1024;
 
 /// What is moved around. Nothing but its one place keeps it.
 type Leaf<'gc> = Gc<'gc, u64>;
