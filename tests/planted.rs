@@ -164,6 +164,8 @@ mod planted {
     const TIME: Duration = Duration::from_secs(20);
     /// What a child is to run, for [`child`].
     const BARRIER: &str = "TRICOLOR_TEST_BARRIER";
+    /// For [`late_writer`].
+    const LATE: &str = "TRICOLOR_TEST_LATE";
 
     /// Run by the others, in a process of its own; alone it does nothing.
     #[test]
@@ -181,17 +183,43 @@ mod planted {
         }
     }
 
-    /// How the programs end under `barrier` with `bug` planted, and after how long.
-    fn run_with(bug: &str, barrier: Barrier) -> (Output, Duration) {
+    /// Writes to a slot whose object is dead, beside one that lives. Run by another, in a process of its own; alone it does nothing.
+    #[test]
+    fn late_writer() {
+        if std::env::var_os(LATE).is_none() {
+            return;
+        }
+        let mut mutator = Heap::new().attach();
+        let (_beside, freed): (Root<Rootable![[u64; 8]]>, usize) = mutator.enter(|mc| {
+            let [beside, freed] = [(); 2].map(|()| Gc::new(mc, [STAMP; 8]));
+            (Root::new(mc, beside), Gc::as_ptr(freed).expose_provenance())
+        });
+        mutator.collect();
+        let word = std::ptr::with_exposed_provenance_mut::<u64>(freed);
+        // SAFETY: none; this is the planted error. The memory is mapped, for an object in the same span lives.
+        unsafe { word.write(STAMP) };
+        mutator.enter(|mc| (0..10_000).for_each(|_| _ = Gc::new(mc, [STAMP; 8])));
+    }
+
+    /// How a test ends in a process of its own with these variables set, and after how long.
+    fn run_alone(test: &str, settings: &[(&str, &str)]) -> (Output, Duration) {
         let began = Instant::now();
         let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "planted::child", "--nocapture"])
-            .env("TRICOLOR_TWIN", bug)
-            .env(BARRIER, barrier.to_string())
+            .args(["--exact", test, "--nocapture"])
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .output()
             .unwrap();
         (child, began.elapsed())
+    }
+
+    /// How the programs end under `barrier` with `bug` planted, and after how long.
+    fn run_with(bug: &str, barrier: Barrier) -> (Output, Duration) {
+        let barrier = barrier.to_string();
+        run_alone(
+            "planted::child",
+            &[("TRICOLOR_TWIN", bug), (BARRIER, &barrier)],
+        )
     }
 
     /// The report of a child that was caught: the verifier's, a panic's (the program has none of its own making but those of
@@ -255,5 +283,14 @@ mod planted {
     #[test]
     fn a_sweep_that_frees_a_live_object_is_caught() {
         is_caught("SweepsLive", &BARRIERS);
+    }
+
+    /// The verifier fills freed slots, and looks at them before the next object is made there.
+    #[test]
+    fn a_write_to_a_freed_slot_is_caught() {
+        let (child, time) = run_alone("planted::late_writer", &[(LATE, "1")]);
+        let report = report(&child).expect("it was to be caught");
+        println!("a late write: caught after {time:.1?}: {report}");
+        assert!(report.contains("free memory at"), "{report}");
     }
 }
