@@ -6,8 +6,8 @@
 //! the machine's atomics, and the lists of mutators and of root segments are crossbeam-epoch's; loom sees neither as a
 //! point where it may switch, nor their weak memory.
 //!
-//! Each model asserts that nothing reachable has been freed and that what was unreachable before the cycle was armed has
-//! been; races on the contents of cells are loom's to find (`Contents` holds a `loom::cell::UnsafeCell`).
+//! Each model asserts that nothing reachable has been freed, and where a cycle runs from its arming to its end beside garbage of
+//! before, that it is gone then; races on the contents of cells are loom's to find (`Contents` holds a `loom::cell::UnsafeCell`).
 //!
 //! **Twins.** Each model is also run on weakened code (`sync::twin`), and there loom must find a violation: a model in which nothing can go
 //! wrong shows nothing. A list `TWINS` says which, and `survey` that no model is left out. The table of what is covered is in `SAFETY.md`.

@@ -37,11 +37,12 @@ fn drop_root(barrier: Barrier) {
 }
 
 /// A mutator takes an object out of a slot and makes it a root, which it reads and drops: no zombie is left of it if it was made
-/// while a barrier was on.
+/// while a barrier was on. Object 2 is garbage.
 fn make_root(barrier: Barrier) {
     let heap = heap(barrier);
     let mut main = heap.attach();
     let holder: NodeRoot = main.enter(|mc| {
+        Gc::new(mc, Node::new(2, None));
         let target = Gc::new(mc, Node::new(1, None));
         Root::new(mc, Gc::new(mc, Node::new(0, Some(target))))
     });
@@ -64,6 +65,7 @@ fn make_root(barrier: Barrier) {
     });
     cycle(&heap);
     maker.join().unwrap();
+    must_be_freed(2);
 }
 
 /// The same by a mutator that has been inside since before the cycle: nothing shades what becomes of the object.

@@ -131,6 +131,7 @@ fn bump(barrier: Barrier) {
         hidden.inspect(|hidden| hidden.stamp.lives());
     });
     marker.join().unwrap();
+    [1, 3, 4].into_iter().for_each(must_be_freed);
     main.enter(|mc| {
         let new = to.get(mc).next.get();
         let hidden = new.and_then(|new| new.next.get());

@@ -15,10 +15,11 @@ const NARROW: Bound = Bound { preemptions: 1 };
 
 type WeakRoot = Root<Rootable![Weak<'_>]>;
 
-/// A root of a weak reference to object 1, which nothing else knows.
+/// A root of a weak reference to object 1, which nothing else knows; 3 is garbage.
 fn known_weakly(main: &mut Mutator) -> WeakRoot {
     main.enter(|mc| {
         let target = Gc::new(mc, Node::new(1, None));
+        Gc::new(mc, Node::new(3, None));
         Root::new(mc, Gc::new(mc, Weak::new(0, Gc::downgrade(target, mc))))
     })
 }
@@ -42,6 +43,7 @@ fn upgrade(barrier: Barrier) {
     });
     cycle(&heap);
     thread.join().unwrap();
+    must_be_freed(3);
     main.enter(|mc| {
         if let Some(target) = root.get(mc).target.upgrade(mc) {
             target.stamp.lives();
@@ -68,6 +70,7 @@ fn upgrade_beside_a_new_one(barrier: Barrier) {
         });
     });
     cycle(&heap);
+    must_be_freed(3);
     main.enter(|mc| Gc::new(mc, Node::new(2, None)).stamp.lives());
     thread.join().unwrap();
 }
@@ -92,6 +95,7 @@ fn upgrade_waits(barrier: Barrier) {
     });
     finish(&heap);
     thread.join().unwrap();
+    must_be_freed(3);
 }
 
 /// Object 1 is known by a root too: it is never dead, whatever the phase and whether a marker has found it yet.
