@@ -115,18 +115,41 @@ pub(crate) fn build(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) 
         allocate(config, s, i, slot, next);
     }
     loads(config, s, i, next);
-    let mut n = *s;
-    done(&mut n, i);
-    n.m[i].holds_grey = false;
-    n.set_field(m.x, m.reg);
-    n.m[i].reg = m.x;
+    let mut built = *s;
+    done(&mut built, i);
+    built.m[i].holds_grey = false;
+    built.set_field(m.x, m.reg);
+    built.m[i].reg = m.x;
     if m.holds_grey {
-        n.shade(i, m.x);
+        built.shade(i, m.x);
+        if !config.is(Twin::GreyNotStamped) {
+            built.stamp(config, i, m.x);
+        }
     }
-    next.push((n, i, "has built", m.x, m.reg));
+    next.push((built, i, "has built", m.x, m.reg));
+    if config.cells && s.immutable & bit(m.x) == 0 {
+        cell_moves_in(config, built, i, (m.x, m.reg), next);
+    }
     let mut n = *s;
     done(&mut n, i);
     n.m[i].holds_grey = false;
     n.unmade |= bit(m.x);
     next.push((n, i, "panics and does not build", m.x, 0));
+}
+
+/// The same, but its cell has been written on the stack just before, through a guard, and moves into the slot with its scan word.
+fn cell_moves_in(
+    config: &Config,
+    mut n: State,
+    i: usize,
+    (slot, value): (u8, u8),
+    next: &mut Vec<Next>,
+) {
+    match n.m[i].command.mode {
+        Mode::Black => n.set_scan(slot, Scan::Scanned),
+        // A cell that threads share.
+        Mode::Grey if !config.mates => n.shade(i, value),
+        Mode::Grey | Mode::Off | Mode::Insertion => return,
+    }
+    next.push((n, i, "has built, of a cell that it wrote,", slot, value));
 }

@@ -77,6 +77,15 @@ fn builds(barrier: Barrier) -> Config {
     }
 }
 
+/// The same beside another mutator, and the cell of what is built may have been written before.
+fn builds_of_cells(barrier: Barrier) -> Config {
+    Config {
+        builds: [1, 0],
+        allocs: [1, 1],
+        ..cells(barrier)
+    }
+}
+
 /// Two minor cycles after the full one, and mutators that write what is old.
 fn written(barrier: Barrier) -> Config {
     Config {
@@ -183,8 +192,19 @@ fn minor_cycles_with_objects_built_in_place_are_safe() {
 }
 
 #[test]
+fn minor_cycles_with_cells_that_move_into_what_is_built_are_safe() {
+    for barrier in BARRIERS {
+        let mut config = builds_of_cells(barrier);
+        if is_quick() {
+            config.stores = [1, 0];
+        }
+        is_safe("minor, builds of cells", config);
+    }
+}
+
+#[test]
 fn twins_of_minor_cycles_are_caught() {
-    use Barrier::Deletion;
+    use Barrier::{Deletion, Hybrid};
     for twin in [
         Twin::NotedForgotten,
         Twin::OldNotNoted,
@@ -200,7 +220,11 @@ fn twins_of_minor_cycles_are_caught() {
     let under = Twin::CardsUnderInsertion;
     is_caught("minor, cells", cells(Barrier::Insertion), under);
     is_caught("minor, guards", guards(Deletion, false), Twin::StampedAtEnd);
-    is_caught("minor, pair", pair(Barrier::Hybrid), Twin::FreshPassedOver);
+    is_caught("minor, pair", pair(Hybrid), Twin::FreshPassedOver);
+    if !is_quick() {
+        let config = builds_of_cells(Hybrid);
+        is_caught("minor, builds of cells", config, Twin::GreyNotStamped);
+    }
     let after = Twin::MinorAfterAbandoned;
     is_caught("minor, abandons", abandons(Deletion), after);
 }

@@ -76,6 +76,8 @@ pub(crate) enum Twin {
     StampedAtEnd,
     /// Nor does a marker that makes a mutable fresh object old.
     FreshNotStamped,
+    /// Nor does who has built a grey object, which may hold a fresh one in a cell that counts as scanned.
+    GreyNotStamped,
     /// Stamps of older cycles count for nothing.
     OldStampsIgnored,
     /// Under Insertion, too, old objects that have not been written are passed over.
