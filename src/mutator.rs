@@ -91,7 +91,8 @@ impl Mutator {
     /// [`Mutation::should_yield`] says so.
     ///
     /// Threads that nest `enter`s of several heaps must do so in one order: during a stop of one heap a thread may wait at its gate,
-    /// inside another heap.
+    /// inside another heap. For the same reason a thread must not wait inside for one that enters the same heap, a scoped thread, say: the
+    /// stop waits for the first, and the other for the end of the stop.
     ///
     /// ```
     /// use tricolor_gc::{Gc, Heap};

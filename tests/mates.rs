@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Instant;
 
-use common::{BARRIERS, CONCURRENT, Drops, PATIENCE, heaps, quiet_heap};
+use common::{BARRIERS, CONCURRENT, Drops, PATIENCE, Token, heaps, quiet_heap};
 use tricolor_gc::{
     Barrier, Gc, GcCell, GcMutex, GcRwLock, GcSlot, Heap, Mutator, Root, Rootable, StepStatus,
 };
@@ -369,5 +369,39 @@ fn an_inner_mutator_has_its_steps_taken() {
             });
         }
         assert!(heap.stats().cycles > 0, "{barrier}");
+    }
+}
+
+/// A scoped thread may hold what the `enter` around it has come by, and be inside by a mutator of its own: its boundaries are not those of
+/// the thread that waits for it.
+#[test]
+fn what_a_scoped_thread_holds_lives_whatever_its_own_mutator_does() {
+    // The others begin with a stop, in which the scoped thread could not enter.
+    for barrier in [Barrier::Insertion, Barrier::Hybrid] {
+        let (heap, drops) = (quiet_heap(barrier), Drops::new());
+        let mut outer = heap.attach();
+        let root: Root<Rootable!['gc => GcSlot<Option<Gc<'gc, (u64, Token)>>>]> =
+            outer.enter(|mc| {
+                let object = Gc::new(mc, (7, drops.token()));
+                Root::new(mc, Gc::new(mc, GcSlot::new(Some(object))))
+            });
+        outer.enter(|mc| {
+            let held = root.get(mc).get().unwrap();
+            let work = || {
+                let mut own = heap.attach();
+                let trigger = heap.stats().trigger as isize;
+                own.enter(|mc| mc.account(trigger));
+                own.enter(|mc| root.get(mc).set(mc, None));
+                for _ in 0..100 {
+                    own.enter(|mc| _ = Gc::new(mc, 1_u64));
+                    assert_ne!(own.step(1 << 20), StepStatus::Completed, "{barrier}");
+                }
+                assert_eq!((held.0, drops.count()), (7, 0), "{barrier}");
+                heap.account(-trigger);
+            };
+            std::thread::scope(|scope| scope.spawn(work).join().unwrap());
+        });
+        outer.collect();
+        assert_eq!(drops.count(), 1, "{barrier}");
     }
 }
