@@ -38,7 +38,8 @@ pub use impls::Static;
 /// 10. A `'static` type holds no `Gc`, in no disguise: not as an address, nor as a `Gc<'static, T>`. That is what `#[trace(skip)]`,
 ///     [`Static`] and the derive of a type without parameters go by.
 ///
-/// `trace` may panic: the cycle is abandoned, nothing is freed, and the panic reaches the next `collect`. A barrier that has to trace
+/// `trace` may panic: the cycle is abandoned, nothing is freed, and the panic reaches the next `collect`; what others carry that come before that
+/// is dropped at the end of their cycle. A barrier that has to trace
 /// what a cell holds panics itself: the write, or the end of a guard, unless that guard goes in an unwinding.
 pub unsafe trait Trace<'gc> {
     /// `false` if no value of the type can hold a pointer into the heap: such values are never traced.

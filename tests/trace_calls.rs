@@ -5,12 +5,13 @@ mod common;
 use std::cell::{Cell, RefCell};
 use std::panic::panic_any;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use common::{
-    BARRIERS, Drops, Token, begin_cycle, finish_cycle, heaps, long_list, panic_message, quiet_heap,
-    tail_of, wait_until,
+    BARRIERS, Drops, PATIENCE, Token, begin_cycle, finish_cycle, heaps, long_list, panic_message,
+    quiet_heap, tail_of, wait_until,
 };
 use tricolor_gc::{Barrier, Gc, GcMutex, GcRefCell, Heap, Mutator, Root, Rootable, Trace, Tracer};
 
@@ -261,7 +262,7 @@ unsafe impl Trace<'_> for Thrower {
     }
 }
 
-/// A panic of a destructor ends with it; of those of `trace` the first is for `collect`, or goes with the heap.
+/// A panic of a destructor ends with it; of those of `trace` the first is for `collect`, or goes with the heap, and others with their cycle.
 #[test]
 fn what_a_panic_carries_is_dropped_whatever_its_destructor_does() {
     for barrier in BARRIERS {
@@ -340,4 +341,53 @@ fn what_a_panic_carries_may_be_dropped_on_a_background_thread() {
     wait_until("the payloads are dropped", || {
         drops.count() >= 2 && drops.count() == thrown.load(Ordering::SeqCst)
     });
+}
+
+thread_local! {
+    static SPARE: RefCell<Option<Mutator>> = const { RefCell::new(None) };
+}
+
+/// A payload that drops the spare mutator.
+struct Detacher(Drops);
+
+impl Drop for Detacher {
+    fn drop(&mut self) {
+        drop((SPARE.take(), self.0.token()));
+    }
+}
+
+struct Detaching(Drops);
+
+// SAFETY: no pointers into the heap are held.
+unsafe impl Trace<'_> for Detaching {
+    const DROP_IS_SEND: bool = true;
+
+    fn trace(&self, _: &mut Tracer<'_>) {
+        panic_any(Detacher(self.0.clone()));
+    }
+}
+
+/// Where `trace` runs all mutators may be held, one of the thread that drives too.
+#[test]
+fn what_a_panic_carries_may_drop_a_mutator() {
+    for barrier in BARRIERS {
+        let (tell, told) = channel();
+        // It would wait for itself.
+        thread::spawn(move || {
+            let (heap, drops) = (quiet_heap(barrier), Drops::new());
+            let mut mutator = heap.attach();
+            SPARE.set(Some(heap.attach()));
+            let _root: Root<Rootable![Detaching]> =
+                mutator.enter(|mc| Root::new(mc, Gc::new(mc, Detaching(drops.clone()))));
+            while heap.stats().cycles_abandoned < 2 {
+                let trigger = heap.stats().trigger as isize;
+                heap.account(trigger);
+                heap.account(-trigger);
+                let _ = mutator.step(1 << 20);
+            }
+            let _ = tell.send((drops.count(), heap.stats().mutators));
+        });
+        // The first panic is for a `collect`.
+        assert_eq!(told.recv_timeout(PATIENCE), Ok((1, 1)), "{barrier}");
+    }
 }

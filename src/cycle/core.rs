@@ -172,6 +172,8 @@ pub(crate) struct Status {
     pub(crate) totals: HeapStats,
     /// A panic of a `trace`, for the next `collect`.
     pub(crate) panic: Option<Payload>,
+    /// Those that came after it. They go at the end of the cycle.
+    pub(crate) other_panics: Vec<Payload>,
 }
 
 impl Core {
@@ -284,13 +286,11 @@ impl Core {
     pub(crate) fn abandon_cycle(&self, panic: Option<Payload>) {
         if let Some(panic) = panic {
             let mut status = self.status.lock();
-            // The first is kept. Another is dropped without the lock: that runs code of the program.
-            let other = match &status.panic {
-                None => status.panic.replace(panic),
-                Some(_) => Some(panic),
-            };
-            drop(status);
-            drop(other);
+            match &status.panic {
+                None => status.panic = Some(panic),
+                // Not dropped here, which runs code of the program: all mutators may be held, and the caller may be inside.
+                Some(_) => status.other_panics.push(panic),
+            }
         }
         self.abandon.store(true, Ordering::Relaxed);
     }

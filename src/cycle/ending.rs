@@ -18,6 +18,7 @@ use crate::report;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 use crate::sync::twin::{self, Twin};
+use crate::user_code::UserCodeScope;
 
 /// Final stops that may find work left before one of them marks to the end.
 const STOP_ATTEMPTS: u32 = 3;
@@ -250,8 +251,11 @@ impl Core {
         if !d.cycle.minor {
             status.last_full = d.cycle.clone();
         }
+        let panics = core::mem::take(&mut status.other_panics);
         drop(status);
         self.changed.notify_all();
+        let _scope = UserCodeScope::new(self.id);
+        drop(panics);
     }
 }
 
