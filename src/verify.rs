@@ -55,7 +55,9 @@ impl Core {
             let traced = contain(|| unsafe {
                 trace(pointer, slot_size, &mut tracer);
             });
-            if traced.is_err() {
+            if let Err(panic) = traced {
+                // Not dropped here: all mutators are held.
+                self.status.lock().other_panics.push(panic);
                 report::line(format_args!(
                     "tricolor-gc verifier: a `trace` panicked, this cycle is not verified"
                 ));
