@@ -3,7 +3,7 @@
 //!
 //! | mode | [slot](MutatorState::slot_written) store | cell access begins | cell access ends |
 //! |---|---|---|---|
-//! | Grey | shade old and new | shared cells: shade old contents | shared cells: shade new contents |
+//! | Grey | shade old and new | shared, or others may be Black: shade old contents | the same: shade new contents |
 //! | Black | shade old | unscanned: claim, shade old contents, scanned | – |
 //! | Insertion | shade new | unscanned: hold busy | scanned: shade new contents; held: unscanned |
 //!
@@ -15,13 +15,18 @@
 //! **Confined cells in Grey mode.** A cell that is not `Sync` is used by one thread at a time: an object that holds it is
 //! not `Sync` either, so no other thread has a pointer to it; a value that holds it can change threads only by way of a
 //! shared cell, whose own access shades everything in it. All mutators of a thread turn Black at boundaries of the
-//! *thread*, or when they are entered inside one that is (see `MutatorState::boundary_slow`). So in the *window*, while a mutator is Grey:
+//! *thread*, or when they are entered inside one that is (see `MutatorState::boundary_slow`). So in the *window*, while a mutator is Grey,
+//! as long as the command in force is the one that made it so, nobody is Black, and nobody has claimed a cell in this cycle:
 //! (1) what is deleted from the cell is on no Black stack, or was shaded when the value came here, and the thread's own
-//! stack is empty before it turns Black; (2) as long as the cell has not been scanned (as part of a shared cell that a
-//! Black mutator claimed it may have been, and then the barrier is on), markers scan it after T2 with all that was stored
-//! into it, for objects of the window are grey. Neither half of the barrier is needed, and a `Vec` that is pushed to a
-//! thousand times in the window is not traced a thousand times. Under
-//! Insertion the end of each access to a scanned cell does trace its contents.
+//! stack is empty before it turns Black; (2) markers scan the cell after T2, and those that it lies in, with all that was stored into it,
+//! for objects of the window are grey; or it has moved into a cell that counts as scanned by then, and that access has shaded what is in it.
+//! Neither half of the barrier is needed, and a `Vec` that is pushed to a thousand times meanwhile is not traced a thousand times.
+//! (A guard that was taken then may live on: what it is of does not move while it is borrowed.)
+//!
+//! When others may be Black, (2) does not hold: a Grey mutator may have taken a value out of a shared cell that one of them had claimed, and
+//! all cells in it with it. Such a cell is scanned; a new one in it is not, but no marker comes to it. So from then on confined cells
+//! are as shared ones. (Who has such a value has it from one who had adopted the next command, and so finds that in force.) Under
+//! Insertion a new cell in a scanned one is claimed, and traced, where the access to that one ends.
 //!
 //! Why these keep every object: `claim` for one cell, `cycle` for the whole.
 
@@ -87,7 +92,13 @@ impl MutatorState {
             Mode::Insertion if twin::is(Twin::InsertionNeedsNothing) => {
                 word.is_scanned(self.tracer().scan_id)
             }
-            Mode::Grey => CONFINED && !word.is_scanned(self.tracer().scan_id),
+            // See the module header. Whoever has what a Black mutator has claimed does not read the old number here.
+            Mode::Grey => {
+                CONFINED
+                    && (self.core().command_seq() == self.command.get().seq
+                        || twin::is(Twin::GreyNeedsNothing))
+                    && !word.is_scanned(self.tracer().scan_id)
+            }
             _ => false,
         }
     }

@@ -16,6 +16,8 @@ use crate::{
     Trace,
 };
 
+mod window;
+
 /// An object with a mark of its own.
 type Leaf<'gc> = Gc<'gc, [u64; 4]>;
 
@@ -198,6 +200,12 @@ fn a_write_to_a_cell_needs_nothing_when_scanned_or_confined_and_grey() {
         );
         assert_eq!(row, (shared, confined), "{mode:?}, scanned {scanned}");
     }
+    in_mode(Mode::Grey, Colour::Grey, |mc, _| {
+        let (core, word) = (mc.state().core(), ScanWord::new());
+        assert!(mc.state().needs_nothing::<true>(&word));
+        core.registry.publish(core.command());
+        assert!(!mc.state().needs_nothing::<true>(&word), "others are Black");
+    });
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::trace::Trace;
 /// Contents that markers read under a claim and mutators write between [`begin`](Guarded::begin) and
 /// [`end`](Guarded::end).
 ///
-/// `CONFINED` cells stay on one thread (they are not `Sync`). In Grey mode they need no barrier, see `barrier`.
+/// `CONFINED` cells stay on one thread (they are not `Sync`). In Grey mode they need no barrier while nobody is Black, see `barrier`.
 pub(crate) struct Guarded<const CONFINED: bool, T: ?Sized> {
     scan: ScanWord,
     value: UnsafeCell<T>,

@@ -35,7 +35,7 @@
 //! from the heap, from roots, or by weak upgrades, which shade; whatever else it holds was reachable at some time after T1 and every
 //! deletion after T1 is shaded, so it is in the heap or shaded. A Grey mutator's stack may hold more: pointers deleted before T1 by a mutator that
 //! had no barrier yet. It has passed a boundary before T2, so markers find what it stores, but for one place: a shared cell that another
-//! mutator, Black already, has claimed, counts as scanned, and in it there may be slots. So a Grey mutator shades what it stores into slots
+//! mutator, Black already, has claimed, counts as scanned, and in it there may be slots and other cells. So a Grey mutator shades what it stores into slots
 //! and shared cells (confined ones: see `barrier`), and it sets no claim: a cell that it marked scanned could still be written unseen.
 //! From T2 on the Deletion argument holds with "reachable at T2 or shaded" for the snapshot. A guard of a shared cell taken while Grey
 //! shades its contents when it ends; if it leaks it cannot, which the count of open guards shows at the boundary, and the cycle arms again

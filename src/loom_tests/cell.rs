@@ -2,17 +2,17 @@
 
 use super::harness::{
     Bound, Caught, Model, are_caught, begin, cycle, drive, finish, heap, hold, model,
-    must_be_freed, must_live, mutator, note_stored, polls, spawn, stored_must_live, switch_point,
+    must_be_freed, must_live, mutator, polls, spawn, switch_point,
 };
-use super::objects::{Nested, Node, Shared, Slotted};
+use super::objects::{Nested, Node, Shared};
 use crate::mark::worklist::SetAside;
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::thread;
 use crate::sync::twin::Twin;
-use crate::sync::{Arc, thread};
 use crate::{Barrier, Gc, Heap, Mutator, Root, Rootable};
 
+mod straggler;
+
 const BOUND: Bound = Bound { preemptions: 2 };
-const WIDE: Bound = Bound { preemptions: 1 };
 const DEEP: Bound = Bound { preemptions: 3 };
 
 type NodeRoot = Root<Rootable![Node<'_>]>;
@@ -119,103 +119,6 @@ fn nest(barrier: Barrier) {
         holder.stamp.lives();
         let link = holder.cell.read().lock(mc).get();
         link.expect("it has been set").stamp.lives();
-    });
-}
-
-/// Hybrid: object 3 is taken out of its slot by a mutator whose barrier is not on yet; it then claims the cell, Black. The
-/// other has object 3 on its Grey stack and puts it in the cell. It leaks its guard, or not; it detaches soon or late.
-fn straggle(leak: bool) {
-    let heap = heap(Barrier::Hybrid);
-    let mut main = heap.attach();
-    let (holder, node) = graph(&mut main);
-    let (holder2, node2) = (holder.clone(), node.clone());
-    let (holder3, node3) = (holder.clone(), node.clone());
-    // Nobody may wait for a lock that has been leaked.
-    let locked = Arc::new(AtomicBool::new(false));
-    let has_locked = locked.clone();
-    loom::explore();
-    let unarmed = mutator(&heap, move |m| {
-        m.enter(|mc| {
-            thread::yield_now();
-            node2.get(mc).next.set(mc, None);
-        });
-        thread::yield_now();
-        m.enter(|mc| holder2.get(mc).cell.lock(mc).set(None));
-        has_locked.store(true, Ordering::Release);
-    });
-    let grey = mutator(&heap, move |m| {
-        m.enter(|mc| {
-            let Some(moved) = node3.get(mc).next.get() else {
-                return;
-            };
-            thread::yield_now();
-            thread::yield_now();
-            if leak && !locked.load(Ordering::Acquire) {
-                return;
-            }
-            let holder = holder3.get(mc);
-            let mut guard = holder.cell.lock(mc);
-            guard.set(Some(moved));
-            if leak {
-                core::mem::forget(guard);
-            }
-            note_stored(3);
-        });
-    });
-    cycle(&heap);
-    unarmed.join().unwrap();
-    grey.join().unwrap();
-    must_be_freed(4);
-    if leak {
-        stored_must_live(3);
-    }
-    check(&mut main, &holder, &node);
-}
-
-/// Hybrid, as `straggle`, but what the Black mutator claims is a cell with a slot in it, which has been scanned for markers from
-/// then on; the Grey one has the cell for reading, and stores object 3 into the slot.
-fn straggle_in_a_slot() {
-    let heap = heap(Barrier::Hybrid);
-    let mut main = heap.attach();
-    let (holder, node): (Root<Rootable![Slotted<'_>]>, NodeRoot) = main.enter(|mc| {
-        let moved = Gc::new(mc, Node::new(3, None));
-        Gc::new(mc, Node::new(4, None));
-        let holder = Root::new(mc, Gc::new(mc, Slotted::new(0, None)));
-        let node = Gc::new(mc, Node::new(1, Some(moved)));
-        (holder, Root::new(mc, node))
-    });
-    let (holder2, node2) = (holder.clone(), node.clone());
-    let (holder3, node3) = (holder.clone(), node.clone());
-    loom::explore();
-    let unarmed = mutator(&heap, move |m| {
-        m.enter(|mc| {
-            thread::yield_now();
-            node2.get(mc).next.set(mc, None);
-        });
-        thread::yield_now();
-        m.enter(|mc| drop(holder2.get(mc).cell.write(mc)));
-    });
-    let grey = mutator(&heap, move |m| {
-        m.enter(|mc| {
-            let Some(moved) = node3.get(mc).next.get() else {
-                return;
-            };
-            thread::yield_now();
-            thread::yield_now();
-            holder3.get(mc).cell.read().set(mc, Some(moved));
-        });
-    });
-    cycle(&heap);
-    unarmed.join().unwrap();
-    grey.join().unwrap();
-    must_be_freed(4);
-    main.enter(|mc| {
-        let holder = holder.get(mc);
-        holder.stamp.lives();
-        if let Some(link) = holder.cell.read().get() {
-            link.stamp.lives();
-        }
-        node.get(mc).stamp.lives();
     });
 }
 
@@ -346,19 +249,6 @@ fn nesting() -> Vec<Model> {
         .into()
 }
 
-fn grey() -> Vec<Model> {
-    let cells = [false, true].map(|leak| {
-        let name = format!("cell, grey straggler, leak {leak}");
-        model(name, WIDE, move || straggle(leak))
-    });
-    let slot = model(
-        "slot in a scanned cell, hybrid".into(),
-        WIDE,
-        straggle_in_a_slot,
-    );
-    cells.into_iter().chain([slot]).collect()
-}
-
 fn setting_aside() -> Vec<Model> {
     vec![
         model("cell, set aside late".into(), DEEP, set_aside_late),
@@ -371,10 +261,16 @@ fn setting_aside() -> Vec<Model> {
 }
 
 pub(super) fn models() -> Vec<Model> {
-    [replacing(), nesting(), rewriting(), grey(), setting_aside()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        replacing(),
+        nesting(),
+        rewriting(),
+        straggler::grey(),
+        setting_aside(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 pub(super) const TWINS: &[Caught] = &[
@@ -411,6 +307,7 @@ pub(super) const GREY_TWINS: &[Caught] = &[
     ("cell, grey straggler, leak true", Twin::DetachForgetsLeak),
     ("cell, grey straggler, leak true", Twin::ClaimsKept),
     ("slot in a scanned cell, hybrid", Twin::NewNotShaded),
+    ("cell in a scanned cell, hybrid", Twin::GreyNeedsNothing),
 ];
 
 #[test]
@@ -435,7 +332,7 @@ fn what_is_set_aside_late_is_found() {
 
 #[test]
 fn grey_writers_lose_nothing() {
-    hold(grey());
+    hold(straggler::grey());
 }
 
 #[test]

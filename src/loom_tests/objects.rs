@@ -169,6 +169,9 @@ impl<'gc> Contents<'gc> {
     }
 }
 
+/// A cell in a cell, of one thread at a time.
+pub(super) type Outer<'gc> = GcRefCell<Option<GcRefCell<Contents<'gc>>>>;
+
 macro_rules! holders {
     ($($(#[$doc:meta])* $name:ident($cell:ty): $new:expr;)*) => {$(
         $(#[$doc])*
@@ -213,6 +216,10 @@ holders! {
     Nested(GcRwLock<GcMutex<Contents<'gc>>>): |link| GcRwLock::new(GcMutex::new(Contents::new(link)));
     /// A cell of one thread.
     Confined(GcRefCell<Contents<'gc>>): |link| GcRefCell::new(Contents::new(link));
+    /// A cell of one thread that goes from one to another, with room for a cell.
+    Lent(GcMutex<Option<Outer<'gc>>>): |_| GcMutex::new(Some(GcRefCell::new(None)));
+    /// The same where it has come to.
+    Kept(Outer<'gc>): |_| GcRefCell::new(None);
     /// A cell that is set once.
     Once(GcOnceCell<Contents<'gc>>): |_| GcOnceCell::new();
     /// A cell with a copy.

@@ -45,6 +45,8 @@ twins! {
     NoClaim,
     /// A Grey mutator claims cells as a Black one does.
     GreyClaims,
+    /// Its own cells need no barrier although others may be Black.
+    GreyNeedsNothing,
     /// A marker publishes a cell as scanned before it has traced the contents.
     ScannedBeforeTrace,
     /// A write access to a cell ends without shading and without giving the cell back.

@@ -260,6 +260,7 @@ fn begin_access(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     n.m[i].op = Op::Write;
     match (mode, s.scan(x)) {
         (Mode::Off, _) => {}
+        // The code shades where others may be Black, for cells in cells, of which there are none here.
         (Mode::Grey, Scan::Unscanned) if config.mates && !claims => {}
         (Mode::Grey, _) if !claims => {
             n.shade(i, s.field(x));

@@ -1,0 +1,178 @@
+//! Hybrid: a Grey mutator that has what nothing in the heap leads to any more, and cells that a Black one has claimed meanwhile.
+
+use super::super::harness::{
+    Bound, Model, cycle, heap, model, must_be_freed, mutator, note_stored, spawn, stored_must_live,
+};
+use super::super::objects::{Contents, Kept, Lent, Node, Slotted};
+use super::{NodeRoot, check, graph};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Arc, thread};
+use crate::{Barrier, Gc, GcRefCell, Root, Rootable};
+
+const WIDE: Bound = Bound { preemptions: 1 };
+
+/// Hybrid: object 3 is taken out of its slot by a mutator whose barrier is not on yet; it then claims the cell, Black. The
+/// other has object 3 on its Grey stack and puts it in the cell. It leaks its guard, or not; it detaches soon or late.
+fn straggle(leak: bool) {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let (holder, node) = graph(&mut main);
+    let (holder2, node2) = (holder.clone(), node.clone());
+    let (holder3, node3) = (holder.clone(), node.clone());
+    // Nobody may wait for a lock that has been leaked.
+    let locked = Arc::new(AtomicBool::new(false));
+    let has_locked = locked.clone();
+    loom::explore();
+    let unarmed = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            thread::yield_now();
+            node2.get(mc).next.set(mc, None);
+        });
+        thread::yield_now();
+        m.enter(|mc| holder2.get(mc).cell.lock(mc).set(None));
+        has_locked.store(true, Ordering::Release);
+    });
+    let grey = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            let Some(moved) = node3.get(mc).next.get() else {
+                return;
+            };
+            thread::yield_now();
+            thread::yield_now();
+            if leak && !locked.load(Ordering::Acquire) {
+                return;
+            }
+            let holder = holder3.get(mc);
+            let mut guard = holder.cell.lock(mc);
+            guard.set(Some(moved));
+            if leak {
+                core::mem::forget(guard);
+            }
+            note_stored(3);
+        });
+    });
+    cycle(&heap);
+    unarmed.join().unwrap();
+    grey.join().unwrap();
+    must_be_freed(4);
+    if leak {
+        stored_must_live(3);
+    }
+    check(&mut main, &holder, &node);
+}
+
+/// Hybrid, as `straggle`, but what the Black mutator claims is a cell with a slot in it, which has been scanned for markers from
+/// then on; the Grey one has the cell for reading, and stores object 3 into the slot.
+fn straggle_in_a_slot() {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let (holder, node): (Root<Rootable![Slotted<'_>]>, NodeRoot) = main.enter(|mc| {
+        let moved = Gc::new(mc, Node::new(3, None));
+        Gc::new(mc, Node::new(4, None));
+        let holder = Root::new(mc, Gc::new(mc, Slotted::new(0, None)));
+        let node = Gc::new(mc, Node::new(1, Some(moved)));
+        (holder, Root::new(mc, node))
+    });
+    let (holder2, node2) = (holder.clone(), node.clone());
+    let (holder3, node3) = (holder.clone(), node.clone());
+    loom::explore();
+    let unarmed = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            thread::yield_now();
+            node2.get(mc).next.set(mc, None);
+        });
+        thread::yield_now();
+        m.enter(|mc| drop(holder2.get(mc).cell.write(mc)));
+    });
+    let grey = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            let Some(moved) = node3.get(mc).next.get() else {
+                return;
+            };
+            thread::yield_now();
+            thread::yield_now();
+            holder3.get(mc).cell.read().set(mc, Some(moved));
+        });
+    });
+    cycle(&heap);
+    unarmed.join().unwrap();
+    grey.join().unwrap();
+    must_be_freed(4);
+    main.enter(|mc| {
+        let holder = holder.get(mc);
+        holder.stamp.lives();
+        if let Some(link) = holder.cell.read().get() {
+            link.stamp.lives();
+        }
+        node.get(mc).stamp.lives();
+    });
+}
+
+/// Hybrid, as `straggle`, but the Grey mutator takes a cell out of what the Black one has claimed. It has that to itself, puts a new cell into
+/// it, and object 3 into that.
+fn straggle_in_a_cell_of_its_own() {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let (lent, node): (Root<Rootable![Lent<'_>]>, NodeRoot) = main.enter(|mc| {
+        let moved = Gc::new(mc, Node::new(3, None));
+        Gc::new(mc, Node::new(4, None));
+        let lent = Root::new(mc, Gc::new(mc, Lent::new(0, None)));
+        (lent, Root::new(mc, Gc::new(mc, Node::new(1, Some(moved)))))
+    });
+    let (lent2, node2, driven) = (lent.clone(), node.clone(), heap.clone());
+    loom::explore();
+    let unarmed = mutator(&heap, move |m| {
+        m.enter(|mc| {
+            thread::yield_now();
+            node2.get(mc).next.set(mc, None);
+        });
+        thread::yield_now();
+        m.enter(|mc| drop(lent2.get(mc).cell.lock(mc)));
+    });
+    let driver = spawn(move || cycle(&driven));
+    thread::yield_now();
+    let kept: Option<Root<Rootable![Kept<'_>]>> = main.enter(|mc| {
+        let moved = node.get(mc).next.get();
+        thread::yield_now();
+        thread::yield_now();
+        let cell = lent.get(mc).cell.lock(mc).take()?;
+        *cell.borrow_mut(mc) = Some(GcRefCell::new(Contents::new(None)));
+        cell.borrow().as_ref()?.borrow_mut(mc).set(moved);
+        let kept = Gc::new(
+            mc,
+            Kept {
+                cell,
+                ..Kept::new(5, None)
+            },
+        );
+        Some(Root::new(mc, kept))
+    });
+    unarmed.join().unwrap();
+    driver.join().unwrap();
+    must_be_freed(4);
+    main.enter(|mc| {
+        let kept = kept.expect("it was there").get(mc);
+        let cell = kept.cell.borrow();
+        if let Some(link) = cell.as_ref().and_then(|cell| cell.borrow().get()) {
+            link.stamp.lives();
+        }
+    });
+}
+
+pub(super) fn grey() -> Vec<Model> {
+    let cells = [false, true].map(|leak| {
+        let name = format!("cell, grey straggler, leak {leak}");
+        model(name, WIDE, move || straggle(leak))
+    });
+    let slot = model(
+        "slot in a scanned cell, hybrid".into(),
+        WIDE,
+        straggle_in_a_slot,
+    );
+    let nested = model(
+        "cell in a scanned cell, hybrid".into(),
+        WIDE,
+        straggle_in_a_cell_of_its_own,
+    );
+    cells.into_iter().chain([slot, nested]).collect()
+}
