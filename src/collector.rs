@@ -94,9 +94,7 @@ impl Heap {
         let asked = twin::is(Twin::MailAskedFirst) && core.mail.waits_for(thread_token());
         let state = core.registry.attach(|mut command| {
             let inside = core.state_of_thread(std::ptr::null());
-            if let Some((inside, _)) = inside
-                && !twin::is(Twin::AttachedIsAhead)
-            {
+            if let Some((inside, _)) = inside {
                 // The thread is inside through another mutator, at no boundary: the new one is where that one is.
                 command = inside;
             } else if command.stop && !twin::is(Twin::AttachedEntersStop) {

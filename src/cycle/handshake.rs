@@ -90,7 +90,7 @@ impl Core {
     /// answers for itself, see `all_answered`.
     fn adopt_for(&self, state: &MutatorState, command: Command) -> bool {
         let alone = !state.has_mates();
-        if alone || !command.boundary || twin::is(Twin::MateTurnsAlone) {
+        if alone || !command.boundary {
             let held = state.gate.hold();
             if held {
                 state.adopt(self, command, true);

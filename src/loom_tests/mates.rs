@@ -390,9 +390,8 @@ pub(super) fn models() -> Vec<Model> {
 
 pub(super) const TWINS: &[Caught] = &[
     ("mates, final stop", Twin::TakesUnsweptSpans),
-    ("mates, entered inside, hybrid", Twin::InnerStaysBehind),
-    ("mates, attached inside, hybrid", Twin::AttachedIsAhead),
-    ("mates, attached inside, hybrid", Twin::MateTurnsAlone),
+    ("mates, entered inside, hybrid", Twin::NoClaim),
+    ("mates, attached inside, hybrid", Twin::MarksAtT1),
     ("mates, second arming", Twin::AttachedScansAhead),
     ("leak answered", Twin::LeakAfterAnswer),
     ("mates, final stop", Twin::InnerStaysBehind),

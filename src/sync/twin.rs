@@ -127,8 +127,6 @@ twins! {
     AnswersReadOnce,
     /// A stop does not see who has been attached inside a mutator that it has waited for.
     StopReadsListOnce,
-    /// A mutator that is outside turns while another of its thread is inside.
-    MateTurnsAlone,
     /// A panic of a `trace` in a marker does not abandon the cycle.
     PanicForgotten,
     /// A panic of a `trace` in a barrier does not abandon the cycle.
@@ -257,8 +255,6 @@ twins! {
     ForceBesideMarker,
     /// A mutator that is entered inside a newer one of its thread stays behind it.
     InnerStaysBehind,
-    /// A mutator that is attached inside another takes the newest command.
-    AttachedIsAhead,
     /// A mutator that is attached inside another takes the newest scan id.
     AttachedScansAhead,
     /// The final stop calls marking over before it looks for leaked guards.
