@@ -11,6 +11,8 @@
 //! clock by default). Each program is printed before it runs: the last one is that which fails.
 
 mod common;
+#[path = "random_programs/nest.rs"]
+mod nest;
 #[path = "random_programs/node.rs"]
 mod node;
 #[path = "random_programs/thread.rs"]
@@ -20,6 +22,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use common::{Random, wait_until};
+use nest::Own;
 use node::{DROPPED_ELSEWHERE, Hand, Ledger, NodeRoot};
 use thread::{Thread, survive};
 use tricolor_gc::{Barrier, Heap, Root, StressConfig};
@@ -102,6 +105,7 @@ impl Kind {
                             random: &mut random,
                             kind: self,
                             ledger: &ledger,
+                            own: Own::root(mc).get(mc),
                         };
                         Root::new(mc, hand.node(None))
                     })

@@ -11,6 +11,7 @@ use tricolor_gc::{
 };
 
 use crate::common::Random;
+use crate::nest::{self, Nest, Own};
 use crate::{EXPECTED, Kind};
 
 /// A pointer to a node.
@@ -143,6 +144,7 @@ pub(crate) struct Node<'gc> {
     locks: GcRwLock<Few<GcMutex<Option<To<'gc>>>>>,
     weak: GcMutex<Option<GcWeak<'gc, Node<'gc>>>>,
     array: GcMutex<Option<Gc<'gc, [GcMutex<Option<To<'gc>>>]>>>,
+    pub(crate) nest: GcMutex<Option<Nest<'gc>>>,
     row: GcSlot<Option<Gc<'gc, Row<'gc>>>>,
 }
 
@@ -156,7 +158,7 @@ const _: () = assert!(Node::CELLS_INLINE && !Row::CELLS_INLINE && !Node::IMMUTAB
 pub(crate) struct Few<T>([Option<T>; 4]);
 
 impl<T> Few<T> {
-    fn one(value: T) -> Self {
+    pub(crate) fn one(value: T) -> Self {
         Few([Some(value), None, None, None])
     }
 
@@ -204,6 +206,7 @@ pub(crate) struct Hand<'a, 'gc> {
     pub(crate) random: &'a mut Random,
     pub(crate) kind: &'a Kind,
     pub(crate) ledger: &'a Ledger,
+    pub(crate) own: Gc<'gc, Own<'gc>>,
 }
 
 impl<'gc> Hand<'_, 'gc> {
@@ -216,6 +219,7 @@ impl<'gc> Hand<'_, 'gc> {
             locks: GcRwLock::new(Few::one(GcMutex::new(to))),
             weak: GcMutex::new(me),
             array: GcMutex::new(None),
+            nest: GcMutex::new(Some(nest::of(to))),
             row: GcSlot::new(None),
         };
         let mc = self.mc;
@@ -265,7 +269,7 @@ impl<'gc> Hand<'_, 'gc> {
     pub(crate) fn load(&mut self, from: To<'gc>) -> Option<To<'gc>> {
         from.canary.check();
         let (mc, at) = (self.mc, self.random.below(4));
-        let to = match self.random.below(9) {
+        let to = match self.random.below(10) {
             0 | 1 => from.slots[at % 3].get(),
             2 => from.inners.try_lock(mc).and_then(|inners| {
                 let inner = inners.get(at)?;
@@ -291,6 +295,7 @@ impl<'gc> Hand<'_, 'gc> {
             }),
             6 => from.slots[at % 3].swap(mc, None),
             7 => from.row.get().and_then(|row| row.0[at].get()),
+            8 => self.own.look(at),
             _ => Some(from),
         };
         if let Some(to) = to {
@@ -300,7 +305,7 @@ impl<'gc> Hand<'_, 'gc> {
     }
 
     /// The end of a guard: mostly dropped, in some heaps leaked now and then.
-    fn end<G>(&mut self, guard: G) {
+    pub(crate) fn end<G>(&mut self, guard: G) {
         if self.kind.leaks && self.random.below(self.kind.leak_every) == 0 {
             std::mem::forget(guard);
         }
@@ -310,7 +315,7 @@ impl<'gc> Hand<'_, 'gc> {
     pub(crate) fn store(&mut self, into: To<'gc>, to: Option<To<'gc>>) {
         into.canary.check();
         let (mc, at) = (self.mc, self.random.below(4));
-        match self.random.below(15) {
+        match self.random.below(19) {
             0 | 1 => into.slots[at % 3].set(mc, to),
             2 => drop(into.slots[0].compare_exchange(mc, into.slots[0].get(), to)),
             3 | 4 => self.store_in_inners(into, to),
@@ -355,12 +360,15 @@ impl<'gc> Hand<'_, 'gc> {
                     row.0[at].set(mc, to);
                 }
             }
-            _ => self.exchange(into, to),
+            13 | 14 => self.exchange(into, to),
+            15 => self.exchange_nest(into),
+            16 => self.store_in_shared_nest(into, to),
+            _ => self.store_in_own_nest(to),
         }
     }
 
     /// Stores through a guard that is held for a while.
-    fn fill<G: std::ops::DerefMut<Target = Option<To<'gc>>>>(
+    pub(crate) fn fill<G: std::ops::DerefMut<Target = Option<To<'gc>>>>(
         &mut self,
         mut place: G,
         to: Option<To<'gc>>,

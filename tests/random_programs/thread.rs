@@ -6,6 +6,7 @@ use std::thread;
 use tricolor_gc::{Heap, Mutation, Mutator, Root};
 
 use crate::common::{Random, message_of};
+use crate::nest::{Own, OwnRoot};
 use crate::node::{Hand, Ledger, NodeRoot, To};
 use crate::{EXPECTED, FULL, Kind};
 
@@ -19,6 +20,7 @@ pub(crate) struct Thread<'a> {
     ledger: &'a Ledger,
     random: Random,
     roots: Vec<NodeRoot>,
+    own: OwnRoot,
     /// The mutator that works inside the turns of another.
     inner: Option<Mutator>,
 }
@@ -45,13 +47,15 @@ impl<'a> Thread<'a> {
         seed: u64,
         roots: Vec<NodeRoot>,
     ) -> Self {
+        let mut inner = heap.attach();
         Thread {
             heap,
             kind,
             ledger,
             random: Random::new(seed),
             roots,
-            inner: Some(heap.attach()),
+            own: inner.enter(|mc| Own::root(mc)),
+            inner: Some(inner),
         }
     }
 
@@ -162,6 +166,12 @@ impl<'a> Thread<'a> {
                 }
             }
             5 => self.inner = None,
+            // A guard of the old one may have been leaked.
+            6..9 => {
+                if let Some(own) = survive(|| mutator.enter(|mc| Own::root(mc))) {
+                    self.own = own;
+                }
+            }
             _ => {}
         }
     }
@@ -172,6 +182,7 @@ impl<'a> Thread<'a> {
             random: &mut self.random,
             kind: self.kind,
             ledger: self.ledger,
+            own: self.own.get(mc),
         }
     }
 
