@@ -23,6 +23,11 @@
 //! barrier watches, as it does for every object that has been scanned). It finds *n* or *n + 1* on the card: [`LAG`]. Under Insertion the
 //! cards are not used (`cycle::minor`).
 //!
+//! *A cell that moves* leaves the stamps of its writes behind, on the stack, say. It moves through a `&mut` only, and what is in the heap is had so
+//! only by a write access to a cell around it. So what it moves into was written, by 1: an old object through a cell of its own, which lies in it if
+//! cards tell of it. Or it moves into an object in the making, which is young. Should a marker come to that one in this cycle and pass over
+//! the cell, for it counts as scanned, what was put into it since may be fresh. Therefore:
+//!
 //! A mutable object that was allocated black and becomes old without being scanned (`mark::marker`) counts as written in that cycle. So does
 //! one that is made grey while nothing is polled (`hold_grey`): its mutator may have a fresh object of another's by then, and have put it into
 //! a cell on the stack, which counts as scanned in this cycle, before the cell moved in. (Where it polls before it allocates it allocates black

@@ -21,6 +21,13 @@
 //! written before a marker came stays unscanned for the marker, and one written after shades what it now holds. A marker that
 //! meets a busy cell inside the contents of another leaves the outer one unscanned too: it comes back by way of it.
 //!
+//! **A cell that moves** takes its word along: out of a cell that its writer has, by the stack, into another cell that is written, or into an
+//! object in the making. *Scanned* speaks of the contents and stays true wherever they are. Under Deletion and Hybrid, from T2 on, the
+//! write access by which a cell comes out has traced it, and nobody need look into a new one: what is put there is protected otherwise. Under
+//! Insertion *unscanned* asks for a marker: an unscanned cell in the heap is in an object that is white, in the worklist or set aside,
+//! or the cell around it is being written. That access, if it is to a scanned cell, ends with a look at the unscanned ones in it; otherwise it
+//! leaves all of them to the marker. A `&mut` to the contents makes a cell unscanned ([`ScanWord::reset`]), in the heap only within such an access.
+//!
 //! **Orderings.** Busy is taken with Acquire: pairs with the Release of the owner before, so that the contents it left
 //! are seen. Scanned and unscanned are stored with Release: pairs with that Acquire, and with the Acquire load by which a
 //! mutator finds the cell scanned, so that its writes come after the marker's reads.
