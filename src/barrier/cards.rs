@@ -31,7 +31,8 @@
 //! A mutable object that was allocated black and becomes old without being scanned (`mark::marker`) counts as written in that cycle. So does
 //! one that is made grey while nothing is polled (`hold_grey`): its mutator may have a fresh object of another's by then, and have put it into
 //! a cell on the stack, which counts as scanned in this cycle, before the cell moved in. (Where it polls before it allocates it allocates black
-//! by then: it has the fresh object from one who had adopted the command.)
+//! by then: it has the fresh object from one who had adopted the command. A stop, which no poll adopts, is asked for before anybody allocates
+//! black, or when all have answered since, or in an abandoned cycle, which no minor one follows.)
 //!
 //! **Cost**: a load (the other, of the stamp, is that of the barrier's state), a shift, a mask and a store of one byte, to one of 128 lines
 //! for each 32 MiB of heap (`benches/store.rs`). Smaller cards tell more and would leave the first-level cache.

@@ -21,7 +21,9 @@
 //! stack is empty before it turns Black; (2) markers scan the cell after T2, and those that it lies in, with all that was stored into it,
 //! for objects of the window are grey; or it has moved into a cell that counts as scanned by then, and that access has shaded what is in it.
 //! Neither half of the barrier is needed, and a `Vec` that is pushed to a thousand times meanwhile is not traced a thousand times.
-//! (A guard that was taken then may live on: what it is of does not move while it is borrowed.)
+//! (A guard that was taken then may live on: what it is of does not move while it is borrowed, and what holds that has not been scanned, nor is
+//! while the guard lives. So no Black stack has from there what is deleted through it. What is stored through it has a marker to come, or moves
+//! with its cell into one that was scanned, and is shaded by the access that takes it there.)
 //!
 //! When others may be Black, (2) does not hold: a Grey mutator may have taken a value out of a shared cell that one of them had claimed, and
 //! all cells in it with it. Such a cell is scanned; a new one in it is not, but no marker comes to it. So from then on confined cells

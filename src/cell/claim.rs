@@ -17,7 +17,9 @@
 //! scanned no marker reads it in this cycle: plain Rust code may own the contents, however long the guard lives and
 //! even if it leaks, until the next cycle's markers start, which is after the mutator's next boundary, where no guard
 //! lives. What the contents were when the cell became scanned has been traced (a snapshot at the cell), which is the
-//! deletion barrier for everything the mutator overwrites later. Under Insertion nothing old is kept; a cell that is
+//! deletion barrier for everything the mutator overwrites later. No marker comes to what is in a scanned cell, other cells included, whether
+//! these are scanned or not (new ones, or after `get_mut`): all of it has been traced, or came from a Black stack, or was shaded by who put it there.
+//! Under Insertion nothing old is kept; a cell that is
 //! written before a marker came stays unscanned for the marker, and one written after shades what it now holds. A marker that
 //! meets a busy cell inside the contents of another leaves the outer one unscanned too: it comes back by way of it.
 //!

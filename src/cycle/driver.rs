@@ -39,7 +39,7 @@
 //! and shared cells (confined ones: see `barrier`), and it sets no claim: a cell that it marked scanned could still be written unseen.
 //! From T2 on the Deletion argument holds with "reachable at T2 or shaded" for the snapshot. A guard of a shared cell taken while Grey
 //! shades its contents when it ends; if it leaks it cannot, which the count of open guards shows at the boundary, and the cycle arms again
-//! by a stop, with a new scan id so that claims set meanwhile mean nothing.
+//! by a stop, with a new scan id so that claims set meanwhile mean nothing. What was shaded by then stays in the worklist, for roots go by it.
 //!
 //! *StopTheWorld.* In the stop no stack holds a pointer and nobody writes: what the roots reach is marked.
 //!

@@ -359,7 +359,8 @@ impl MutatorState {
     }
 
     /// The thread is at its boundary: its other mutators answer with this one. All are outside, and nobody else gives the driver
-    /// a moment at which it could hold all of them.
+    /// a moment at which it could hold all of them. (One that has adopted a later command, which needs no boundary, goes back to this one for
+    /// a moment: the driver, which waits for the answer of `self`, looks at all again after that.)
     fn mates_answer(&self, core: &Core, command: Command) {
         if !self.has_mates() || core.thread_is_inside(self) {
             return;
