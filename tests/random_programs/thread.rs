@@ -48,13 +48,19 @@ impl<'a> Thread<'a> {
         roots: Vec<NodeRoot>,
     ) -> Self {
         let mut inner = heap.attach();
+        let own = loop {
+            // Others may have filled the heap.
+            if let Some(own) = survive(|| inner.enter(|mc| Own::root(mc))) {
+                break own;
+            }
+        };
         Thread {
             heap,
             kind,
             ledger,
             random: Random::new(seed),
             roots,
-            own: inner.enter(|mc| Own::root(mc)),
+            own,
             inner: Some(inner),
         }
     }
