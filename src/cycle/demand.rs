@@ -277,7 +277,7 @@ impl Core {
 
 #[cfg(test)]
 mod tests {
-    use super::{PRESSURE, Phase};
+    use super::{Duration, PRESSURE, Phase};
     use crate::Heap;
     use crate::sync::atomic::Ordering;
 
@@ -286,7 +286,7 @@ mod tests {
     fn who_waits_for_a_cycle_without_markers_drives_it() {
         let heap = Heap::builder().marker_threads(0).build().unwrap();
         let core = heap.core();
-        let waits = |turns| core.wait_for_end_of_cycle(core::time::Duration::ZERO, turns);
+        let waits = |turns| core.wait_for_end_of_cycle(Duration::ZERO, turns);
         core.request_cycle();
         assert!(waits(100), "at once");
         assert_eq!(core.status.lock().completed, 1);

@@ -1,7 +1,7 @@
 //! The end of a cycle: Insertion's final stop, weak references, barriers off, sweep, and the figures.
 //!
 //! **Abandoned cycles.** Where a `trace` panics or, under Insertion, a guard leaks, something may be lost to the markers. Who finds that
-//! says so (`Core::abandon`) before it retires as a marker, or answers as a mutator: so before the driver can take marking to be over.
+//! says so (`Core::abandon_cycle`) before it retires as a marker, or answers as a mutator: so before the driver can take marking to be over.
 //! Marking is given up, no weak reference is cleared, the sweep frees nothing, and the next cycle is full. What is said when marking is over
 //! has lost nothing, for all was marked.
 

@@ -1,7 +1,6 @@
 //! What is allocated black, in a cycle that marks at this moment.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::channel;
 
 use super::{Link, Node, any_cycle, garbage, heap, list};
@@ -194,18 +193,10 @@ fn what_was_allocated_black_beside_an_abandoned_cycle_is_scanned_later() {
 fn a_cell_that_moves_into_a_grey_object_keeps_what_is_fresh() {
     #[derive(Trace)]
     #[trace(crate = crate)]
-    struct Holder<'gc>(GcRefCell<Option<Gc<'gc, Counted>>>);
-    #[derive(Trace)]
-    #[trace(crate = crate, skip)]
-    struct Counted(Arc<AtomicUsize>);
-    impl Drop for Counted {
-        fn drop(&mut self) {
-            self.0.fetch_add(1, Relaxed);
-        }
-    }
+    struct Holder<'gc>(GcRefCell<Option<Gc<'gc, Arc<()>>>>);
     let heap = heap(Heap::builder());
-    let (core, mut mutator, drops) = (heap.core(), heap.attach(), Arc::new(AtomicUsize::new(0)));
-    let shared: Root<Rootable![GcSlot<Option<Gc<'_, Counted>>>]> =
+    let (core, mut mutator, canary) = (heap.core(), heap.attach(), Arc::new(()));
+    let shared: Root<Rootable![GcSlot<Option<Gc<'_, Arc<()>>>>]> =
         mutator.enter(|mc| Root::new(mc, Gc::new(mc, GcSlot::new(None))));
     let _ = any_cycle(&heap);
     garbage(&mut mutator, 64 << 10);
@@ -215,7 +206,7 @@ fn a_cell_that_moves_into_a_grey_object_keeps_what_is_fresh() {
     assert!(matches!(core.driver.lock().stage, Stage::Arm { .. }));
     let ((tell, told), (say, said)) = (channel(), channel());
     let holder: Root<Rootable![Holder<'_>]> = std::thread::scope(|scope| {
-        let (shared, drops, heap) = (&shared, drops.clone(), &heap);
+        let (shared, canary, heap) = (&shared, canary.clone(), &heap);
         scope.spawn(move || {
             let mut late = heap.attach();
             late.enter(|mc| {
@@ -225,7 +216,7 @@ fn a_cell_that_moves_into_a_grey_object_keeps_what_is_fresh() {
             });
             late.enter(|mc| {
                 assert!(mc.state().command.get().black().is_some());
-                shared.get(mc).set(mc, Some(Gc::new(mc, Counted(drops))));
+                shared.get(mc).set(mc, Some(Gc::new(mc, canary)));
                 say.send(()).unwrap();
             });
         });
@@ -249,6 +240,6 @@ fn a_cell_that_moves_into_a_grey_object_keeps_what_is_fresh() {
     }
     let after = any_cycle(&heap);
     assert!(after.minor);
-    assert_eq!(drops.load(Relaxed), 0, "its holder lives");
+    assert_eq!(Arc::strong_count(&canary), 2, "its holder lives");
     mutator.enter(|mc| assert!(holder.get(mc).0.borrow().is_some()));
 }
