@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The protocols under loom (src/loom_tests): the collector that ships, with `sync` swapped for loom's primitives.
 #
-#   ci/loom.sh                     bounded: each model allows 1 or 2 preemptions in an execution; about three minutes on
+#   ci/loom.sh                     bounded: each model allows 1 or 2 preemptions in an execution; four or five minutes on
 #                                  two cores
 #   ci/loom.sh full                one more in each model; takes hours
 #   ci/loom.sh orderings [FILTER]  each ordering in src that is not Relaxed, or those whose FILE:LINE:PART contains FILTER,
