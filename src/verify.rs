@@ -3,7 +3,8 @@
 //! When marking is over and before anything is freed, all mutators are held once more and everything reachable from
 //! the roots is visited again by a plain depth-first search that shares no code with the markers beyond `Trace` itself and
 //! needs no claims, since nobody runs. An object that it reaches and that is not marked would have been freed: the
-//! process ends with the object's type. Likewise if an old object into which no minor cycle would look leads to a young one.
+//! process ends with the object's type. Likewise if an old object into which no minor cycle would look,
+//! or a root of which none would hear, leads to a young one.
 //!
 //! With the feature on, freed slots are also filled with a pattern and looked at before they are used again.
 
@@ -29,7 +30,13 @@ impl Core {
         let found = self.found_in_cycle();
         let mut tracer = Tracer::new();
         tracer.meet = Meet::Look;
-        self.roots.scan(|object| tracer.edges.push(object));
+        let mut settled = HashSet::new();
+        self.roots.look(|object, new| {
+            tracer.edges.push(object);
+            if !new {
+                settled.insert(object);
+            }
+        });
         // SAFETY: a root, or an object that lives, leads to what is looked at here, so it lives (I2): it has its slot (I1), in a mapped
         // chunk (I12). Even if this cycle has lost it, for nothing has been freed yet (I6).
         // Relaxed: who has marked has retired since, by the worklist's lock.
@@ -44,6 +51,9 @@ impl Core {
             let (mark, info) = (mark_at(object), type_of(object));
             if !found.has(mark) {
                 self.report_lost(mark, info, "lost a reachable object");
+            }
+            if mark != found.epoch && settled.contains(&object) {
+                self.report_lost(mark, info, "left young, under a root that is not new, one");
             }
             // SAFETY: it asks of `object` what `mark_of` does in `mark_at`: a slot (I1, I2, I6) in a mapped chunk (I12).
             let (_, slot_size) = unsafe { scan_info(object) };

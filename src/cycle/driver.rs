@@ -61,7 +61,6 @@ use crate::config::Config;
 use crate::heap::span::{Epoch, fresh_of, next_epoch};
 use crate::mark::marker::Marker;
 use crate::mark::tracer::Meet;
-use crate::mark::worklist::BLOCK;
 use crate::stats::CycleStats;
 use crate::sync::atomic::Ordering;
 use crate::sync::twin::{self, Twin};
@@ -141,8 +140,8 @@ pub(crate) struct Driver {
     pub(super) shaded_before: u64,
     /// Bytes allocated since the last sweep when the cycle began.
     pub(super) allocated_before: usize,
-    /// The root table has not been scanned in this cycle.
-    roots_unseen: bool,
+    /// The first segment of the root table that this cycle has not scanned.
+    pub(super) roots_unseen: Option<usize>,
     pub(super) failed_stops: u32,
     pub(super) failed_rounds: u32,
     pub(super) generation: Generation,
@@ -163,7 +162,7 @@ impl Driver {
             asked: Instant::now(),
             shaded_before: 0,
             allocated_before: 0,
-            roots_unseen: false,
+            roots_unseen: None,
             failed_stops: 0,
             failed_rounds: 0,
             generation: Generation::default(),
@@ -347,7 +346,7 @@ impl Core {
 
     fn start_marking(&self, d: &mut Driver) -> Advance {
         d.cycle.arming = d.lap();
-        d.roots_unseen = true;
+        d.roots_unseen = Some(0);
         if twin::is(Twin::RootsArmedLate) {
             self.roots.arm();
         }
@@ -358,37 +357,22 @@ impl Core {
         Advance::Progress
     }
 
-    /// Puts the targets of all roots in the worklist.
-    pub(super) fn push_roots(&self, d: &mut Driver) {
-        let mut block = Vec::new();
-        d.generation.roots = 0;
-        self.roots.scan(|object| {
-            d.generation.roots += 1;
-            block.push(object);
-            if block.len() == BLOCK {
-                self.worklist.push(&mut block);
-            }
-        });
-        self.worklist.push(&mut block);
-    }
-
     fn mark_stage(&self, d: &mut Driver, marker: &mut Option<Marker>, budget: u64) -> Advance {
         if self.abandon.load(Ordering::Relaxed) {
             return self.give_up_marking(d, marker);
         }
-        if core::mem::take(&mut d.roots_unseen) {
-            // Here and not at the end of arming, which may run on a mutator.
-            self.push_roots(d);
-        }
+        // Here and not at the end of arming, which may run on a mutator.
+        self.push_some_roots(d);
         if self.scan_noted(d) {
             return Advance::Progress;
         }
         let (outcome, done) = self.mark_counted(marker, budget);
-        d.work += done.bytes;
-        match outcome {
-            Marking::Progress => return Advance::Progress,
-            Marking::Wait => return Advance::Waiting,
-            Marking::Dry => {}
+        d.work += done.work;
+        if outcome == Marking::Progress || d.roots_unseen.is_some() {
+            return Advance::Progress;
+        }
+        if outcome == Marking::Wait {
+            return Advance::Waiting;
         }
         let Some(pushes) = self.worklist.dry() else {
             return Advance::Waiting;

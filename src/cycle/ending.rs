@@ -111,7 +111,7 @@ impl Core {
         for state in held {
             state.flush(self);
         }
-        self.push_roots(d);
+        self.push_all_roots(d);
         self.worklist.open();
         while self.scan_noted(d) {}
         let mut marker = None;

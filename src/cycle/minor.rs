@@ -30,6 +30,8 @@
 //! Grey mutator that needs no barrier for a cell of its own because markers come later has stamped the card before they start. Under Insertion
 //! a writer leaves an unscanned cell to the marker that will come: so there all that is noted is scanned, written or not.
 //!
+//! *Roots* lead to old objects, too, unless they are new (`root::table::cycle`): a minor cycle hears of these only.
+//!
 //! *Objects are complete when they become old*: no edge leads to one that is being built. So it does not matter what else happens meanwhile.
 //!
 //! *The end of black allocation.* What a mutator allocates between its "off" and the beginning of the sweep is fresh, too: it comes from
@@ -47,7 +49,7 @@
 //! A minor cycle costs what is new, and a look at the marks of spans that are not full of old objects. So it need not wait until the room
 //! is used up: it comes when [`NURSERY`] bytes have been allocated, which are then still in the processor's caches when they are
 //! allocated again, or a part of what lives, or four times the edges of what was noted for the last one, a table that is one object may
-//! own a million, and those of the roots.
+//! own a million, and as many roots.
 
 use super::core::Core;
 use super::driver::Driver;
@@ -169,8 +171,7 @@ impl Core {
     pub(super) fn early_trigger(&self, d: &Driver, trigger: usize) -> usize {
         let live = d.cycle.heap_live;
         // What is noted may own much: its scan should not come to more than a part of what is allocated.
-        // Each root is looked at three times in a cycle.
-        let edges = d.generation.edges.saturating_add(2 * d.generation.roots);
+        let edges = d.generation.edges.saturating_add(d.generation.roots);
         let edges = edges.saturating_mul(4 * size_of::<usize>());
         let nursery = NURSERY.max(live / NURSERY_PART).max(edges);
         let early = live.saturating_add(nursery);

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`command`] (what is asked), [`gate`] (who owns a mutator's state), [`mutator`] (how it answers),
 //! [`registry`] (who is asked), [`driver`] (the cycle itself and why no object is lost), [`handshake`], [`ending`], [`marking`],
-//! [`minor`], [`demand`] (when a cycle is wanted), [`background`], [`pool`] (whose threads those are).
+//! [`roots`], [`minor`], [`demand`] (when a cycle is wanted), [`background`], [`pool`] (whose threads those are).
 
 pub(crate) mod background;
 pub(crate) mod command;
@@ -20,3 +20,4 @@ pub(crate) mod pacer;
 pub(crate) mod plan;
 pub(crate) mod pool;
 pub(crate) mod registry;
+mod roots;

@@ -46,6 +46,9 @@ const _: () = assert!(DATA_PAGES * FREE_WORDS * 8 <= PAGE);
 /// Root slots in a segment of the root table.
 #[cfg(not(tricolor_loom))]
 pub(crate) const ROOT_SLOTS: usize = 252;
+/// Segments of the root table that a cycle scans in one step.
+#[cfg(not(tricolor_loom))]
+pub(crate) const ROOT_SEGMENTS: usize = 16;
 /// Slots of a small span at most.
 #[cfg(not(tricolor_loom))]
 pub(crate) const MAX_SLOTS: usize = FREE_WORDS * 64;
@@ -53,6 +56,8 @@ pub(crate) const MAX_SLOTS: usize = FREE_WORDS * 64;
 // Under loom, as few of everything as shows how they are handed over.
 #[cfg(tricolor_loom)]
 pub(crate) const ROOT_SLOTS: usize = 2;
+#[cfg(tricolor_loom)]
+pub(crate) const ROOT_SEGMENTS: usize = 1;
 #[cfg(tricolor_loom)]
 pub(crate) const MAX_SLOTS: usize = 2;
 

@@ -15,6 +15,8 @@ use crate::sync::thread;
 use crate::sync::twin::Twin;
 use crate::{Barrier, Gc, GcRefCell, Heap, Mutation, Mutator, Root, Rootable};
 
+type NodeRoot = Root<Rootable![Node<'_>]>;
+
 const BOUND: Bound = Bound { preemptions: 2 };
 /// With three threads; two preemptions are a hundred thousand executions.
 const SMALL: Bound = Bound { preemptions: 1 };
@@ -99,6 +101,29 @@ fn black_mutable(barrier: Barrier) {
         let holder = Gc::new(mc, Node::new(5, Some(made)));
         shelf.node.set(mc, Some(holder));
     });
+}
+
+/// A minor cycle marks. A mutator makes 5, and in it 6, and a root of it, before the roots are scanned or after.
+fn rooted(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let _shelf = main.enter(|mc| shelf(mc, 0));
+    cycle(&heap);
+    ask(&heap);
+    drive(&heap, |core| core.phase() == Phase::Marking);
+    loom::explore();
+    let made_in = heap.clone();
+    let maker = spawn(move || {
+        made_in.attach().enter(|mc| -> NodeRoot {
+            let inner = Gc::new(mc, Node::new(6, None));
+            Root::new(mc, Gc::new(mc, Node::new(5, Some(inner))))
+        })
+    });
+    thread::yield_now();
+    finish(&heap);
+    let root = maker.join().unwrap();
+    minor_alone(&heap);
+    main.enter(|mc| walk(Some(root.get(mc))));
 }
 
 /// What one mutator allocates black, another, which builds an immutable slice grey, makes part of it.
@@ -208,6 +233,7 @@ const SCENES: &[Scene] = &[
     ("off and gone", &EVERY, BOUND, |barrier| off(barrier, false)),
     ("black", BLACK, BOUND, black_fixed),
     ("black, mutable", BLACK, BOUND, black_mutable),
+    ("rooted", BLACK, BOUND, rooted),
     ("grey of black", &[Barrier::Hybrid], SMALL, grey_of_black),
     ("cell of black", &[Barrier::Hybrid], SMALL, cell_of_black),
     ("colour", BLACK, BOUND, colour),
@@ -236,6 +262,8 @@ pub(super) const TWINS: &[Caught] = &[
     ("fresh, black, hybrid", Twin::FreshNotTold),
     ("fresh, black, mutable, hybrid", Twin::FreshNotStamped),
     ("fresh, black, mutable, deletion", Twin::FreshNotStamped),
+    ("fresh, rooted, hybrid", Twin::ShadedNotNew),
+    ("fresh, rooted, deletion", Twin::ShadedNotNew),
     ("fresh, cell of black, hybrid", Twin::GreyNotStamped),
     ("fresh, off, insertion", Twin::BlackIsOld),
     ("fresh, off, deletion", Twin::BlackIsOld),

@@ -24,6 +24,7 @@ mod locks;
 mod mail;
 mod mates;
 mod minor;
+mod new_roots;
 mod panic;
 mod pool;
 mod publish;

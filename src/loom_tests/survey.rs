@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::harness::{Caught, Model};
 use super::{
-    cell, fresh, helper, locks, mail, mates, minor, panic, pool, publish, root, slot, span, stop,
-    table, weak,
+    cell, fresh, helper, locks, mail, mates, minor, new_roots, panic, pool, publish, root, slot,
+    span, stop, table, weak,
 };
 use crate::sync::relax;
 use crate::sync::twin::Twin;
@@ -15,6 +15,7 @@ use crate::sync::twin::Twin;
 fn models() -> Vec<Model> {
     [
         table::models(),
+        new_roots::models(),
         publish::models(),
         helper::models(),
         locks::models(),
@@ -53,6 +54,7 @@ const TWINS: &[&[Caught]] = &[
     pool::TWINS,
     publish::TWINS,
     table::TWINS,
+    new_roots::TWINS,
     weak::TWINS,
 ];
 

@@ -12,7 +12,7 @@ use crate::sync::witness::owned;
 const BOUND: Bound = Bound { preemptions: 3 };
 
 /// A table with two roots.
-fn table() -> (RootTable, SlotRef, SlotRef) {
+pub(super) fn table() -> (RootTable, SlotRef, SlotRef) {
     let table = RootTable::new(1);
     let mut stock = Vec::new();
     table.take_free(&mut stock);
@@ -22,9 +22,9 @@ fn table() -> (RootTable, SlotRef, SlotRef) {
     (table, a, b)
 }
 
-fn roots(table: &RootTable) -> Vec<usize> {
+pub(super) fn roots(table: &RootTable) -> Vec<usize> {
     let mut found = Vec::new();
-    table.scan(|object| {
+    table.look(|object, _| {
         found.push(object);
         owned(object);
     });
@@ -32,13 +32,13 @@ fn roots(table: &RootTable) -> Vec<usize> {
 }
 
 /// Takes slots until every segment has been looked through.
-fn take_all(table: &RootTable, taken: &mut Vec<SlotRef>) {
+pub(super) fn take_all(table: &RootTable, taken: &mut Vec<SlotRef>) {
     for _ in 0..3 {
         table.take_free(taken);
     }
 }
 
-fn release(slot: SlotRef) {
+pub(super) fn release(slot: SlotRef) {
     switch_point();
     slot.release();
     switch_point();
@@ -94,7 +94,7 @@ fn reuse() {
     closed(table);
 }
 
-fn closed(table: Arc<RootTable>) {
+pub(super) fn closed(table: Arc<RootTable>) {
     let mut table = Arc::into_inner(table).expect("the only one");
     table.close();
 }

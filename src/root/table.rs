@@ -11,9 +11,10 @@
 //! | count ≥ 1 | that many handles | a handle: count ± 1; the last → free, or zombie while the table is *armed* |
 //! | *zombie* | the last handle was dropped while armed: a root until the cycle sweeps | the driver → free |
 //! | + *shaded* bit | made while its maker's barrier was on: its object is shaded | the driver, when it arms or disarms |
+//! | + *new* bit | no cycle has put its object in the worklist since it was made | the driver, when it scans (see `cycle`) |
 //! | + *dead* bit | the heap is gone; the last handle of the segment frees it | the last handle |
 //!
-//! Each state has one party that may leave it, but for counts: handles change those by exchanges, as the driver does the shaded bit.
+//! Each state has one party that may leave it, but for counts: handles change those by exchanges, as the driver does the two bits.
 //! `close`, which runs when the heap has no mutator and no driver any more, meets handles only. So a slot becomes a root by a store, and ceases to be one by a single
 //! exchange, which is needed to see the dead bit.
 //!
@@ -27,6 +28,8 @@
 //! mutators through stretches in which all slots are occupied: it keeps a quarter of a segment for each segment of the table, and what
 //! is above that is handed out at once. The table stops growing when a round through it finds as many as it hands out: with *n*
 //! occupied segments, when *n* / 4 more are free. At the end of a cycle segments without roots are freed if they are the most (`shrink`).
+//!
+//! What a cycle does with the table, and which roots are new to it: `cycle`.
 //!
 //! **A drop against a cycle.** A root dropped while marking must stay a root: another mutator may have read it and hold
 //! the object on its stack only. No handshake orders a drop, its thread may have no mutator. So `armed` is set before the
@@ -60,6 +63,7 @@ use crate::sync::witness::{MustDrop, Witness};
 use crate::sync::{Mutex, Rank, Snapshot};
 
 mod close;
+mod cycle;
 mod shrink;
 #[cfg(test)]
 mod tests;
@@ -71,6 +75,7 @@ const COUNT: u64 = u32::MAX as u64;
 const TAKEN: u64 = 1 << 32;
 const ZOMBIE: u64 = 1 << 33;
 const SHADED: u64 = 1 << 34;
+const NEW: u64 = 1 << 35;
 const DEAD: u64 = 1 << 63;
 /// Handles to one slot at most: so far below the other bits that threads which count before they look cannot reach them.
 const MAX_COUNT: u64 = COUNT / 2;
@@ -116,12 +121,25 @@ struct Head {
     armed: AtomicBool,
     /// A root has been dropped since the last cycle began. Relaxed: a hint for the idle heap.
     dropped: AtomicBool,
+    /// There may be zombies, or slots with the shaded bit. Written before they are; see `cycle`.
+    marked: AtomicBool,
+    /// No slot is taken or new, see `cycle`. Written under the table's lock.
+    settled: AtomicBool,
     /// Set by `close`: handles left, plus one while it counts.
     orphans: AtomicUsize,
     /// Read by who uses the segment, written when it is freed.
     lives: Witness,
     /// The segment must not leak.
     _freed: MustDrop,
+}
+
+impl Head {
+    /// Relaxed: see `cycle`. Written seldom: other threads read this line.
+    fn note_marked(&self) {
+        if !self.marked.load(Ordering::Relaxed) {
+            self.marked.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 #[repr(C, align(4096))]
@@ -182,9 +200,13 @@ impl SlotRef {
         // Release: a marker that has seen the count of the handle before may read this address already.
         slot.object.store(object, Ordering::Release);
         let shaded = shaded || twin::is(Twin::RootsTakenForShaded);
-        let bit = u64::from(shaded) * SHADED;
-        // Release: pairs with the markers' Acquire in `scan`.
-        slot.state.store(1 | bit, Ordering::Release);
+        if shaded {
+            self.segment().head.note_marked();
+        }
+        let new = u64::from(!(shaded && twin::is(Twin::ShadedNotNew))) * NEW;
+        let bits = new | (u64::from(shaded) * SHADED);
+        // Release: pairs with the markers' Acquire in `cycle::root_in`.
+        slot.state.store(1 | bits, Ordering::Release);
     }
 
     /// One more handle.
@@ -233,6 +255,9 @@ impl SlotRef {
         }
         let armed = head.armed.load(Ordering::Relaxed);
         let to = if armed && !shaded { ZOMBIE } else { FREE };
+        if to == ZOMBIE {
+            head.note_marked();
+        }
         // The last access, unless the dead bit is seen. Release: pairs with the Acquire of who takes the slot, and of `close`.
         // Acquire: pairs with the Release of `close`.
         let before = if twin::is(Twin::DroppedByAStore) {
@@ -374,6 +399,8 @@ impl RootTable {
                 heap: self.heap,
                 armed: AtomicBool::new(armed),
                 dropped: AtomicBool::new(false),
+                marked: AtomicBool::new(false),
+                settled: AtomicBool::new(false),
                 orphans: AtomicUsize::new(0),
                 lives: Witness::default(),
                 _freed: MustDrop::default(),
@@ -391,63 +418,15 @@ impl RootTable {
             slot.get().state.store(FREE, Ordering::Release);
         }
     }
-
-    /// From now on roots that are dropped stay until `disarm`, but for shaded ones. Roots dropped before are released.
-    pub(crate) fn arm(&self) {
-        self.set_armed(true);
-    }
-
-    /// Releases the roots dropped since `arm`; from now on drops release at once.
-    pub(crate) fn disarm(&self) {
-        self.set_armed(false);
-        self.shrink_if_sparse();
-    }
-
-    fn set_armed(&self, armed: bool) {
-        let mut growth = self.lock.lock();
-        growth.armed = armed;
-        growth.dropped &= !armed;
-        self.each(|segment| {
-            segment.head.armed.store(armed, Ordering::Relaxed);
-            if armed {
-                segment.head.dropped.store(false, Ordering::Relaxed);
-            }
-        });
-        drop(growth);
-        self.with_segments(|all| {
-            all.iter().copied().for_each(release_zombies);
-        });
-    }
-
-    /// Calls `f` with the object of every root, zombies included. Roots made meanwhile may be missed.
-    pub(crate) fn scan(&self, mut f: impl FnMut(usize)) {
-        self.each(|segment| {
-            for slot in &segment.slots {
-                // Acquire: pairs with `fill`.
-                let state = slot.state.load(Ordering::Acquire);
-                let zombie = !twin::is(Twin::ZombiesNotScanned) && state & ZOMBIE != 0;
-                if state & COUNT != 0 || zombie {
-                    f(slot.object.load(Ordering::Acquire));
-                }
-            }
-        });
-    }
-
-    /// Whether a root has been dropped since the last cycle began.
-    pub(crate) fn dropped_since_cycle(&self) -> bool {
-        // A driver may be about to free segments.
-        let growth = self.lock.lock();
-        let mut dropped = growth.dropped;
-        if twin::is(Twin::LooksWithoutLock) {
-            drop(growth);
-        }
-        self.each(|segment| dropped |= segment.head.dropped.load(Ordering::Relaxed));
-        dropped
-    }
 }
 
 /// Takes the free slots of a segment. Under the lock.
 fn take_from(segment: NonNull<Segment>, slots: &mut Vec<SlotRef>) {
+    if !twin::is(Twin::TakenStaysSettled) {
+        let slot = slot_of(segment, 0);
+        // Relaxed: the lock orders it for who settles it, and a boundary for who scans.
+        slot.segment().head.settled.store(false, Ordering::Relaxed);
+    }
     for index in 0..SLOTS {
         let slot = slot_of(segment, index);
         let state = &slot.get().state;
@@ -467,22 +446,4 @@ fn slot_of(segment: NonNull<Segment>, index: usize) -> SlotRef {
     let offset = offset_of!(Segment, slots) + index * size_of::<Slot>();
     // SAFETY: the slot lies within the segment, in which the caller counts slots below `SLOTS`.
     SlotRef(unsafe { segment.byte_add(offset) }.cast::<Slot>())
-}
-
-fn release_zombies(segment: NonNull<Segment>) {
-    for index in 0..SLOTS {
-        let slot = slot_of(segment, index);
-        let state = &slot.get().state;
-        // Relaxed: a zombie's object is not read again, and whoever takes the slot or closes the table acquires what its dropper
-        // released: an exchange continues the release sequence.
-        let seen = state.load(Ordering::Relaxed);
-        if seen == ZOMBIE && twin::is(Twin::ZombieReleasedByAStore) {
-            state.store(FREE, Ordering::Relaxed);
-        } else if seen == ZOMBIE {
-            let _ = state.compare_exchange(ZOMBIE, FREE, Ordering::Relaxed, Ordering::Relaxed);
-        } else if seen & SHADED != 0 && !twin::is(Twin::ShadedKept) {
-            // Relaxed: as above; and what arms comes before any mutator's boundary, see the module header, 4.
-            state.fetch_and(!SHADED, Ordering::Relaxed);
-        }
-    }
 }

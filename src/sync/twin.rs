@@ -153,6 +153,20 @@ twins! {
     RootsArmedLate,
     /// Roots dropped while marking are not scanned.
     ZombiesNotScanned,
+    /// A root that was made while its maker's barrier was on is not new.
+    ShadedNotNew,
+    /// Or it is new no more after the scan that finds it.
+    ShadedNoLongerNew,
+    /// A scan takes the new bit away whatever root there is by now.
+    NewTakenFromAnother,
+    /// A segment is called settled without the lock.
+    SettledUnlocked,
+    /// It is still when slots of it have been taken.
+    TakenStaysSettled,
+    /// Disarming calls segments unmarked.
+    MarkedTakenBackEarly,
+    /// A scan that finds a zombie does not tell the segment.
+    ZombieNotTold,
     /// A marker that retires forgets what it set aside.
     DeferredForgotten,
     /// A marker that retires forgets its edges.

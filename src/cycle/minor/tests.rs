@@ -328,7 +328,7 @@ fn roots_put_minor_cycles_off() {
     let mut mutator = heap.attach();
     let _roots: Vec<Root<Rootable![u64]>> = mutator.enter(|mc| {
         let one = Gc::new(mc, 1);
-        (0..100_000).map(|_| Root::new(mc, one)).collect()
+        (0..200_000).map(|_| Root::new(mc, one)).collect()
     });
     let _ = any_cycle(&heap);
     assert!(heap.stats().trigger > 6 << 20, "{}", heap.stats());

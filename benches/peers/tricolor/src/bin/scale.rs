@@ -302,8 +302,17 @@ fn cycles() {
 }
 
 fn main() {
-    mutators();
-    live_heap();
-    roots();
-    cycles();
+    // All tables, or those that are named.
+    let tables: [(&str, fn()); 4] = [
+        ("mutators", mutators),
+        ("live", live_heap),
+        ("roots", roots),
+        ("cycles", cycles),
+    ];
+    let named: Vec<String> = std::env::args().skip(1).collect();
+    for (name, table) in tables {
+        if named.is_empty() || named.iter().any(|given| given == name) {
+            table();
+        }
+    }
 }
