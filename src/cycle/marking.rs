@@ -76,7 +76,7 @@ impl Core {
                 match self.worklist.take(false) {
                     Take::Block(block) => {
                         let mut marker = self.active_marker(early);
-                        marker.tracer.edges = block;
+                        let _none = marker.begin_block(block);
                         marker
                     }
                     Take::Rest(rest) => {
@@ -231,8 +231,11 @@ impl Core {
         self.counters
             .bytes_assisted
             .fetch_add(done.bytes, Ordering::Relaxed);
+        // Counted as the markers' by `report`.
+        self.counters
+            .credit
+            .fetch_sub(done.bytes as i64, Ordering::Relaxed);
         let done = done.work as i64;
-        self.counters.credit.fetch_sub(done, Ordering::Relaxed);
         // What could not be done now is owed, up to a bound: there may be nothing to do for a long time.
         state.debt.set((debt - done).clamp(0, 64 * ASSIST));
     }

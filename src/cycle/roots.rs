@@ -121,4 +121,28 @@ mod tests {
         assert!(driver.roots_unseen.is_some());
         drop((driver, roots));
     }
+
+    /// A mutator past the goal marks for a moment only, though none of the edges that it takes leads to anything new.
+    #[test]
+    fn edges_to_what_is_marked_are_work() {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let mut mutator = heap.attach();
+        let root: Root<Rootable![u64]> = mutator.enter(|mc| Root::new(mc, Gc::new(mc, 1)));
+        mutator.collect();
+        heap.core().request_any_cycle();
+        marks(&heap);
+        let old = mutator.enter(|mc| Gc::address(root.get(mc)));
+        let list = &heap.core().worklist;
+        (0..100).for_each(|_| list.push(&mut vec![old; 512]));
+        let before = heap.core().counters.objects_marked.load(Ordering::Relaxed);
+        assert!(heap.core().assist_at_boundary() > 0);
+        let marked = heap.core().counters.objects_marked.load(Ordering::Relaxed);
+        assert_eq!(marked, before);
+        let left = core::iter::from_fn(|| match list.take(true) {
+            Take::Block(block) => Some(block.len()),
+            _ => None,
+        });
+        let left = left.sum::<usize>();
+        assert!(left > 50 * 512, "{left} edges are left");
+    }
 }

@@ -27,7 +27,7 @@ use crate::heap::span::{Found, info_at, mark_of, scan_info};
 use crate::heap::type_info::ScanFn;
 use crate::mark::rest::{PIECE, PieceFn, Rest};
 use crate::mark::tracer::{Meet, Tracer};
-use crate::mark::worklist::{BLOCK, SetAside, Take, Worklist};
+use crate::mark::worklist::{BLOCK, Block, SetAside, Take, Worklist};
 use crate::sync::atomic::Ordering;
 use crate::sync::hooks;
 use crate::sync::twin::{self, Twin};
@@ -39,6 +39,10 @@ const DEPTH: usize = 16;
 /// [`LARGE`].
 const RUN: usize = 64;
 pub(crate) const LARGE: usize = if cfg!(tricolor_loom) { 16 } else { 1024 };
+
+/// As much work as the marking of so many bytes: an edge of the worklist, which may lead to what is marked. There may be many, of the same
+/// objects, or of roots.
+const EDGE: usize = 32;
 
 /// One who marks: a marker thread, or a mutator that assists.
 pub(crate) struct Marker {
@@ -59,7 +63,8 @@ pub(crate) struct Marker {
     pub(crate) objects: u64,
     /// Bytes of their slots.
     pub(crate) bytes: u64,
-    /// Bytes of the edges of those that had many, in containers that they own: work, too, where there is a budget.
+    /// Bytes of the edges of those that had many, in containers that they own, and [`EDGE`] for each that came in a block: work, too, where
+    /// there is a budget.
     pub(crate) edge_bytes: u64,
     /// Mutable objects that have become old and have not been scanned, being fresh.
     pub(crate) unscanned: Vec<usize>,
@@ -449,11 +454,17 @@ impl Marker {
         }
     }
 
+    /// Begins with a block that was taken from the worklist; what was left of its last.
+    pub(crate) fn begin_block(&mut self, block: Block) -> Block {
+        self.edge_bytes += (block.len() * EDGE) as u64;
+        core::mem::replace(&mut self.tracer.edges, block)
+    }
+
     /// Takes more from the worklist, being active.
     pub(crate) fn refill(&mut self, worklist: &Worklist) -> bool {
         match worklist.take(true) {
             Take::Block(block) => {
-                let spent = core::mem::replace(&mut self.tracer.edges, block);
+                let spent = self.begin_block(block);
                 if spent.capacity() > 0 {
                     worklist.recycle(spent);
                 }
