@@ -9,6 +9,7 @@
 #   ci/loom.sh twin NAME           runs all models as that twin until one finds it
 #   ci/loom.sh NAME...             bounded, only the models whose path contains a NAME
 #
+# LOOM_MAX_PREEMPTIONS=N is a bound for all of them, with which fewer twins are caught.
 # Prints a line per model and per broken twin: what was explored, and what loom found in the twin.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"

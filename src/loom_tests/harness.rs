@@ -115,9 +115,12 @@ pub(super) struct Bound {
     pub(super) preemptions: usize,
 }
 
+/// As many as the model says, and what `LOOM_EXTRA_PREEMPTIONS` adds, but no more than `LOOM_MAX_PREEMPTIONS`.
 fn preemptions(bound: Bound) -> usize {
-    let extra = std::env::var("LOOM_EXTRA_PREEMPTIONS").map_or(0, |v| v.parse().expect("a number"));
-    bound.preemptions + extra
+    let number = |name| Some(std::env::var(name).ok()?.parse().expect("a number"));
+    let extra = number("LOOM_EXTRA_PREEMPTIONS").unwrap_or(0);
+    let most = number("LOOM_MAX_PREEMPTIONS").unwrap_or(usize::MAX);
+    (bound.preemptions + extra).min(most)
 }
 
 /// Explores `model`, and panics if an execution does something wrong.
