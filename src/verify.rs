@@ -43,6 +43,18 @@ impl Core {
         let mark_at = |object| unsafe { mark_of(object) }.load(Ordering::Relaxed);
         // SAFETY: it asks of `object` what `mark_of` does, just above: a slot (I1, I2, I6) in a mapped chunk (I12).
         let type_of = |object| unsafe { info_at(object) };
+        self.weak.each_old(|weak, target| {
+            for address in [weak, target] {
+                let mark = mark_at(address);
+                if mark != found.epoch {
+                    self.report_lost(
+                        mark,
+                        type_of(address),
+                        "passes over a weak box that is not old, one",
+                    );
+                }
+            }
+        });
         let mut seen = HashSet::new();
         while let Some(object) = tracer.edges.pop() {
             if !seen.insert(object) {

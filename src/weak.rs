@@ -2,7 +2,7 @@
 //!
 //! A `GcWeak` points at a *weak box*, a small object that holds the target's address until the target dies. The list of
 //! all boxes is gone through when marking is over: a box that is not marked is forgotten, a box whose target is not marked
-//! is cleared. That is before the first slot is reused, so an address in a box is never that of another object.
+//! is cleared. That is before the first slot is reused, so an address in a box is never that of another object. See [`list`].
 //!
 //! **No box is missed.** A box comes to the list with its maker's next answer, or when that detaches. One that is not there at the
 //! clearing was made after its maker's last answer to a round, or after a stop that ended the marking: its target, which its maker had in
@@ -25,7 +25,10 @@
 //!
 //! What is revived must not keep a cycle from its end for ever: [`rounds`].
 
+mod list;
 pub(crate) mod rounds;
+
+pub(crate) use list::WeakList;
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -33,11 +36,10 @@ use core::ptr::NonNull;
 
 use crate::cycle::core::Phase;
 use crate::gc::Gc;
-use crate::heap::span::{Found, mark_of, scan_info};
+use crate::heap::span::{mark_of, scan_info};
 use crate::mutator::{Brand, Mutation};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::twin::{self, Twin};
-use crate::sync::{Mutex, MutexGuard, Rank};
 use crate::trace::{Trace, Tracer};
 
 /// A weak pointer to an object: does not keep it alive.
@@ -263,81 +265,6 @@ impl Mutation<'_> {
         let abandoned = core.abandoned.load(Ordering::Relaxed);
         let over = core.phase() == Phase::Terminating || twin::is(Twin::LostTooEarly);
         over && !abandoned && !self.is_found(address)
-    }
-}
-
-/// Weak boxes that are copied rather than kept as a list of their own.
-const SHORT: usize = 256;
-
-/// All weak boxes of a heap.
-pub(crate) struct WeakList {
-    /// Held for the step from Marking to Terminating and for upgrades of unmarked objects.
-    transition: Mutex<()>,
-    /// As mutators handed them over: a long list is not to be copied by somebody who is waited for.
-    boxes: Mutex<Vec<Vec<usize>>>,
-    pub(crate) rounds: rounds::Rounds,
-}
-
-impl Default for WeakList {
-    fn default() -> Self {
-        WeakList {
-            transition: Mutex::ranked(Rank::Transition, ()),
-            boxes: Mutex::ranked(Rank::WeakBoxes, Vec::new()),
-            rounds: rounds::Rounds::default(),
-        }
-    }
-}
-
-impl WeakList {
-    /// See the module header.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, ()> {
-        self.transition.lock()
-    }
-
-    /// New boxes.
-    pub(crate) fn add(&self, boxes: &mut Vec<usize>) {
-        let new = core::mem::take(boxes);
-        let mut all = self.boxes.lock();
-        match all.last_mut() {
-            Some(last) if new.len() <= SHORT => last.extend(new),
-            _ => all.push(new),
-        }
-    }
-
-    /// Marking is over: clears the boxes of dead targets and forgets dead boxes. How many were cleared. Linear in the
-    /// number of weak boxes, and no mutator waits for it.
-    pub(crate) fn clear(&self, found: Found) -> u64 {
-        let lists = core::mem::take(&mut *self.boxes.lock());
-        let mut boxes = lists.concat();
-        // SAFETY: boxes on the list, and what their addresses say, are objects in slots that are not free (I1), so their chunks are mapped
-        // (I12); the next sweep starts after this (I6).
-        // Relaxed: the worklist's lock, or that of an upgrade, has ordered all marks before the end of marking; what was made black was so
-        // before its box was put on the list.
-        let marked = |address| found.has(unsafe { mark_of(address) }.load(Ordering::Relaxed));
-        let mut cleared = 0;
-        boxes.retain(|&address| {
-            if !marked(address) {
-                return false;
-            }
-            let pointer = core::ptr::with_exposed_provenance::<WeakBox>(address);
-            // SAFETY: a marked box keeps its slot through this cycle (I1); it was initialised before it was put on the list (I13), and is used
-            // through `&` only (I1).
-            let weak = unsafe { &*pointer };
-            // Relaxed: set before the box was put on the list, under whose lock it was found.
-            let alive = marked(weak.address.load(Ordering::Relaxed));
-            if !alive && !twin::is(Twin::NotCleared) {
-                cleared += 1;
-                // Relaxed: who reads 0 looks no further. Who must not read the address any more has adopted *off*, published after this.
-                weak.address.store(0, Ordering::Relaxed);
-            }
-            alive
-        });
-        let mut all = self.boxes.lock();
-        if twin::is(Twin::NewWeakDropped) {
-            all.clear();
-        }
-        all.insert(0, boxes);
-        cleared
     }
 }
 

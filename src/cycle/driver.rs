@@ -437,7 +437,7 @@ impl Core {
         }
         if twin::is(Twin::ClearedEarly) {
             drop(weak);
-            self.weak.clear(self.found_in_cycle());
+            self.weak.clear(self.found_in_cycle(), d.cycle.minor);
             d.stage = Stage::Mark;
             self.marking_over(d);
             return Advance::Progress;

@@ -125,7 +125,7 @@ impl Core {
         self.marking_over(d);
         self.roots.disarm();
         if !self.abandoned.load(Ordering::Relaxed) {
-            d.cycle.weak_cleared = self.weak.clear(self.found_in_cycle());
+            d.cycle.weak_cleared = self.weak.clear(self.found_in_cycle(), d.cycle.minor);
         }
         self.verify();
         let command = self.publish(d, Mode::Off, Colour::White, false);
@@ -139,7 +139,7 @@ impl Core {
         // Marking is over: whoever holds the object of a dropped root holds a marked one.
         self.roots.disarm();
         if !self.abandoned.load(Ordering::Relaxed) || twin::is(Twin::ClearedWhenAbandoned) {
-            d.cycle.weak_cleared = self.weak.clear(self.found_in_cycle());
+            d.cycle.weak_cleared = self.weak.clear(self.found_in_cycle(), d.cycle.minor);
         }
         if cfg!(feature = "verify") {
             d.stage = Stage::VerifyStop;

@@ -4,7 +4,9 @@ use super::harness::{
     Bound, Caught, EVERY, Model, are_caught, begin, cycle, drive, finish, heap, hold, model,
     must_be_freed, mutator, polls, spawn, switch_point,
 };
+use super::minor::{ask, minor, minor_alone};
 use super::objects::{Node, Weak};
+use crate::cycle::core::Phase;
 use crate::sync::thread;
 use crate::sync::twin::Twin;
 use crate::sync::watched::violation;
@@ -219,9 +221,66 @@ fn make(barrier: Barrier) {
     });
 }
 
+/// A minor cycle marks. A mutator makes object 1, which only the weak reference 0 knows once it has ended: the next minor cycle frees it.
+fn fresh(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let _old = known_weakly(&mut main);
+    cycle(&heap);
+    ask(&heap);
+    drive(&heap, |core| core.phase() == Phase::Marking);
+    let made_in = heap.clone();
+    loom::explore();
+    let maker = spawn(move || {
+        made_in.attach().enter(|mc| -> WeakRoot {
+            let target = Gc::new(mc, Node::new(2, None));
+            Root::new(mc, Gc::new(mc, Weak::new(4, Gc::downgrade(target, mc))))
+        })
+    });
+    thread::yield_now();
+    finish(&heap);
+    let root = maker.join().unwrap();
+    minor_alone(&heap);
+    main.enter(|mc| {
+        if let Some(target) = root.get(mc).target.upgrade(mc) {
+            target.stamp.lives();
+        }
+    });
+}
+
+/// Object 1 and the weak reference to it are old when the last root of 1 is dropped, beside a minor cycle. It is upgraded, or dead, when a
+/// full one has come.
+fn old(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let root = known_weakly(&mut main);
+    let target: Option<Root<Rootable![Node<'_>]>> = main.enter(|mc| {
+        let target = root.get(mc).target.upgrade(mc);
+        target.map(|target| Root::new(mc, target))
+    });
+    cycle(&heap);
+    loom::explore();
+    let dropper = spawn(move || drop(target));
+    minor(&heap);
+    dropper.join().unwrap();
+    cycle(&heap);
+    must_be_freed(1);
+    main.enter(|mc| {
+        if let Some(target) = root.get(mc).target.upgrade(mc) {
+            target.stamp.lives();
+        }
+    });
+}
+
 pub(super) fn models() -> Vec<Model> {
     let mut models = Vec::new();
+    for barrier in [Barrier::Deletion, Barrier::Hybrid] {
+        let name = format!("weak, fresh, {barrier}");
+        models.push(model(name, BOUND, move || fresh(barrier)));
+    }
     for barrier in EVERY {
+        let name = format!("weak, old, {barrier}");
+        models.push(model(name, BOUND, move || old(barrier)));
         let name = format!("weak upgrade, {barrier}");
         models.push(model(name, BOUND, move || upgrade(barrier)));
         let name = format!("weak upgrade, rooted, {barrier}");
@@ -249,6 +308,12 @@ pub(super) fn models() -> Vec<Model> {
 }
 
 pub(super) const TWINS: &[Caught] = &[
+    ("weak, fresh, deletion", Twin::FreshBoxesPassedOver),
+    ("weak, fresh, hybrid", Twin::FreshBoxesPassedOver),
+    ("weak, old, insertion", Twin::OldBoxesPassedOver),
+    ("weak, old, deletion", Twin::OldBoxesPassedOver),
+    ("weak, old, hybrid", Twin::OldBoxesPassedOver),
+    ("weak, old, stop-the-world", Twin::OldBoxesPassedOver),
     ("weak upgrade, hybrid", Twin::UpgradeNotShaded),
     ("weak upgrade, hybrid", Twin::UpgradeShadedAtHome),
     ("weak upgrade, hybrid", Twin::UpgradeNotSeen),

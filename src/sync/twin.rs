@@ -95,6 +95,10 @@ twins! {
     UpgradeNotShaded,
     /// A weak upgrade shades into the mutator's own buffer.
     UpgradeShadedAtHome,
+    /// No cycle looks at a weak box that is old.
+    OldBoxesPassedOver,
+    /// A weak box that is fresh, or whose target is, counts as old.
+    FreshBoxesPassedOver,
     /// Roots dropped while marking are released at once.
     RootsNotArmed,
     /// A root is taken for shaded that was made before the cycle.
