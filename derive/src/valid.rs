@@ -1,8 +1,9 @@
 //! What cannot be derived, and what the attributes may not say together.
 
+use proc_macro2::TokenStream;
 use syn::spanned::Spanned;
-use syn::visit::{self, Visit};
-use syn::{Macro, Type};
+use syn::visit::Visit;
+use syn::{Attribute, Type};
 
 use crate::ast::{Input, Shape};
 use crate::attr::Errors;
@@ -22,20 +23,24 @@ pub(crate) fn check(input: &Input<'_>, errors: &mut Errors) {
         if input.attrs.skip.is_none() && has_macro(field.ty) {
             errors.add(
                 field.ty.span(),
-                "a field's type may hold no macro, which could mean something else each time that it is expanded: \
+                "a field's type may hold no macro and no attribute, which could mean something else each time that they are expanded: \
                  give it a name with `type`",
             );
         }
     }
 }
 
-/// Printed more than once, a macro is expanded more than once.
+/// Printed more than once, a macro is expanded more than once. An attribute may be one's, and what has not been parsed may hold either;
+/// a macro's input is among that.
 fn has_macro(ty: &Type) -> bool {
     struct Search(bool);
     impl<'ast> Visit<'ast> for Search {
-        fn visit_macro(&mut self, mac: &'ast Macro) {
+        fn visit_token_stream(&mut self, _: &'ast TokenStream) {
             self.0 = true;
-            visit::visit_macro(self, mac);
+        }
+
+        fn visit_attribute(&mut self, _: &'ast Attribute) {
+            self.0 = true;
         }
     }
     let mut search = Search(false);
