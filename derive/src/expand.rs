@@ -4,17 +4,18 @@
 //! struct Node<'gc, T> { value: T, next: Link<'gc, T>, #[trace(skip)] at: Instant }
 //! ```
 //!
-//! it is three items:
-//! 1. the `Trace` implementation;
+//! it is two items:
+//! 1. the `Trace` implementation, which does not compile if the type implements `Drop`: see [`no_drop`];
 //! 2. a function that is never called and compiles only if `Instant: 'static`. It is outside the implementation,
 //!    and takes no arguments, so that nothing is assumed about the lifetimes except what the type's where-clauses say:
-//!    the compiler assumes inside an implementation that the types in its header are well-formed;
-//! 3. a trait that has two implementations for the type as soon as the type implements `Drop`.
+//!    the compiler assumes inside an implementation that the types in its header are well-formed.
 //!
 //! **Names.** Paths are absolute, and the items printed are inside blocks. A program may have things of the same names, and
-//! its types are printed in these blocks again, where they would mean something else. So what soundness rests on is not
-//! asked of a type as it is printed: `DROP_IS_SEND` ties each to the field itself ([`Expansion::same_types`]), which has a
-//! type that no name can change. Where that matters, `core` is the compiler's, not what the program calls so.
+//! its types and clauses are printed in these blocks again, where they would mean something else. So what soundness rests on
+//! is not asked of a type as it is printed, nor under a clause of such a block. It is asked inside the implementation, whose
+//! clauses are outside: `DROP_IS_SEND` ties each type to the field itself ([`Expansion::same_types`]), which has a type that
+//! no name can change, and that the whole is `'static`, or not `Drop`, is asked of `Self`. Where that matters, `core` is the
+//! compiler's, not what the program calls so.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -70,8 +71,7 @@ impl<'a> Expansion<'a> {
     fn print(&self) -> TokenStream {
         let trace_impl = self.trace_impl();
         let assertion = self.static_assertion();
-        let no_drop = self.no_drop();
-        quote!(#trace_impl #assertion #no_drop)
+        quote!(#trace_impl #assertion)
     }
 
     fn trace_impl(&self) -> TokenStream {
@@ -88,9 +88,9 @@ impl<'a> Expansion<'a> {
         quote! {
             #[automatically_derived]
             #[allow(deprecated, unused_variables)]
-            // SAFETY: T1, T2: `body` calls `trace` of every field but those that are code or skipped, which are `'static`; T7: and nothing else.
-            // T3: `no_drop`, or the whole is skipped. T4: `drop_is_send`. T5: `needs_trace`, `untied`. T6: every field keeps it, or is `'static`.
-            // T8: `immutable`. T9: `cells_inline`. T10: if the type is `'static` its fields are, and keep it.
+            // SAFETY: T1, T2: `body` calls `trace` of every field but those that are code or skipped, which are `'static`; T7: and nothing
+            // else. T3: `no_drop`, or the whole is skipped, so `'static`. T4: `drop_is_send`. T5: `needs_trace`, `untied`. T6: every field
+            // keeps it, or is `'static`. T8: `immutable`. T9: `cells_inline`. T10: if the type is `'static` its fields are, and keep it.
             unsafe impl #impl_generics #krate::Trace<#gc> for #ident #ty_generics #where_clause {
                 const NEEDS_TRACE: ::core::primitive::bool = #needs_trace;
                 const UNTIED: ::core::primitive::bool = #untied;
@@ -196,9 +196,10 @@ impl<'a> Expansion<'a> {
             };
             self.input.fields().filter_map(answer).collect()
         };
-        if fields.is_empty() && self.input.fields().next().is_none() {
-            return quote!(true);
-        }
+        let whole = match self.input.attrs.skip {
+            Some(_) => quote!(__assert_static::<Self>();),
+            None => no_drop(),
+        };
         let same_types = self.same_types();
         let static_fields = self.skipped_fields().map(|field| {
             let ty = field.ty;
@@ -207,6 +208,7 @@ impl<'a> Expansion<'a> {
         let probe = probe_items();
         quote!({
             #probe
+            #whole
             let _ = |__this: &Self| { #same_types };
             #(#static_fields)*
             !__core::mem::needs_drop::<Self>() || true #(#fields)*
@@ -325,25 +327,6 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    fn no_drop(&self) -> TokenStream {
-        if self.input.attrs.skip.is_some() {
-            return TokenStream::new();
-        }
-        let ident = self.input.ident;
-        let (impl_generics, ty_generics, where_clause) = self.input.generics.split_for_impl();
-        quote! {
-            const _: () = {
-                extern crate core as __core;
-                #[allow(dead_code)]
-                trait TypeDerivingTraceMayNotImplementDrop {}
-                #[allow(drop_bounds)]
-                impl<__T: ?__core::marker::Sized + __core::ops::Drop> TypeDerivingTraceMayNotImplementDrop for __T {}
-                #[allow(deprecated)]
-                impl #impl_generics TypeDerivingTraceMayNotImplementDrop for #ident #ty_generics #where_clause {}
-            };
-        }
-    }
-
     fn own_type(&self) -> Type {
         let ident = self.input.ident;
         let (_, ty_generics, _) = self.input.generics.split_for_impl();
@@ -386,6 +369,25 @@ fn probe_items() -> TokenStream {
         }
         #[allow(dead_code)]
         const fn __assert_static<__T: ?__core::marker::Sized + 'static>() {}
+    }
+}
+
+/// Refuses a type that implements `Drop`, by the same preference: the inherent constant is not `()`.
+fn no_drop() -> TokenStream {
+    quote! {
+        #[allow(dead_code)]
+        struct TypeDerivingTraceMayNotImplementDrop;
+        #[allow(dead_code)]
+        struct __DropProbe<__T: ?__core::marker::Sized>(__core::marker::PhantomData<*mut __T>);
+        #[allow(dead_code, drop_bounds)]
+        impl<__T: ?__core::marker::Sized + __core::ops::Drop> __DropProbe<__T> {
+            const NO_DROP: TypeDerivingTraceMayNotImplementDrop = TypeDerivingTraceMayNotImplementDrop;
+        }
+        trait __NoDrop {
+            const NO_DROP: () = ();
+        }
+        impl<__T: ?__core::marker::Sized> __NoDrop for __DropProbe<__T> {}
+        let () = __DropProbe::<Self>::NO_DROP;
     }
 }
 

@@ -47,12 +47,31 @@ fn probe() -> TokenStream {
     }
 }
 
+/// Refuses a type that implements `Drop`.
+fn no_drop() -> TokenStream {
+    quote! {
+        #[allow(dead_code)]
+        struct TypeDerivingTraceMayNotImplementDrop;
+        #[allow(dead_code)]
+        struct __DropProbe<__T: ?__core::marker::Sized>(__core::marker::PhantomData<*mut __T>);
+        #[allow(dead_code, drop_bounds)]
+        impl<__T: ?__core::marker::Sized + __core::ops::Drop> __DropProbe<__T> {
+            const NO_DROP: TypeDerivingTraceMayNotImplementDrop = TypeDerivingTraceMayNotImplementDrop;
+        }
+        trait __NoDrop {
+            const NO_DROP: () = ();
+        }
+        impl<__T: ?__core::marker::Sized> __NoDrop for __DropProbe<__T> {}
+        let () = __DropProbe::<Self>::NO_DROP;
+    }
+}
+
 #[test]
 fn generic_struct() {
     let input = quote! {
         struct Node<'gc, T: Clone> { value: T, #[trace(skip)] name: String, call: fn(&T) }
     };
-    let probe = probe();
+    let (probe, no_drop) = (probe(), no_drop());
     check(
         input,
         quote! {
@@ -67,6 +86,7 @@ fn generic_struct() {
                 const CELLS_INLINE: ::core::primitive::bool = true && (<T as ::tricolor_gc::Trace<'gc>>::IMMUTABLE || <T as ::tricolor_gc::Trace<'gc>>::CELLS_INLINE);
                 const DROP_IS_SEND: ::core::primitive::bool = {
                     #probe
+                    #no_drop
                     let _ = |__this: &Self| {
                         let Self { value: __field0, name: __field1, call: __field2, } = __this;
                         let __probe0 = __probe_of(__field0);
@@ -97,15 +117,6 @@ fn generic_struct() {
                     __assert_static::<String>();
                 }
             };
-            const _: () = {
-                extern crate core as __core;
-                #[allow(dead_code)]
-                trait TypeDerivingTraceMayNotImplementDrop {}
-                #[allow(drop_bounds)]
-                impl<__T: ?__core::marker::Sized + __core::ops::Drop> TypeDerivingTraceMayNotImplementDrop for __T {}
-                #[allow(deprecated)]
-                impl<'gc, T: Clone> TypeDerivingTraceMayNotImplementDrop for Node<'gc, T> {}
-            };
         },
     );
 }
@@ -118,7 +129,7 @@ fn recursive_enum() {
             Nil,
         }
     };
-    let probe = probe();
+    let (probe, no_drop) = (probe(), no_drop());
     let output = quote! {
         #[automatically_derived]
         #[allow(deprecated, unused_variables)]
@@ -129,6 +140,7 @@ fn recursive_enum() {
             const CELLS_INLINE: ::core::primitive::bool = true;
             const DROP_IS_SEND: ::core::primitive::bool = {
                 #probe
+                #no_drop
                 let _ = |__this: &Self| {
                     match __this {
                         Self::Add { 0: __field0, 1: __field1, } => {
@@ -178,6 +190,7 @@ fn skipped_type() {
             const CELLS_INLINE: ::core::primitive::bool = true;
             const DROP_IS_SEND: ::core::primitive::bool = {
                 #probe
+                __assert_static::<Self>();
                 let _ = |__this: &Self| {};
                 !__core::mem::needs_drop::<Self>() || true
                     && (!__core::mem::needs_drop::<Self>()
