@@ -41,7 +41,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
         (Ok(()), Some(gc)) => Expansion::new(&input, gc).print(),
         (Ok(()), None) => fallback::expand(&input),
         (Err(error), _) => {
-            let errors = error.into_compile_error();
+            let errors = fallback::report(error);
             let fallback = fallback::expand(&input);
             quote!(#errors #fallback)
         }

@@ -1,10 +1,29 @@
 //! What is printed next to an error.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
-use syn::{GenericParam, Lifetime, LifetimeParam};
+use syn::{Error, File, GenericParam, Item, Lifetime, LifetimeParam};
 
 use crate::ast::Input;
+
+/// The error, as the compiler's own `core` reports it. What a program calls `::core` may have another `compile_error!`, which reports
+/// nothing: the program would be built, with an implementation that traces nothing.
+pub(crate) fn report(error: Error) -> TokenStream {
+    let mut reports: File = syn::parse2(error.into_compile_error()).expect("macro calls");
+    for item in &mut reports.items {
+        let Item::Macro(call) = item else { continue };
+        let path = &mut call.mac.path;
+        let place = path.segments[0].ident.span();
+        path.leading_colon = None;
+        path.segments[0].ident = Ident::new("__core", Span::call_site().located_at(place));
+    }
+    quote! {
+        const _: () = {
+            extern crate core as __core;
+            #reports
+        };
+    }
+}
 
 /// An implementation for every brand and every parameter, so that uses of the type raise no further errors. It is
 /// never compiled into a program: the error beside it ends the build.

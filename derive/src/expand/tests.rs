@@ -218,10 +218,13 @@ fn errors_come_with_a_fallback() {
         struct Node<'a, 'b, T: 'a>(#[trace(ignore)] T);
     };
     let output = quote! {
-        ::core::compile_error! { "unknown attribute; a field takes `skip`, `recursive`" }
-        ::core::compile_error! {
-            "`Node` has several lifetimes: name the one of the heap `'gc`, or add `#[trace(gc = 'a)]`"
-        }
+        const _: () = {
+            extern crate core as __core;
+            __core::compile_error! { "unknown attribute; a field takes `skip`, `recursive`" }
+            __core::compile_error! {
+                "`Node` has several lifetimes: name the one of the heap `'gc`, or add `#[trace(gc = 'a)]`"
+            }
+        };
         #[automatically_derived]
         unsafe impl<'__gc, 'a, 'b, T: 'a> gc::Trace<'__gc> for Node<'a, 'b, T> {
             fn trace(&self, _: &mut gc::Tracer<'__gc>) {}
