@@ -161,8 +161,7 @@ impl Drop for Mutator {
         let core = self.heap.core();
         core.detach(&self.state);
         // The last boundary of this mutator.
-        let may_run = !std::thread::panicking() && !core.thread_is_inside(&self.state);
-        if may_run && core.mail.waits_for(self.state.thread_token) {
+        if !std::thread::panicking() && core.mail.waits_for(self.state.thread_token) {
             core.run_mail(&self.state);
         }
     }

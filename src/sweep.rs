@@ -205,7 +205,8 @@ impl Core {
         });
     }
 
-    /// Runs the destructors that wait for the mutator's thread. The mutator is outside.
+    /// Runs the destructors that wait for the mutator's thread. The mutator is outside; if the thread is inside through another, they wait
+    /// for that one's boundary.
     #[cold]
     pub(crate) fn run_mail(&self, state: &MutatorState) {
         if self.in_user_code() {
@@ -213,6 +214,9 @@ impl Core {
         }
         if !twin::is(Twin::ToldForgotten) {
             state.flags.fetch_and(!MAIL, Ordering::Relaxed);
+        }
+        if self.thread_is_inside(state) {
+            return self.hand_on(state, MAIL);
         }
         self.run_own_mail();
         if twin::is(Twin::ToldForgotten) {

@@ -344,20 +344,24 @@ fn steps_elsewhere(heap: &Heap, goes_on: impl Fn(StepStatus) -> bool + Send) {
     thread::scope(|scope| scope.spawn(steps).join().unwrap());
 }
 
-/// A mutator that goes while its thread is inside another one is at no boundary.
+/// A mutator that goes, or is entered and left, while its thread is inside another one is at no boundary.
 #[test]
 fn destructors_that_wait_do_not_run_inside_another_mutator() {
     for barrier in CONCURRENT {
         let (heap, drops, count) = (quiet_heap(barrier), Drops::new(), Rc::new(Cell::new(0)));
-        let (mut outer, inner) = (heap.attach(), heap.attach());
+        let (mut outer, mut inner) = (heap.attach(), heap.attach());
         outer.enter(|mc| _ = Gc::new(mc, drops.token()));
         make_at_home(&mut outer, &count);
         heap.account(1 << 40);
         heap.account(-(1 << 40));
         // To the first span of the sweep: the others are swept when this thread is inside.
         steps_elsewhere(&heap, |_| drops.count() == 0);
-        outer.enter(|_| {
+        outer.enter(|mc| {
             steps_elsewhere(&heap, |status| status != StepStatus::Completed);
+            inner.enter(|_| ());
+            assert_eq!(count.get(), 0, "{barrier}");
+            inner.enter(|mc| assert!(!mc.should_yield(), "it is the other that is waited for"));
+            assert!(mc.should_yield(), "{barrier}");
             drop(inner);
             assert_eq!(count.get(), 0, "{barrier}");
         });
