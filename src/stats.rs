@@ -64,8 +64,8 @@ pub struct CycleStats {
     pub markers: usize,
     /// The cycle was minor: it kept what older cycles had found, without looking at it again.
     pub minor: bool,
-    /// The cycle was abandoned because a `trace` panicked or, under Insertion, a guard was leaked (or, if it was minor, because an object
-    /// was not made, whose constructor panicked as it began); nothing was freed (or, if that happened while it swept, no more).
+    /// The cycle was abandoned because a `trace` panicked or, under Insertion, a guard was leaked; nothing was freed (or, if that happened
+    /// while it swept, no more).
     pub abandoned: bool,
 }
 

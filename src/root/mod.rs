@@ -87,8 +87,7 @@ unsafe impl<R: ?Sized + for<'a> Rootable<'a>> Sync for Root<R> where
 impl<R: ?Sized + for<'a> Rootable<'a>> Root<R> {
     /// Keeps `object` alive until this handle and all its clones are dropped.
     ///
-    /// # Panics
-    /// If the system has no memory for the table of roots.
+    /// Where the system refuses memory for the table of roots, the process ends, as with any memory that a collection of std is refused.
     pub fn new<'gc>(mc: &Mutation<'gc>, object: Gc<'gc, <R as Rootable<'gc>>::Root>) -> Self {
         let slot = mc.take_root_slot();
         slot.fill(object.address(), mc.state().barrier_on());
