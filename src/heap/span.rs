@@ -18,7 +18,7 @@
 //! | `e` | marked in this cycle or one before it with this epoch: *old* |
 //! | [`fresh_of`]`(n)` | allocated black in this cycle: *fresh*, lives through it |
 //! | [`ZOMBIE`] | dead, waiting for its destructor on its own thread |
-//! | [`NEVER_MADE`] | of a type with drop glue, the slot of an object whose construction panicked: dead, without anything to drop |
+//! | [`NEVER_MADE`] | of a type with drop glue, a slot whose object was not made, or was dropped on its own thread: nothing is left to drop |
 //! | anything else | white |
 //!
 //! The byte of a free slot is never `e` or the fresh one. Nothing is cleared between cycles: the marks of one are the wrong colour in the
@@ -62,7 +62,7 @@ pub(crate) const LAST_EPOCH: Epoch = 250;
 const FRESH: [Epoch; 2] = [251, 252];
 /// Mark byte of a dead object that waits for its destructor on its own thread.
 pub(crate) const ZOMBIE: Epoch = 255;
-/// Mark byte of the slot of an object that was never made.
+/// Mark byte of the slot of an object that was never made, or that has been dropped on its own thread.
 pub(crate) const NEVER_MADE: Epoch = 254;
 
 /// The epoch that follows.
