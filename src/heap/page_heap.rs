@@ -149,7 +149,7 @@ impl PageHeap {
                 run
             }
             None => LargeRuns::map(pages, huge).or_else(|error| {
-                let retry = self.drop_kept();
+                let retry = self.drop_free();
                 if retry {
                     LargeRuns::map(pages, huge)
                 } else {
@@ -295,7 +295,7 @@ impl PageHeap {
     fn allocate_in_new_chunk(&mut self, pages: usize) -> Result<PageRun, OsError> {
         let huge = self.wants_huge_pages();
         let mapping = match Mapping::chunk() {
-            Err(_) if self.drop_kept() => Mapping::chunk()?,
+            Err(_) if self.drop_free() => Mapping::chunk()?,
             result => result?,
         };
         let chunk = Chunk::new(mapping, huge);

@@ -102,6 +102,11 @@ impl Chunk {
         self.returned
     }
 
+    /// Whether no page is in use.
+    pub(super) fn is_free(&self) -> bool {
+        self.free == DATA
+    }
+
     /// Whether no page is in use and all have been free for long.
     pub(super) fn is_long_free(&self) -> bool {
         self.due == DATA

@@ -187,12 +187,19 @@ impl PageHeap {
         }
     }
 
-    /// Gives everything back that is kept of large runs, because the operating system refused memory.
-    pub(super) fn drop_kept(&mut self) -> bool {
+    /// Unmaps all that can be, large runs that are kept and chunks that are wholly free, because the operating system refused memory.
+    /// Whether there was any.
+    pub(super) fn drop_free(&mut self) -> bool {
         let mut any = false;
         while let Some(run) = self.large.take_oldest(u64::MAX, usize::MAX) {
             self.totals.forget_large(&run);
             any = true;
+        }
+        for slot in 0..self.chunks.len() {
+            if self.chunks[slot].as_ref().is_some_and(Chunk::is_free) {
+                drop(self.remove_chunk(slot as u32));
+                any = true;
+            }
         }
         any
     }

@@ -111,6 +111,25 @@ fn long_free_memory_goes_and_fresh_memory_stays() {
     assert_eq!(heap.committed_bytes(), CHUNK);
 }
 
+/// It may be what is missing: the limit of a process's address space counts what the heap has of it.
+#[test]
+fn what_is_free_goes_when_the_system_refuses_more() {
+    let mut heap = heap(0);
+    let runs: Vec<_> = (0..3).map(|_| heap.allocate(DATA_PAGES).unwrap()).collect();
+    let used = heap.allocate(1).unwrap();
+    let large = heap.allocate_large(CHUNK).unwrap();
+    touch(&used);
+    for run in runs.iter().chain([&large]) {
+        assert!(heap.free(run.base, run.pages).is_none());
+    }
+    assert!(heap.reserved_bytes() > 4 * CHUNK);
+    assert!(heap.allocate_large(1 << 62).is_err());
+    heap.check_invariants();
+    assert_eq!(heap.reserved_bytes(), CHUNK, "with a page in use");
+    assert!(!is_zero(&used));
+    assert!(heap.allocate(DATA_PAGES).unwrap().new_chunk.is_some());
+}
+
 /// Any page may be the one that keeps the chunk.
 #[test]
 fn a_chunk_with_one_page_in_use_stays_mapped() {
