@@ -30,31 +30,14 @@ impl Core {
         let found = self.found_in_cycle();
         let mut tracer = Tracer::new();
         tracer.meet = Meet::Look;
-        let mut settled = HashSet::new();
-        self.roots.look(|object, new| {
-            tracer.edges.push(object);
-            if !new {
-                settled.insert(object);
-            }
-        });
+        let settled = self.look_at_roots(&mut tracer.edges);
         // SAFETY: a root, or an object that lives, leads to what is looked at here, so it lives (I2): it has its slot (I1), in a mapped
         // chunk (I12). Even if this cycle has lost it, for nothing has been freed yet (I6).
         // Relaxed: who has marked has retired since, by the worklist's lock.
         let mark_at = |object| unsafe { mark_of(object) }.load(Ordering::Relaxed);
         // SAFETY: it asks of `object` what `mark_of` does, just above: a slot (I1, I2, I6) in a mapped chunk (I12).
         let type_of = |object| unsafe { info_at(object) };
-        self.weak.each_old(|weak, target| {
-            for address in [weak, target] {
-                let mark = mark_at(address);
-                if mark != found.epoch {
-                    self.report_lost(
-                        mark,
-                        type_of(address),
-                        "passes over a weak box that is not old, one",
-                    );
-                }
-            }
-        });
+        self.verify_old_boxes(&|object| (mark_at(object), type_of(object)));
         let mut seen = HashSet::new();
         while let Some(object) = tracer.edges.pop() {
             if !seen.insert(object) {
@@ -101,6 +84,31 @@ impl Core {
                 self.report_lost(mark_at(young), type_of(young), what);
             }
         }
+    }
+
+    /// Puts all roots' objects into `edges`. Those of which minor cycles do not hear.
+    fn look_at_roots(&self, edges: &mut Vec<usize>) -> HashSet<usize> {
+        let mut settled = HashSet::new();
+        self.roots.look(|object, new| {
+            edges.push(object);
+            if !new {
+                settled.insert(object);
+            }
+        });
+        settled
+    }
+
+    /// No minor cycle will look at these. `look` gives an object's mark and type.
+    fn verify_old_boxes<'a>(&self, look: &dyn Fn(usize) -> (Epoch, &'a TypeInfo)) {
+        let epoch = self.found_in_cycle().epoch;
+        self.weak.each_old(|weak, target| {
+            for (mark, info) in [look(weak), look(target)] {
+                if mark != epoch {
+                    let what = "passes over a weak box that is not old, or whose target is not, of which one is";
+                    self.report_lost(mark, info, what);
+                }
+            }
+        });
     }
 
     /// Ends the process, for an object of this mark and type that can be reached.
