@@ -227,7 +227,9 @@ fn errors_come_with_a_fallback() {
         };
         #[automatically_derived]
         unsafe impl<'__gc, 'a, 'b, T: 'a> gc::Trace<'__gc> for Node<'a, 'b, T> {
-            fn trace(&self, _: &mut gc::Tracer<'__gc>) {}
+            fn trace(&self, _: &mut gc::Tracer<'__gc>) {
+                loop {}
+            }
         }
     };
     check(input, output);
