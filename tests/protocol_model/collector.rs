@@ -1,6 +1,6 @@
 //! What the collector can do next: the driver of `src/cycle/driver.rs`, stage by stage, with one marker.
 
-use crate::search::Next;
+use crate::search::{Next, Wrong};
 use crate::state::{
     Barrier, Colour, Command, Config, Mode, Op, Root, Scan, Stage, State, TARGET, Twin, bit,
 };
@@ -307,7 +307,7 @@ fn scan(config: &Config, s: &State, object: u8, next: &mut Vec<Next>) {
         n = *s;
     }
     if !s.is_made(object) {
-        n.wrong = Some("a slot without an object is scanned");
+        n.wrong = Some(Wrong::NotMade);
     }
     n.work |= bit(s.field(object));
     if s.scan(object) == Scan::Marker {
@@ -360,7 +360,7 @@ fn final_stop(config: &Config, n: &mut State) {
 fn over(n: &mut State) {
     n.stage = Stage::Clear;
     if !n.abandoned && n.reachable() & n.live & !n.found() != 0 {
-        n.wrong = Some("marking is over and a reachable object is not marked");
+        n.wrong = Some(Wrong::NotMarked);
     }
 }
 
@@ -387,7 +387,7 @@ fn sweep(config: &Config, s: &State, object: u8, next: &mut Vec<Next>) {
     }
     if object > config.objects {
         if s.garbage & n.live != 0 && !s.abandoned && !s.minor {
-            n.wrong = Some("what was garbage before the cycle is still there after it");
+            n.wrong = Some(Wrong::Garbage);
         }
         (n.stage, n.whole) = (Stage::Idle, !s.abandoned);
         return push(n, "ends the cycle", 0, next);
@@ -417,9 +417,9 @@ fn sweep_object(config: &Config, n: &mut State, object: u8) {
         return;
     }
     if n.reachable() & bit(object) != 0 {
-        n.wrong = Some("a reachable object is freed");
+        n.wrong = Some(Wrong::Freed);
     } else if config.minor != 0 && n.is_kept_by_others(object) {
-        n.wrong = Some("an object is freed and one that points at it is not");
+        n.wrong = Some(Wrong::PointedAt);
     }
     n.live &= !bit(object);
     // The slot may have another object soon.

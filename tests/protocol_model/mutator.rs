@@ -1,7 +1,7 @@
 //! What a mutator can do next. `Mutation`, the cells and the barriers, one atomic step at a time.
 
 use crate::allocation::{allocate, begin_build, build};
-use crate::search::Next;
+use crate::search::{Next, Wrong};
 use crate::state::{
     AtEnd, Colour, Command, Config, Mode, Op, Root, Scan, Stage, State, TARGET, Twin, bit,
 };
@@ -241,7 +241,7 @@ fn store(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
         }
         Op::Write => {
             if s.stage == Stage::At(m.x) {
-                n.wrong = Some("a mutator writes a cell that a marker reads");
+                n.wrong = Some(Wrong::WrittenAndRead);
             }
             n.set_field(m.x, m.v);
             n.m[i].op = Op::End;
@@ -343,7 +343,7 @@ fn upgrade(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
         n.m[i].reg = TARGET;
         n.garbage &= !bit(TARGET);
         if n.reachable() & !s.live != 0 {
-            n.wrong = Some("a weak reference gives a freed object");
+            n.wrong = Some(Wrong::Upgraded);
         }
     }
     next.push((

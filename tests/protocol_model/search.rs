@@ -9,11 +9,37 @@ use crate::{collector, mutator};
 /// A state that can follow, and how: who (mutator, collector or a thread without a mutator), what, and its operands.
 pub(crate) type Next = (State, usize, &'static str, u8, u8);
 
+/// What can be wrong with a state. (Not a string: there are millions of states.)
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Wrong {
+    NotMarked,
+    Freed,
+    PointedAt,
+    Garbage,
+    NotMade,
+    WrittenAndRead,
+    Upgraded,
+}
+
+impl Wrong {
+    fn text(self) -> &'static str {
+        match self {
+            Wrong::NotMarked => "marking is over and a reachable object is not marked",
+            Wrong::Freed => "a reachable object is freed",
+            Wrong::PointedAt => "an object is freed and one that points at it is not",
+            Wrong::Garbage => "what was garbage before the cycle is still there after it",
+            Wrong::NotMade => "a slot without an object is scanned",
+            Wrong::WrittenAndRead => "a mutator writes a cell that a marker reads",
+            Wrong::Upgraded => "a weak reference gives a freed object",
+        }
+    }
+}
+
 /// What a search found.
 pub(crate) struct Found {
     pub(crate) states: usize,
     /// The steps to a state with something wrong, and what.
-    pub(crate) wrong: Option<(Vec<String>, &'static str)>,
+    pub(crate) wrong: Option<(Vec<String>, Wrong)>,
     /// The whole space has been seen.
     pub(crate) complete: bool,
 }
@@ -168,7 +194,9 @@ pub(crate) fn report(name: &str, config: &Config, found: &Found) {
         .map_or("as shipped".to_owned(), |twin| format!("{twin:?}"));
     let kind = if config.cells { "cells" } else { "slots" };
     let end = match (&found.wrong, found.complete) {
-        (Some((steps, wrong)), _) => format!("{wrong}, after {} steps", steps.len() - 1),
+        (Some((steps, wrong)), _) => {
+            format!("{}, after {} steps", wrong.text(), steps.len() - 1)
+        }
         (None, true) => "nothing wrong in all states".to_owned(),
         (None, false) => "nothing wrong so far".to_owned(),
     };

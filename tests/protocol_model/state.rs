@@ -1,5 +1,7 @@
 //! The state of the machine: four or five objects with one field each, two mutators, the collector.
 
+use crate::search::Wrong;
+
 /// Which barrier the heap was built with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Barrier {
@@ -330,7 +332,7 @@ pub(crate) struct State {
     /// Unreachable when the cycle began.
     pub(crate) garbage: u8,
     /// What is wrong with this state.
-    pub(crate) wrong: Option<&'static str>,
+    pub(crate) wrong: Option<Wrong>,
 }
 
 impl State {
