@@ -43,6 +43,7 @@ fn base(barrier: Barrier, cells: bool) -> Config {
         barrier,
         twin: None,
         cells,
+        slots_in_cells: false,
         mates: false,
         enters: [2, 1 + deep],
         stores: [1, 1],
@@ -128,6 +129,23 @@ fn racing_stores_are_safe() {
 fn stores_to_cells_are_safe() {
     for barrier in BARRIERS {
         is_safe("stores", base(barrier, true));
+    }
+}
+
+/// One mutator writes to cells, the other to the slots in them.
+fn slots_in_cells(barrier: Barrier) -> Config {
+    Config {
+        slots_in_cells: true,
+        stores: [2, 1],
+        one_start: true,
+        ..base(barrier, true)
+    }
+}
+
+#[test]
+fn stores_to_slots_in_cells_are_safe() {
+    for barrier in BARRIERS {
+        is_safe("slots in cells", slots_in_cells(barrier));
     }
 }
 
@@ -305,6 +323,8 @@ fn twins_of_the_slot_barrier_are_caught() {
         is_caught("slots", base(barrier, false), twin);
     }
     is_caught("slots", races(Hybrid), Twin::LoadThenStore);
+    let in_cells = slots_in_cells(Hybrid);
+    is_caught("slots in cells", in_cells, Twin::NewNotShaded);
     let allocates = Config {
         allocs: [1, 0],
         stores: [1, 0],

@@ -140,7 +140,7 @@ pub(crate) fn loads(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) 
     }
 }
 
-/// Whether somebody has a guard of this object's cell.
+/// Whether somebody has a guard for writing of this object's cell.
 fn is_held(s: &State, object: u8) -> bool {
     s.locked & bit(object) != 0
         || s.m
@@ -148,32 +148,31 @@ fn is_held(s: &State, object: u8) -> bool {
             .any(|m| m.x == object && matches!(m.op, Op::Begin | Op::Trace | Op::Write | Op::End))
 }
 
+/// Whether somebody has one for reading, and stores to the slot in it.
+fn is_lent(s: &State, object: u8) -> bool {
+    let in_slot = |op| matches!(op, Op::Exchange | Op::Loaded | Op::Shade);
+    s.m.iter().any(|m| m.x == object && in_slot(m.op))
+}
+
 fn begin_store(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     let m = s.m[i];
     if m.stores == 0 {
         return;
     }
+    let is_cell = config.cells && !(config.slots_in_cells && i == 1);
     // Where objects change after their first cycle, that of a root's pointer, too.
     let [one, two] = [1, 2].map(|root| if config.minor == 0 { 0 } else { s.field(root) });
     for x in [1, 2, m.reg, one, two] {
         for v in [0, m.reg] {
             // A cell is claimed whatever is written; a slot may change between a load and a store.
-            let pointless =
-                s.field(x.max(1)) == v && !config.cells && !loads_first(config, m.command);
-            if x == 0
-                || s.immutable & bit(x) != 0
-                || pointless
-                || (x == m.reg && x <= 2)
-                || (config.cells && is_held(s, x))
+            let pointless = s.field(x.max(1)) == v && !is_cell && !loads_first(config, m.command);
+            let is_used = config.cells && (is_held(s, x) || (is_cell && is_lent(s, x)));
+            if x == 0 || s.immutable & bit(x) != 0 || pointless || (x == m.reg && x <= 2) || is_used
             {
                 continue;
             }
             let mut n = *s;
-            let op = if config.cells {
-                Op::Begin
-            } else {
-                Op::Exchange
-            };
+            let op = if is_cell { Op::Begin } else { Op::Exchange };
             let mine = &mut n.m[i];
             (mine.x, mine.v, mine.op, mine.stores) = (x, v, op, m.stores - 1);
             if !config.is(Twin::StampedAtEnd) {

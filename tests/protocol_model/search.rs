@@ -192,7 +192,11 @@ pub(crate) fn report(name: &str, config: &Config, found: &Found) {
     let twin = config
         .twin
         .map_or("as shipped".to_owned(), |twin| format!("{twin:?}"));
-    let kind = if config.cells { "cells" } else { "slots" };
+    let kind = match (config.cells, config.slots_in_cells) {
+        (false, _) => "slots",
+        (true, false) => "cells",
+        (true, true) => "slots in cells",
+    };
     let end = match (&found.wrong, found.complete) {
         (Some((steps, wrong)), _) => {
             format!("{}, after {} steps", wrong.text(), steps.len() - 1)

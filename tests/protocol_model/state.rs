@@ -29,8 +29,8 @@ pub(crate) enum Twin {
     /// Hybrid starts markers at T1, and asks for the second boundary meanwhile.
     MarksAtT1,
     OldNotShaded,
-    /// Under Hybrid, where a Grey mutator shades what it stores, nothing in this machine makes a difference here: that is for a slot inside a shared
-    /// cell, which a Black mutator has claimed before T2, and here fields are slots or cells, and no slot is in a cell.
+    /// Under Hybrid, whose Grey mutators shade what they store, it makes a difference only for a slot inside a shared cell, which a Black mutator
+    /// has claimed before T2.
     NewNotShaded,
     /// A mutator polls when it has stored and not shaded yet.
     PollsBeforeShade,
@@ -101,6 +101,8 @@ pub(crate) struct Config {
     pub(crate) twin: Option<Twin>,
     /// Fields are cells with a claim; else slots.
     pub(crate) cells: bool,
+    /// In these cells are slots, to which the second mutator stores with a guard for reading, see `GcRwLock`.
+    pub(crate) slots_in_cells: bool,
     /// The mutators share a thread, on which the second is attached at some time, and cells are the thread's own.
     pub(crate) mates: bool,
     /// Per mutator.
