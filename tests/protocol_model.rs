@@ -3,9 +3,9 @@
 //! cycle, which may be minor (`minor`), and mutators that share a thread.
 //!
 //! It is the cycle as shipped, barrier by barrier (`src/cycle/driver.rs`, `src/barrier`, `src/weak.rs`), written a second
-//! time in words small enough to read in one sitting. Steps interleave sequentially: of weak memory, and of the code itself,
-//! it says nothing; that is what the loom models in `src/loom_tests` are for. Those in turn cannot hold two mutators, a marker
-//! and two cycles at once.
+//! time in words small enough to read in one sitting. Steps interleave sequentially: of weak memory (but for what answers to
+//! handshakes are for, see `late`), and of the code itself, it says nothing; that is what the loom models in `src/loom_tests` are
+//! for. Those in turn cannot hold two mutators, a marker and two cycles at once.
 //!
 //! What must hold: a reachable object is marked when marking is over and is not freed; what was garbage when the cycle
 //! began is gone when it ends; no mutator writes a cell while a marker reads it. What must not: each *twin* leaves something
@@ -18,6 +18,8 @@
 mod allocation;
 #[path = "protocol_model/collector.rs"]
 mod collector;
+#[path = "protocol_model/late.rs"]
+mod late;
 #[path = "protocol_model/minor.rs"]
 mod minor;
 #[path = "protocol_model/mutator.rs"]
@@ -44,6 +46,7 @@ fn base(barrier: Barrier, cells: bool) -> Config {
         twin: None,
         cells,
         slots_in_cells: false,
+        late: false,
         mates: false,
         enters: [2, 1 + deep],
         stores: [1, 1],

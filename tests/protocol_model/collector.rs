@@ -83,6 +83,8 @@ fn handshake(config: &Config, s: &State, next: &mut Vec<Next>, done: fn(&Config,
             if s.m[i].op == Op::Enter {
                 n.m[i].acked = true;
             } else {
+                // By its gate.
+                n.hear(i);
                 n.adopt(config, i);
             }
             if config.mates && s.command.boundary && !s.m[1 - i].acked {
@@ -97,6 +99,8 @@ fn handshake(config: &Config, s: &State, next: &mut Vec<Next>, done: fn(&Config,
 fn stop(s: &State, next: &mut Vec<Next>, then: impl FnOnce(&mut State)) {
     if s.m.iter().all(|m| !m.inside) {
         let mut n = *s;
+        // By their gates.
+        (0..2).for_each(|i| n.hear(i));
         then(&mut n);
         push(n, "has stopped everybody", 0, next);
     }
@@ -300,20 +304,26 @@ fn reach(config: &Config, n: &mut State, object: u8) {
 }
 
 fn scan(config: &Config, s: &State, object: u8, next: &mut Vec<Next>) {
-    let mut n = *s;
     if config.panics && s.cycles == 1 && !s.abandoned {
+        let mut n = *s;
         (n.abandoned, n.stage) = (true, Stage::Mark);
         push(n, "panics at", object, next);
-        n = *s;
     }
+    let mut n = *s;
     if !s.is_made(object) {
         n.wrong = Some(Wrong::NotMade);
     }
-    n.work |= bit(s.field(object));
     if s.scan(object) == Scan::Marker {
         n.set_scan(object, Scan::Scanned);
     }
     n.stage = Stage::Mark;
+    if let Some(older) = s.older(object) {
+        let mut late = n;
+        late.work |= bit(older);
+        push(late, "scans what was there before in", object, next);
+        n.hear(0);
+    }
+    n.work |= bit(s.field(object));
     push(n, "scans", object, next);
 }
 

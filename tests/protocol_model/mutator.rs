@@ -101,9 +101,7 @@ fn poll(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     let may_poll = m.op == Op::None || in_guard || in_store;
     if !m.acked && !boundary && !s.command.stop && may_poll {
         let mut n = *s;
-        n.flush(config, i);
-        n.m[i].command = n.command;
-        n.m[i].acked = true;
+        n.answer(config, i);
         next.push((n, i, "polls", 0, 0));
     }
 }

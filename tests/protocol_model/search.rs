@@ -88,6 +88,7 @@ fn starts(config: &Config) -> Vec<State> {
             (s.root, s.root_object) = (Root::Held, 3);
         }
         debug_assert_eq!(s.field(FRESH), 0);
+        s.heard = config.late.then_some(s.field);
         for i in 0..2 {
             let m = &mut s.m[i];
             (m.enters, m.stores, m.allocs) = (config.enters[i], config.stores[i], config.allocs[i]);

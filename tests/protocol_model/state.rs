@@ -1,5 +1,6 @@
 //! The state of the machine: four or five objects with one field each, two mutators, the collector.
 
+use crate::late::Heard;
 use crate::search::Wrong;
 
 /// Which barrier the heap was built with.
@@ -10,8 +11,8 @@ pub(crate) enum Barrier {
     Hybrid,
 }
 
-/// What is left out of the protocol. Spans, the runs of free slots that mutators hold, and the order in which memory is seen are not in this machine: twins
-/// that touch them are loom's.
+/// What is left out of the protocol. Spans and the runs of free slots that mutators hold are not in this machine, nor is the order in which memory is
+/// seen, but for what answers are for (`late`): twins that touch them are loom's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Twin {
     /// A handshake waits for nobody.
@@ -62,6 +63,8 @@ pub(crate) enum Twin {
     UpgradeShadedAtHome,
     UpgradeNotSeen,
     SweepBeforeOff,
+    /// What a mutator did before it answered is not released to the collector.
+    AnswerNotReleased,
     /// Of two mutators of one thread, one that is entered inside the other stays behind it.
     InnerStaysBehind,
     /// One that is attached inside the other takes the newest command.
@@ -103,6 +106,8 @@ pub(crate) struct Config {
     pub(crate) cells: bool,
     /// In these cells are slots, to which the second mutator stores with a guard for reading, see `GcRwLock`.
     pub(crate) slots_in_cells: bool,
+    /// Markers hear of stores late, see `late`.
+    pub(crate) late: bool,
     /// The mutators share a thread, on which the second is attached at some time, and cells are the thread's own.
     pub(crate) mates: bool,
     /// Per mutator.
@@ -333,6 +338,8 @@ pub(crate) struct State {
     pub(crate) abandoned: bool,
     /// Unreachable when the cycle began.
     pub(crate) garbage: u8,
+    /// If they hear late: what markers have heard of.
+    pub(crate) heard: Option<Heard>,
     /// What is wrong with this state.
     pub(crate) wrong: Option<Wrong>,
 }
@@ -437,13 +444,23 @@ impl State {
             self.work |= self.m[i].buffer;
             self.m[i].buffer = 0;
             self.pushed = true;
+            // The worklist has a lock.
+            self.hear(i);
         }
     }
 
     /// Mutator `i` adopts the command in force; at a boundary, open guards have leaked.
     pub(crate) fn adopt(&mut self, config: &Config, i: usize) {
-        self.flush(config, i);
         self.note_leak(i);
+        self.answer(config, i);
+    }
+
+    /// The same, at a poll.
+    pub(crate) fn answer(&mut self, config: &Config, i: usize) {
+        self.flush(config, i);
+        if !config.is(Twin::AnswerNotReleased) {
+            self.hear(i);
+        }
         self.m[i].command = self.command;
         self.m[i].acked = true;
     }
