@@ -1,6 +1,6 @@
 //! The whole cycle as a state machine, explored exhaustively within stated budgets: two mutators, one marker, four objects
 //! of one field, two roots for good and one that somebody drops, allocation, a weak reference, leaked guards, a second
-//! cycle, which may be minor (`minor`), and mutators that share a thread.
+//! cycle, which may be minor (`minor`), mutators that share a thread, and a span that goes from hand to hand (`spans`).
 //!
 //! It is the cycle as shipped, barrier by barrier (`src/cycle/driver.rs`, `src/barrier`, `src/weak.rs`), written a second
 //! time in words small enough to read in one sitting. Steps interleave sequentially: of weak memory (but for what answers to
@@ -26,6 +26,8 @@ mod minor;
 mod mutator;
 #[path = "protocol_model/search.rs"]
 mod search;
+#[path = "protocol_model/spans.rs"]
+mod spans;
 #[path = "protocol_model/state.rs"]
 mod state;
 
@@ -47,6 +49,7 @@ fn base(barrier: Barrier, cells: bool) -> Config {
         cells,
         slots_in_cells: false,
         late: false,
+        spans: false,
         mates: false,
         enters: [2, 1 + deep],
         stores: [1, 1],

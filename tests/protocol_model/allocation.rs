@@ -57,12 +57,16 @@ fn is_black(config: &Config, s: &State, i: usize) -> bool {
 }
 
 /// The mutator's barrier has gone off, and the sweep has not begun.
-fn is_before_sweep(s: &State, i: usize) -> bool {
+pub(crate) fn is_before_sweep(s: &State, i: usize) -> bool {
     s.m[i].command.mode == Mode::Off && matches!(s.stage, Stage::Clear | Stage::Off)
 }
 
 /// Mutator `i` takes a slot: its colour, and who is told. Whether its span may also be one to which the sweep does not come.
 fn place(config: &Config, n: &mut State, i: usize, slot: u8) -> bool {
+    if n.span.is_some() {
+        n.use_slot(i, slot);
+        return false;
+    }
     n.live |= bit(slot);
     n.set_scan(slot, Scan::Unscanned);
     n.marks &= !bit(slot);

@@ -1,12 +1,13 @@
 //! What the collector can do next: the driver of `src/cycle/driver.rs`, stage by stage, with one marker.
 
 use crate::search::{Next, Wrong};
+use crate::spans;
 use crate::state::{
     Barrier, Colour, Command, Config, Mode, Op, Root, Scan, Stage, State, TARGET, Twin, bit,
 };
 
 /// The collector, in a counterexample.
-const GC: usize = 2;
+pub(crate) const GC: usize = 2;
 
 pub(crate) fn steps(config: &Config, s: &State, next: &mut Vec<Next>) {
     match s.stage {
@@ -26,8 +27,12 @@ pub(crate) fn steps(config: &Config, s: &State, next: &mut Vec<Next>) {
         Stage::Round => round(config, s, next),
         Stage::FinalStop => stop(s, next, |n| final_stop(config, n)),
         Stage::Clear => clear(config, s, next),
-        Stage::Off => handshake(config, s, next, |_, n| n.stage = Stage::Sweep(1)),
+        Stage::Off => handshake(config, s, next, start_sweep),
+        Stage::Sweep(stage) if let Some(span) = s.span => {
+            spans::sweep(config, s, stage, span, next)
+        }
         Stage::Sweep(object) => sweep(config, s, object, next),
+        Stage::Free(slots) => spans::free(s, slots, next),
     }
     if s.root == Root::Held && config.drops {
         let mut n = *s;
@@ -382,12 +387,16 @@ fn clear(config: &Config, s: &State, next: &mut Vec<Next>) {
     }
     n.weak_cleared |= !s.abandoned && !s.is_found(TARGET);
     ask(&mut n, Mode::Off, Colour::White, false);
-    n.stage = if config.is(Twin::SweepBeforeOff) {
-        Stage::Sweep(1)
-    } else {
-        Stage::Off
-    };
+    n.stage = Stage::Off;
+    if config.is(Twin::SweepBeforeOff) || config.is(Twin::CachedSwept) {
+        start_sweep(config, &mut n);
+    }
     push(n, "clears weak references", 0, next);
+}
+
+fn start_sweep(config: &Config, n: &mut State) {
+    n.stage = Stage::Sweep(1);
+    n.list_unswept(config);
 }
 
 fn sweep(config: &Config, s: &State, object: u8, next: &mut Vec<Next>) {
@@ -396,11 +405,7 @@ fn sweep(config: &Config, s: &State, object: u8, next: &mut Vec<Next>) {
         n.work = 0;
     }
     if object > config.objects {
-        if s.garbage & n.live != 0 && !s.abandoned && !s.minor {
-            n.wrong = Some(Wrong::Garbage);
-        }
-        (n.stage, n.whole) = (Stage::Idle, !s.abandoned);
-        return push(n, "ends the cycle", 0, next);
+        return end(n, next);
     }
     let last = if config.coarse {
         config.objects
@@ -416,7 +421,16 @@ fn sweep(config: &Config, s: &State, object: u8, next: &mut Vec<Next>) {
     push(n, "sweeps", object, next);
 }
 
-fn sweep_object(config: &Config, n: &mut State, object: u8) {
+/// Everything has been swept.
+pub(crate) fn end(mut n: State, next: &mut Vec<Next>) {
+    if n.garbage & n.live != 0 && !n.abandoned && !n.minor {
+        n.wrong = Some(Wrong::Garbage);
+    }
+    (n.stage, n.whole) = (Stage::Idle, !n.abandoned);
+    push(n, "ends the cycle", 0, next);
+}
+
+pub(crate) fn sweep_object(config: &Config, n: &mut State, object: u8) {
     if n.is_marked(object) {
         if n.immutable & bit(object) == 0 && !config.is(Twin::OldNotNoted) {
             n.note(config, object);

@@ -2,6 +2,7 @@
 
 use crate::allocation::{allocate, begin_build, build};
 use crate::search::{Next, Wrong};
+use crate::spans;
 use crate::state::{
     AtEnd, Colour, Command, Config, Mode, Op, Root, Scan, Stage, State, TARGET, Twin, bit,
 };
@@ -31,6 +32,10 @@ pub(crate) fn steps(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) 
     loads(config, s, i, next);
     begin_store(config, s, i, next);
     if m.allocs > 0
+        && let Some(span) = s.span
+    {
+        spans::allocate(config, s, i, span, next);
+    } else if m.allocs > 0
         && let Some(slot) = s.free_slot(config)
     {
         allocate(config, s, i, slot, next);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use crate::spans::Span;
 use crate::state::{Barrier, Config, FRESH, Root, State, bit};
 use crate::{collector, mutator};
 
@@ -19,6 +20,7 @@ pub(crate) enum Wrong {
     NotMade,
     WrittenAndRead,
     Upgraded,
+    TwoObjects,
 }
 
 impl Wrong {
@@ -31,6 +33,7 @@ impl Wrong {
             Wrong::NotMade => "a slot without an object is scanned",
             Wrong::WrittenAndRead => "a mutator writes a cell that a marker reads",
             Wrong::Upgraded => "a weak reference gives a freed object",
+            Wrong::TwoObjects => "an object is made in a slot that has one",
         }
     }
 }
@@ -88,6 +91,7 @@ fn starts(config: &Config) -> Vec<State> {
             (s.root, s.root_object) = (Root::Held, 3);
         }
         debug_assert_eq!(s.field(FRESH), 0);
+        s.span = config.spans.then(|| Span::at_start(s.live));
         s.heard = config.late.then_some(s.field);
         for i in 0..2 {
             let m = &mut s.m[i];

@@ -2,6 +2,7 @@
 
 use crate::late::Heard;
 use crate::search::Wrong;
+use crate::spans::Span;
 
 /// Which barrier the heap was built with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -11,8 +12,8 @@ pub(crate) enum Barrier {
     Hybrid,
 }
 
-/// What is left out of the protocol. Spans and the runs of free slots that mutators hold are not in this machine, nor is the order in which memory is
-/// seen, but for what answers are for (`late`): twins that touch them are loom's.
+/// What is left out of the protocol. Of spans there is one, in models of its own (`spans`), and of the order in which memory is seen what answers are
+/// for (`late`): other twins that touch these are loom's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Twin {
     /// A handshake waits for nobody.
@@ -63,6 +64,16 @@ pub(crate) enum Twin {
     UpgradeShadedAtHome,
     UpgradeNotSeen,
     SweepBeforeOff,
+    /// The sweep begins before all barriers are off, and what is in the caches of those that have not answered is to be swept, too.
+    CachedSwept,
+    /// A span that a cache takes stays on its list.
+    StaysListed,
+    /// The run that a mutator has when it turns Black stays white.
+    NotBlackened,
+    /// A mutator keeps its span when its barrier goes off.
+    CacheKeptAtOff,
+    /// It gives the span back, and keeps the run.
+    RunKeptAtOff,
     /// What a mutator did before it answered is not released to the collector.
     AnswerNotReleased,
     /// Of two mutators of one thread, one that is entered inside the other stays behind it.
@@ -108,6 +119,8 @@ pub(crate) struct Config {
     pub(crate) slots_in_cells: bool,
     /// Markers hear of stores late, see `late`.
     pub(crate) late: bool,
+    /// Objects from 3 on lie in a span, see `spans`.
+    pub(crate) spans: bool,
     /// The mutators share a thread, on which the second is attached at some time, and cells are the thread's own.
     pub(crate) mates: bool,
     /// Per mutator.
@@ -291,6 +304,8 @@ pub(crate) enum Stage {
     Clear,
     Off,
     Sweep(u8),
+    /// The objects of the span have been swept: these slots will be free.
+    Free(u8),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -338,6 +353,8 @@ pub(crate) struct State {
     pub(crate) abandoned: bool,
     /// Unreachable when the cycle began.
     pub(crate) garbage: u8,
+    /// If there is one.
+    pub(crate) span: Option<Span>,
     /// If they hear late: what markers have heard of.
     pub(crate) heard: Option<Heard>,
     /// What is wrong with this state.
@@ -461,6 +478,7 @@ impl State {
         if !config.is(Twin::AnswerNotReleased) {
             self.hear(i);
         }
+        self.turn_cache(config, i);
         self.m[i].command = self.command;
         self.m[i].acked = true;
     }
