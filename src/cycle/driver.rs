@@ -367,7 +367,8 @@ impl Core {
             return Advance::Progress;
         }
         let (outcome, done) = self.mark_counted(marker, budget);
-        d.work += done.work;
+        // Not for edges: barriers make them without limit, and what pays for steps is allocation.
+        d.work += done.bytes;
         if outcome == Marking::Progress || d.roots_unseen.is_some() {
             return Advance::Progress;
         }

@@ -114,6 +114,9 @@ impl Core {
             self.retire_marker(marker);
             return Marking::Progress;
         }
+        if ended == Drained::Empty {
+            marker.end_block();
+        }
         *done = marker.done();
         self.report(&mut marker);
         if ended == Drained::Budget {

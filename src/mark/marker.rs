@@ -40,8 +40,8 @@ const DEPTH: usize = 16;
 const RUN: usize = 64;
 pub(crate) const LARGE: usize = if cfg!(tricolor_loom) { 16 } else { 1024 };
 
-/// As much work as the marking of so many bytes: an edge of the worklist, which may lead to what is marked. There may be many, of the same
-/// objects, or of roots.
+/// As much work as the marking of so many bytes: an edge of a block. It may lead to what is marked, and there may be many, of the same
+/// objects, or of roots: a mutator that helps is not to follow them all.
 const EDGE: usize = 32;
 
 /// One who marks: a marker thread, or a mutator that assists.
@@ -63,8 +63,10 @@ pub(crate) struct Marker {
     pub(crate) objects: u64,
     /// Bytes of their slots.
     pub(crate) bytes: u64,
-    /// Bytes of the edges of those that had many, in containers that they own, and [`EDGE`] for each that came in a block: work, too, where
-    /// there is a budget.
+    /// Edges of the block that it took last.
+    block: usize,
+    /// Bytes of the edges of those that had many, in containers that they own, and [`EDGE`] for each of a block: work, too, where there is a
+    /// budget.
     pub(crate) edge_bytes: u64,
     /// Mutable objects that have become old and have not been scanned, being fresh.
     pub(crate) unscanned: Vec<usize>,
@@ -119,6 +121,7 @@ impl Marker {
             active: false,
             objects: 0,
             bytes: 0,
+            block: 0,
             edge_bytes: 0,
             unscanned: Vec::new(),
         }
@@ -456,8 +459,13 @@ impl Marker {
 
     /// Begins with a block that was taken from the worklist; what was left of its last.
     pub(crate) fn begin_block(&mut self, block: Block) -> Block {
-        self.edge_bytes += (block.len() * EDGE) as u64;
+        self.block = block.len();
         core::mem::replace(&mut self.tracer.edges, block)
+    }
+
+    /// There is nothing left to scan: all edges of the block have been followed.
+    pub(crate) fn end_block(&mut self) {
+        self.edge_bytes += (core::mem::take(&mut self.block) * EDGE) as u64;
     }
 
     /// Takes more from the worklist, being active.
