@@ -64,30 +64,36 @@ impl Core {
         self.mark_counted(slot, budget).0
     }
 
+    /// A marker with a block or a rest of the worklist, or why there is none.
+    fn begin_to_mark(&self) -> Result<Marker, Marking> {
+        self.stress_pause();
+        let early = twin::is(Twin::MarkerBeforeBlock).then(|| self.new_marker(self.meet()));
+        match self.worklist.take(false) {
+            Take::Block(block) => {
+                let mut marker = self.active_marker(early);
+                let _none = marker.begin_block(block);
+                Ok(marker)
+            }
+            Take::Rest(rest) => {
+                let mut marker = self.active_marker(early);
+                marker.rests.push(rest);
+                Ok(marker)
+            }
+            Take::Wait => Err(Marking::Wait),
+            Take::Dry => Err(Marking::Dry),
+        }
+    }
+
     fn mark_and_count(&self, slot: &mut Option<Marker>, budget: u64, done: &mut Done) -> Marking {
         let mut marker = match slot.take() {
             Some(marker) => {
                 debug_assert!(marker.active && marker.found.epoch == self.epoch_of_cycle());
                 marker
             }
-            None => {
-                self.stress_pause();
-                let early = twin::is(Twin::MarkerBeforeBlock).then(|| self.new_marker(self.meet()));
-                match self.worklist.take(false) {
-                    Take::Block(block) => {
-                        let mut marker = self.active_marker(early);
-                        let _none = marker.begin_block(block);
-                        marker
-                    }
-                    Take::Rest(rest) => {
-                        let mut marker = self.active_marker(early);
-                        marker.rests.push(rest);
-                        marker
-                    }
-                    Take::Wait => return Marking::Wait,
-                    Take::Dry => return Marking::Dry,
-                }
-            }
+            None => match self.begin_to_mark() {
+                Ok(marker) => marker,
+                Err(nothing) => return nothing,
+            },
         };
         let _scope = UserCodeScope::new(self.id);
         // SAFETY: what the marker has came with it or from the worklist: it lives, and rests are as they should be (I5). The marker is
