@@ -89,12 +89,18 @@ impl Core {
     /// several mutators, all of them are held before one turns. One that is attached after the look is as far as the thread was, and
     /// answers for itself, see `all_answered`.
     fn adopt_for(&self, state: &MutatorState, command: Command) -> bool {
-        let alone = !state.has_mates();
+        let alone = !state.has_mates() || twin::is(Twin::MateTurnsAlone);
         if alone || !command.boundary {
             let held = state.gate.hold();
             if held {
+                let early = twin::is(Twin::LetsGoFirst);
+                if early {
+                    state.gate.release();
+                }
                 state.adopt(self, command, true);
-                state.gate.release();
+                if !early {
+                    state.gate.release();
+                }
             }
             return held;
         }
@@ -114,6 +120,9 @@ impl Core {
     /// Asks the thread of a mutator that keeps the collector waiting: all its mutators that are inside, since the one that the thread looks
     /// at is the innermost, which may have answered for itself.
     fn ask_thread(&self, waited_for: &MutatorState) {
+        if twin::is(Twin::YieldNotAsked) {
+            return;
+        }
         if !waited_for.has_mates() {
             return Self::ask_to_yield(waited_for);
         }

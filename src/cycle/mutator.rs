@@ -280,6 +280,9 @@ impl MutatorState {
         if self.flags.load(Ordering::Relaxed) & (MAIL | STEP) != 0 {
             self.enter_asked();
         }
+        if twin::is(Twin::AdoptsUngated) && self.core().command_seq() != self.command.get().seq {
+            self.boundary_slow();
+        }
         if !self.gate.enter() {
             self.enter_slow();
         }
@@ -369,14 +372,17 @@ impl MutatorState {
             let other = !core::ptr::eq(mate, self) && mate.thread == self.thread;
             if other && mate.acked.load(Ordering::Relaxed) != command.seq {
                 let mut backoff = crate::sync::Backoff::default();
+                let holds = !twin::is(Twin::MateNotHeld);
                 // The driver holds a gate for moments only.
-                while !mate.gate.hold() {
+                while holds && !mate.gate.hold() {
                     backoff.wait();
                 }
                 if mate.acked.load(Ordering::Relaxed) != command.seq {
                     mate.adopt(core, command, true);
                 }
-                mate.gate.release();
+                if holds {
+                    mate.gate.release();
+                }
             }
             true
         });

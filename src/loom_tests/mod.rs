@@ -19,6 +19,7 @@ mod objects;
 
 mod cell;
 mod fresh;
+mod gate;
 mod helper;
 mod locks;
 mod mail;

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::harness::{Caught, Model};
 use super::{
-    cell, fresh, helper, locks, mail, mates, minor, new_roots, panic, pool, publish, root, slot,
-    span, stop, table, weak,
+    cell, fresh, gate, helper, locks, mail, mates, minor, new_roots, panic, pool, publish, root,
+    slot, span, stop, table, weak,
 };
 use crate::sync::relax;
 use crate::sync::twin::Twin;
@@ -17,6 +17,7 @@ fn models() -> Vec<Model> {
         table::models(),
         new_roots::models(),
         publish::models(),
+        gate::models(),
         helper::models(),
         locks::models(),
         mail::models(),
@@ -55,6 +56,7 @@ const TWINS: &[&[Caught]] = &[
     publish::TWINS,
     table::TWINS,
     new_roots::TWINS,
+    gate::TWINS,
     weak::TWINS,
 ];
 

@@ -19,7 +19,7 @@ std::thread_local! {
 }
 
 /// Twins of orderings: the file, and what its operations lose.
-const FILES: [(Twin, &str, &[&str]); 5] = [
+const FILES: [(Twin, &str, &[&str]); 8] = [
     (Twin::SlotNotReleased, "src/cell/slot.rs", &["release"]),
     (
         Twin::SlotNotAcquired,
@@ -31,6 +31,13 @@ const FILES: [(Twin, &str, &[&str]); 5] = [
     (
         Twin::AnswerNotReleased,
         "src/cycle/mutator.rs",
+        &["release"],
+    ),
+    (Twin::GateNotReleased, "src/cycle/gate.rs", &["release"]),
+    (Twin::GateNotAcquired, "src/cycle/gate.rs", &["acquire"]),
+    (
+        Twin::CommandNotReleased,
+        "src/cycle/registry.rs",
         &["release"],
     ),
 ];

@@ -309,6 +309,26 @@ twins! {
     SweepToldByEpoch,
     /// A mutator tells by the epoch that a cycle is over whose marking it did not take part in (StopTheWorld).
     OffToldByEpoch,
+    /// A mutator goes inside by a look and a store.
+    EnterDoesNotTake,
+    /// What was done with a state is not released to the next owner of its gate.
+    GateNotReleased,
+    /// The next owner does not acquire it.
+    GateNotAcquired,
+    /// What was set up for a command is not released to who adopts it.
+    CommandNotReleased,
+    /// A command is published while somebody attaches.
+    PublishedUnlocked,
+    /// A mutator adopts a command before it has its gate.
+    AdoptsUngated,
+    /// The collector lets a mutator go before it has adopted for it.
+    LetsGoFirst,
+    /// A mutator that is outside turns though its thread is inside through another.
+    MateTurnsAlone,
+    /// A thread at its boundary answers for its other mutators without their gates.
+    MateNotHeld,
+    /// Nobody tells a mutator that is inside that it is waited for.
+    YieldNotAsked,
 }
 
 /// Whether the code runs as this twin: the one that `TRICOLOR_TWIN` names, see [`planted`](super::planted).
