@@ -140,6 +140,9 @@ impl Core {
     /// Takes a marker out of work: its edges go back to the worklist, its counts to the heap's. It is gone then: its epoch is
     /// that of a cycle which may end now.
     pub(crate) fn retire_marker(&self, mut marker: Marker) {
+        if twin::is(Twin::RetiresFirst) && core::mem::take(&mut marker.active) {
+            self.worklist.retire();
+        }
         if !twin::is(Twin::DeferredForgotten) {
             self.defer(&mut marker);
         }

@@ -30,6 +30,7 @@ mod panic;
 mod pool;
 mod publish;
 mod root;
+mod rounds;
 mod slot;
 mod span;
 mod stop;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::harness::{Caught, Model};
 use super::{
     cell, fresh, gate, helper, locks, mail, mates, minor, new_roots, panic, pool, publish, root,
-    slot, span, stop, table, weak,
+    rounds, slot, span, stop, table, weak,
 };
 use crate::sync::relax;
 use crate::sync::twin::Twin;
@@ -18,6 +18,7 @@ fn models() -> Vec<Model> {
         new_roots::models(),
         publish::models(),
         gate::models(),
+        rounds::models(),
         helper::models(),
         locks::models(),
         mail::models(),
@@ -57,6 +58,7 @@ const TWINS: &[&[Caught]] = &[
     table::TWINS,
     new_roots::TWINS,
     gate::TWINS,
+    rounds::TWINS,
     weak::TWINS,
 ];
 

@@ -199,7 +199,7 @@ impl Worklist {
         let new = || Vec::with_capacity(block.len());
         let spare = state.spare.pop().unwrap_or_else(new);
         state.blocks.push(core::mem::replace(block, spare));
-        state.pushes += 1;
+        state.pushes += u64::from(!twin::is(Twin::PushNotCounted));
         then(&mut state);
         self.note_available(&state);
     }
@@ -234,6 +234,10 @@ impl Worklist {
                 None => return Take::Wait,
             },
         };
+        if twin::is(Twin::ActiveCountedLate) {
+            drop(state);
+            state = self.state.lock();
+        }
         if !twin::is(Twin::ActiveNotCounted) {
             state.active += usize::from(!active);
         }
@@ -291,13 +295,17 @@ impl Worklist {
     /// Whether there is no work, nobody active and nothing set aside.
     pub(crate) fn is_done(&self) -> bool {
         let state = self.state.lock();
-        state.is_dry() && state.deferred.is_empty()
+        state.is_dry() && (state.deferred.is_empty() || twin::is(Twin::AsideIsDone))
     }
 
     /// Closes the list if marking is over, as `over` says of what [`dry`](Self::dry) says. Whether it is.
     pub(crate) fn close_if(&self, over: impl FnOnce(Option<u64>) -> bool) -> bool {
         let mut state = self.state.lock();
         let over = over(state.is_dry().then_some(state.pushes));
+        if twin::is(Twin::ClosedLate) {
+            drop(state);
+            state = self.state.lock();
+        }
         state.open &= !over;
         over
     }

@@ -329,6 +329,16 @@ twins! {
     MateNotHeld,
     /// Nobody tells a mutator that is inside that it is waited for.
     YieldNotAsked,
+    /// A marker counts as active a moment after it has its block.
+    ActiveCountedLate,
+    /// A block that is pushed does not count.
+    PushNotCounted,
+    /// The worklist is closed a moment after it was found dry.
+    ClosedLate,
+    /// A marker does not count as active any more when it gives back what it has.
+    RetiresFirst,
+    /// What is set aside counts as done.
+    AsideIsDone,
 }
 
 /// Whether the code runs as this twin: the one that `TRICOLOR_TWIN` names, see [`planted`](super::planted).
