@@ -5,7 +5,7 @@
 //! ```
 //!
 //! it is two items:
-//! 1. the `Trace` implementation, which does not compile if the type implements `Drop`: see [`no_drop`];
+//! 1. the `Trace` implementation, which does not compile if the type implements `Drop`: see [`no_drop`](items::no_drop);
 //! 2. a function that is never called and compiles only if `Instant: 'static`. It is outside the implementation,
 //!    and takes no arguments, so that nothing is assumed about the lifetimes except what the type's where-clauses say:
 //!    the compiler assumes inside an implementation that the types in its header are well-formed.
@@ -27,8 +27,10 @@ use syn::{
 
 use crate::ast::{Field, Input, Kind, Shape};
 use crate::attr::Errors;
+use crate::expand::items::{no_drop, probe_items};
 use crate::{fallback, valid};
 
+mod items;
 #[cfg(test)]
 mod tests;
 
@@ -201,16 +203,11 @@ impl<'a> Expansion<'a> {
             None => no_drop(),
         };
         let same_types = self.same_types();
-        let static_fields = self.skipped_fields().map(|field| {
-            let ty = field.ty;
-            quote_spanned!(at(ty)=> __assert_static::<#ty>();)
-        });
         let probe = probe_items();
         quote!({
             #probe
             #whole
-            let _ = |__this: &Self| { #same_types };
-            #(#static_fields)*
+            #same_types
             !__core::mem::needs_drop::<Self>() || true #(#fields)*
         })
     }
@@ -218,43 +215,61 @@ impl<'a> Expansion<'a> {
     /// Code, never run, that compiles only if the types of fields mean here what they mean in the definition: the items
     /// printed beside it would shadow things of the same names, and the wrong type would be asked. An attribute of another macro,
     /// which comes after this one, may also give a field another type, one that was written as `fn(…)` too. The two types meet
-    /// as parameters of an invariant type, where nothing can be coerced.
+    /// as parameters of an invariant type, where nothing can be coerced. That a skipped field is `'static` is asked of the field: a
+    /// lifetime that is not written is any lifetime here, `'static` if that is asked, and may be another where the type is defined.
     fn same_types(&self) -> TokenStream {
+        self.for_each_field(|field, index, binding| {
+            let ty = field.ty;
+            let span = Span::mixed_site().located_at(ty.span());
+            let probe = format_ident!("__probe{index}", span = span);
+            let is_static = match &field.kind {
+                Kind::Skipped => quote_spanned!(at(ty)=> __assert_static_of(#binding);),
+                Kind::Traced | Kind::Recursive | Kind::Code => TokenStream::new(),
+            };
+            // In two statements: a type that is expected could be coerced to.
+            quote_spanned! {at(ty)=>
+                let #probe = __probe_of(#binding);
+                let _: __SendProbe<#ty> = #probe;
+                #is_static
+            }
+        })
+    }
+
+    /// A closure, never called, that goes by `check` through the fields of a value.
+    fn for_each_field(
+        &self,
+        check: impl Fn(&Field<'_>, usize, &Ident) -> TokenStream,
+    ) -> TokenStream {
         if self.input.attrs.skip.is_some() {
             return TokenStream::new();
         }
-        let tie = |fields: &[Field<'_>]| {
-            let (mut pattern, mut lets) = (TokenStream::new(), TokenStream::new());
+        let check = |fields: &[Field<'_>]| {
+            let (mut pattern, mut checks) = (TokenStream::new(), TokenStream::new());
             for (index, field) in fields.iter().enumerate() {
-                let (member, ty) = (&field.member, field.ty);
+                let member = &field.member;
                 let binding = format_ident!("__field{index}", span = Span::mixed_site());
-                let span = Span::mixed_site().located_at(ty.span());
-                let probe = format_ident!("__probe{index}", span = span);
                 pattern.extend(quote!(#member: #binding,));
-                // In two statements: a type that is expected could be coerced to.
-                lets.extend(quote_spanned! {at(ty)=>
-                    let #probe = __probe_of(#binding);
-                    let _: __SendProbe<#ty> = #probe;
-                });
+                checks.extend(check(field, index, &binding));
             }
-            (pattern, lets)
+            (pattern, checks)
         };
-        match &self.input.shape {
+        let body = match &self.input.shape {
             Shape::Struct(fields) => {
-                let (pattern, lets) = tie(fields);
-                quote!(let Self { #pattern } = __this; #lets)
+                let (pattern, checks) = check(fields);
+                quote!(let Self { #pattern } = __this; #checks)
             }
             Shape::Enum(variants) if variants.is_empty() => TokenStream::new(),
             Shape::Enum(variants) => {
                 let arms = variants.iter().map(|variant| {
                     let ident = variant.ident;
-                    let (pattern, lets) = tie(&variant.fields);
-                    quote!(Self::#ident { #pattern } => { #lets })
+                    let (pattern, checks) = check(&variant.fields);
+                    quote!(Self::#ident { #pattern } => { #checks })
                 });
                 quote!(match __this { #(#arms)* })
             }
             Shape::Union(_) => TokenStream::new(),
-        }
+        };
+        quote!(let _ = |__this: &Self| { #body };)
     }
 
     fn body(&self, tracer: &Ident) -> TokenStream {
@@ -343,51 +358,6 @@ impl<'a> Expansion<'a> {
     fn traced_fields(&self) -> impl Iterator<Item = &Field<'a>> {
         let traced = |field: &&Field<'a>| self.input.attrs.skip.is_none() && field.is_traced();
         self.input.fields().filter(traced)
-    }
-}
-
-/// The items by which `DROP_IS_SEND` asks whether a type is `Send`: an inherent constant is preferred to a trait's, so the
-/// probe answers with the inherent `true` if its bound is known to hold. Printed, not imported: the path of the crate is the
-/// user's to say, and so is `::core` (`extern crate self as core`), but not what `extern crate` finds, unless the
-/// package renames a dependency to `core` in its manifest; SAFETY.md says so.
-fn probe_items() -> TokenStream {
-    quote! {
-        extern crate core as __core;
-        struct __SendProbe<__T: ?__core::marker::Sized>(__core::marker::PhantomData<*mut __T>);
-        #[allow(dead_code)]
-        impl<__T: ?__core::marker::Sized + __core::marker::Send> __SendProbe<__T> {
-            const IS_SEND: __core::primitive::bool = true;
-        }
-        #[allow(dead_code)]
-        trait __NotSend {
-            const IS_SEND: __core::primitive::bool = false;
-        }
-        impl<__T: ?__core::marker::Sized> __NotSend for __SendProbe<__T> {}
-        #[allow(dead_code)]
-        fn __probe_of<__T: ?__core::marker::Sized>(_: &__T) -> __SendProbe<__T> {
-            __SendProbe(__core::marker::PhantomData)
-        }
-        #[allow(dead_code)]
-        const fn __assert_static<__T: ?__core::marker::Sized + 'static>() {}
-    }
-}
-
-/// Refuses a type that implements `Drop`, by the same preference: the inherent constant is not `()`.
-fn no_drop() -> TokenStream {
-    quote! {
-        #[allow(dead_code)]
-        struct TypeDerivingTraceMayNotImplementDrop;
-        #[allow(dead_code)]
-        struct __DropProbe<__T: ?__core::marker::Sized>(__core::marker::PhantomData<*mut __T>);
-        #[allow(dead_code, drop_bounds)]
-        impl<__T: ?__core::marker::Sized + __core::ops::Drop> __DropProbe<__T> {
-            const NO_DROP: TypeDerivingTraceMayNotImplementDrop = TypeDerivingTraceMayNotImplementDrop;
-        }
-        trait __NoDrop {
-            const NO_DROP: () = ();
-        }
-        impl<__T: ?__core::marker::Sized> __NoDrop for __DropProbe<__T> {}
-        let () = __DropProbe::<Self>::NO_DROP;
     }
 }
 

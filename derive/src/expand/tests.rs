@@ -44,6 +44,8 @@ fn probe() -> TokenStream {
         }
         #[allow(dead_code)]
         const fn __assert_static<__T: ?__core::marker::Sized + 'static>() {}
+        #[allow(dead_code)]
+        fn __assert_static_of<__T: ?__core::marker::Sized + 'static>(_: &__T) {}
     }
 }
 
@@ -93,10 +95,10 @@ fn generic_struct() {
                         let _: __SendProbe<T> = __probe0;
                         let __probe1 = __probe_of(__field1);
                         let _: __SendProbe<String> = __probe1;
+                        __assert_static_of(__field1);
                         let __probe2 = __probe_of(__field2);
                         let _: __SendProbe<fn(&T)> = __probe2;
                     };
-                    __assert_static::<String>();
                     !__core::mem::needs_drop::<Self>() || true
                         && (<T as ::tricolor_gc::Trace<'gc>>::DROP_IS_SEND
                             || __SendProbe::<T>::IS_SEND)
@@ -191,7 +193,6 @@ fn skipped_type() {
             const DROP_IS_SEND: ::core::primitive::bool = {
                 #probe
                 __assert_static::<Self>();
-                let _ = |__this: &Self| {};
                 !__core::mem::needs_drop::<Self>() || true
                     && (!__core::mem::needs_drop::<Self>()
                         || __SendProbe::<Self>::IS_SEND)
