@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use syn::spanned::Spanned;
 use syn::visit::Visit;
-use syn::{Attribute, Type};
+use syn::{Attribute, ExprInfer, Type, TypeInfer};
 
 use crate::ast::{Input, Shape};
 use crate::attr::Errors;
@@ -20,10 +20,10 @@ pub(crate) fn check(input: &Input<'_>, errors: &mut Errors) {
                 "a skipped field is not traced: `recursive` says nothing about it",
             );
         }
-        if input.attrs.skip.is_none() && has_macro(field.ty) {
+        if input.attrs.skip.is_none() && says_no_one_thing(field.ty) {
             errors.add(
                 field.ty.span(),
-                "a field's type may hold no macro and no attribute, which could mean something else each time that they are expanded: \
+                "a field's type may hold no macro, no attribute and no `_`, which could mean something else in each place: \
                  give it a name with `type`",
             );
         }
@@ -31,8 +31,9 @@ pub(crate) fn check(input: &Input<'_>, errors: &mut Errors) {
 }
 
 /// Printed more than once, a macro is expanded more than once. An attribute may be one's, and what has not been parsed may hold either;
-/// a macro's input is among that.
-fn has_macro(ty: &Type) -> bool {
+/// a macro's input is among that. A `_`, for which another attribute may put something where the type is defined, is inferred in each place
+/// by itself.
+fn says_no_one_thing(ty: &Type) -> bool {
     struct Search(bool);
     impl<'ast> Visit<'ast> for Search {
         fn visit_token_stream(&mut self, _: &'ast TokenStream) {
@@ -40,6 +41,14 @@ fn has_macro(ty: &Type) -> bool {
         }
 
         fn visit_attribute(&mut self, _: &'ast Attribute) {
+            self.0 = true;
+        }
+
+        fn visit_type_infer(&mut self, _: &'ast TypeInfer) {
+            self.0 = true;
+        }
+
+        fn visit_expr_infer(&mut self, _: &'ast ExprInfer) {
             self.0 = true;
         }
     }
