@@ -14,8 +14,9 @@
 //! its types and clauses are printed in these blocks again, where they would mean something else. So what soundness rests on
 //! is not asked of a type as it is printed, nor under a clause of such a block. It is asked inside the implementation, whose
 //! clauses are outside: `DROP_IS_SEND` ties each type to the field itself ([`Expansion::same_types`]), which has a type that
-//! no name can change, and that the whole is `'static`, or not `Drop`, is asked of `Self`. Where that matters, `core` is the
-//! compiler's, not what the program calls so.
+//! no name can change, and so does `NEEDS_TRACE` for what is printed outside blocks ([`Expansion::types_are_here`]). That a field is
+//! `'static` is asked of the field, that the whole is, or is not `Drop`, of `Self`. Where that matters, `core` is the compiler's, not
+//! what the program calls so.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -81,6 +82,10 @@ impl<'a> Expansion<'a> {
         let (impl_generics, _, where_clause) = self.generics.split_for_impl();
         let (_, ty_generics, _) = self.input.generics.split_for_impl();
         let needs_trace = self.needs_trace();
+        let needs_trace = match self.types_are_here() {
+            None => needs_trace,
+            Some(types_are_here) => quote!({ #types_are_here #needs_trace }),
+        };
         let untied = self.untied();
         let immutable = self.immutable();
         let cells_inline = self.cells_inline();
@@ -89,7 +94,7 @@ impl<'a> Expansion<'a> {
         let body = self.body(&tracer);
         quote! {
             #[automatically_derived]
-            #[allow(deprecated, unused_variables)]
+            #[allow(deprecated, unused_parens, unused_variables)]
             // SAFETY: T1, T2: `body` calls `trace` of every field but those that are code or skipped, which are `'static`; T7: and nothing
             // else. T3: `no_drop`, or the whole is skipped, so `'static`. T4: `drop_is_send`. T5: `needs_trace`, `untied`. T6: every field
             // keeps it, or is `'static`. T8: `immutable`. T9: `cells_inline`. T10: if the type is `'static` its fields are, and keep it.
@@ -233,6 +238,24 @@ impl<'a> Expansion<'a> {
                 #is_static
             }
         })
+    }
+
+    /// The same for the constants and `trace`, beside which no items are printed: a type that means the field's among them may mean here what
+    /// the field dereferences to.
+    fn types_are_here(&self) -> Option<TokenStream> {
+        self.traced_fields().next()?;
+        Some(self.for_each_field(|field, index, binding| {
+            if !field.is_traced() {
+                return TokenStream::new();
+            }
+            let ty = field.ty;
+            let only = format_ident!("__only{index}", span = Span::mixed_site());
+            // An array is coerced to none of other elements.
+            quote_spanned! {at(ty)=>
+                let #only = [#binding];
+                let _: [&(#ty); 1] = #only;
+            }
+        }))
     }
 
     /// A closure, never called, that goes by `check` through the fields of a value.

@@ -78,11 +78,17 @@ fn generic_struct() {
         input,
         quote! {
             #[automatically_derived]
-            #[allow(deprecated, unused_variables)]
+            #[allow(deprecated, unused_parens, unused_variables)]
             unsafe impl<'gc, T: Clone> ::tricolor_gc::Trace<'gc> for Node<'gc, T>
             where T: ::tricolor_gc::Trace<'gc> {
-                const NEEDS_TRACE: ::core::primitive::bool =
-                    false || <T as ::tricolor_gc::Trace<'gc>>::NEEDS_TRACE;
+                const NEEDS_TRACE: ::core::primitive::bool = {
+                    let _ = |__this: &Self| {
+                        let Self { value: __field0, name: __field1, call: __field2, } = __this;
+                        let __only0 = [__field0];
+                        let _: [&(T); 1] = __only0;
+                    };
+                    false || <T as ::tricolor_gc::Trace<'gc>>::NEEDS_TRACE
+                };
                 const UNTIED: ::core::primitive::bool = false;
                 const IMMUTABLE: ::core::primitive::bool = true && <T as ::tricolor_gc::Trace<'gc>>::IMMUTABLE;
                 const CELLS_INLINE: ::core::primitive::bool = true && (<T as ::tricolor_gc::Trace<'gc>>::IMMUTABLE || <T as ::tricolor_gc::Trace<'gc>>::CELLS_INLINE);
@@ -126,17 +132,27 @@ fn generic_struct() {
 #[test]
 fn recursive_enum() {
     let input = quote! {
-        enum Expr {
-            Add(Box<Expr>, Box<Self>),
-            Nil,
-        }
+        enum Expr { Add(Box<Expr>, Box<Self>), Nil }
     };
     let (probe, no_drop) = (probe(), no_drop());
     let output = quote! {
         #[automatically_derived]
-        #[allow(deprecated, unused_variables)]
+        #[allow(deprecated, unused_parens, unused_variables)]
         unsafe impl<'gc> ::tricolor_gc::Trace<'gc> for Expr {
-            const NEEDS_TRACE: ::core::primitive::bool = false;
+            const NEEDS_TRACE: ::core::primitive::bool = {
+                let _ = |__this: &Self| {
+                    match __this {
+                        Self::Add { 0: __field0, 1: __field1, } => {
+                            let __only0 = [__field0];
+                            let _: [&(Box<Expr>); 1] = __only0;
+                            let __only1 = [__field1];
+                            let _: [&(Box<Self>); 1] = __only1;
+                        }
+                        Self::Nil {} => {}
+                    }
+                };
+                false
+            };
             const UNTIED: ::core::primitive::bool = false;
             const IMMUTABLE: ::core::primitive::bool = true;
             const CELLS_INLINE: ::core::primitive::bool = true;
@@ -184,7 +200,7 @@ fn skipped_type() {
     let probe = probe();
     let output = quote! {
         #[automatically_derived]
-        #[allow(deprecated, unused_variables)]
+        #[allow(deprecated, unused_parens, unused_variables)]
         unsafe impl<'gc, T> ::tricolor_gc::Trace<'gc> for Leaf<T> where T: 'static {
             const NEEDS_TRACE: ::core::primitive::bool = false;
             const UNTIED: ::core::primitive::bool = false;
