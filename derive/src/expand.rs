@@ -4,11 +4,12 @@
 //! struct Node<'gc, T> { value: T, next: Link<'gc, T>, #[trace(skip)] at: Instant }
 //! ```
 //!
-//! it is two items:
+//! it is three items:
 //! 1. the `Trace` implementation, which does not compile if the type implements `Drop`: see [`no_drop`](items::no_drop);
 //! 2. a function that is never called and compiles only if `Instant: 'static`. It is outside the implementation,
 //!    and takes no arguments, so that nothing is assumed about the lifetimes except what the type's where-clauses say:
-//!    the compiler assumes inside an implementation that the types in its header are well-formed.
+//!    the compiler assumes inside an implementation that the types in its header are well-formed;
+//! 3. an implementation that compiles only if the type has the brand `'gc` as a parameter: see [`Expansion::brand_assertion`].
 //!
 //! **Names.** Paths are absolute, and the items printed are inside blocks. A program may have things of the same names, and
 //! its types and clauses are printed in these blocks again, where they would mean something else. So what soundness rests on
@@ -17,6 +18,9 @@
 //! no name can change, and so does `NEEDS_TRACE` for what is printed outside blocks ([`Expansion::types_are_here`]). That a field is
 //! `'static` is asked of the field, that the whole is, or is not `Drop`, of `Self`. Where that matters, `core` is the compiler's, not
 //! what the program calls so.
+//!
+//! **Attributes after the derive** may have another item compiled than the one that it sees. All that it takes from that item is either
+//! tied to what is compiled, in these ways, or a pattern without `..`, which names all fields and variants.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -73,8 +77,8 @@ impl<'a> Expansion<'a> {
 
     fn print(&self) -> TokenStream {
         let trace_impl = self.trace_impl();
-        let assertion = self.static_assertion();
-        quote!(#trace_impl #assertion)
+        let (is_static, has_brand) = (self.static_assertion(), self.brand_assertion());
+        quote!(#trace_impl #is_static #has_brand)
     }
 
     fn trace_impl(&self) -> TokenStream {
@@ -96,8 +100,8 @@ impl<'a> Expansion<'a> {
             #[automatically_derived]
             #[allow(deprecated, unused_parens, unused_variables)]
             // SAFETY: T1, T2: `body` calls `trace` of every field but those that are code or skipped, which are `'static`; T7: and nothing
-            // else. T3: `no_drop`, or the whole is skipped, so `'static`. T4: `drop_is_send`. T5: `needs_trace`, `untied`. T6: every field
-            // keeps it, or is `'static`. T8: `immutable`. T9: `cells_inline`. T10: if the type is `'static` its fields are, and keep it.
+            // else. T3: `no_drop`, or the whole is skipped, so `'static`. T4: `drop_is_send`. T5: `needs_trace`, `untied`, `brand_assertion`. T6: every
+            // field keeps it, or is `'static`. T8: `immutable`. T9: `cells_inline`. T10: if the type is `'static` its fields are, and keep it.
             unsafe impl #impl_generics #krate::Trace<#gc> for #ident #ty_generics #where_clause {
                 const NEEDS_TRACE: ::core::primitive::bool = #needs_trace;
                 const UNTIED: ::core::primitive::bool = #untied;
@@ -361,6 +365,31 @@ impl<'a> Expansion<'a> {
                 fn __assert_static<__T: ?::core::marker::Sized + 'static>() {}
                 #[allow(dead_code, deprecated, clippy::multiple_bound_locations)]
                 fn skipped_data_is_static #impl_generics () #where_clause { #(#assertions)* }
+            };
+        }
+    }
+
+    /// An implementation that compiles only if the type, not its name alone, has the brand among its parameters: an associated type may mention
+    /// no others. By an attribute after this one, the name may be that of an alias for a type without one, which fits every heap (T5).
+    fn brand_assertion(&self) -> TokenStream {
+        if !self.has_brand() || self.traced_fields().next().is_none() {
+            return TokenStream::new();
+        }
+        let (gc, own_type) = (&self.gc, self.own_type());
+        let (impl_generics, _, where_clause) = self.input.generics.split_for_impl();
+        // Something else than the type is called.
+        let trait_ = format_ident!("__BrandOf{}", self.input.ident, span = Span::call_site());
+        quote! {
+            const _: () = {
+                #[allow(dead_code, non_camel_case_types)]
+                trait #trait_ {
+                    type Brand;
+                }
+                #[automatically_derived]
+                #[allow(deprecated, clippy::multiple_bound_locations)]
+                impl #impl_generics #trait_ for #own_type #where_clause {
+                    type Brand = &#gc ();
+                }
             };
         }
     }

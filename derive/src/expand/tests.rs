@@ -74,6 +74,7 @@ fn generic_struct() {
         struct Node<'gc, T: Clone> { value: T, #[trace(skip)] name: String, call: fn(&T) }
     };
     let (probe, no_drop) = (probe(), no_drop());
+    let outside = outside_of_generic_struct();
     check(
         input,
         quote! {
@@ -117,16 +118,34 @@ fn generic_struct() {
                     <T as ::tricolor_gc::Trace<'gc>>::trace(__field0, __tracer);
                 }
             }
-            const _: () = {
-                #[allow(dead_code)]
-                fn __assert_static<__T: ?::core::marker::Sized + 'static>() {}
-                #[allow(dead_code, deprecated, clippy::multiple_bound_locations)]
-                fn skipped_data_is_static<'gc, T: Clone>() where T: ::tricolor_gc::Trace<'gc> {
-                    __assert_static::<String>();
-                }
-            };
+            #outside
         },
     );
+}
+
+/// What is printed beside the implementation.
+fn outside_of_generic_struct() -> TokenStream {
+    quote! {
+        const _: () = {
+            #[allow(dead_code)]
+            fn __assert_static<__T: ?::core::marker::Sized + 'static>() {}
+            #[allow(dead_code, deprecated, clippy::multiple_bound_locations)]
+            fn skipped_data_is_static<'gc, T: Clone>() where T: ::tricolor_gc::Trace<'gc> {
+                __assert_static::<String>();
+            }
+        };
+        const _: () = {
+            #[allow(dead_code, non_camel_case_types)]
+            trait __BrandOfNode {
+                type Brand;
+            }
+            #[automatically_derived]
+            #[allow(deprecated, clippy::multiple_bound_locations)]
+            impl<'gc, T: Clone> __BrandOfNode for Node<'gc, T> {
+                type Brand = &'gc ();
+            }
+        };
+    }
 }
 
 #[test]
