@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use syn::spanned::Spanned;
 use syn::visit::Visit;
-use syn::{Attribute, ExprInfer, Type, TypeInfer};
+use syn::{Attribute, ExprInfer, TypeInfer};
 
 use crate::ast::{Input, Shape};
 use crate::attr::Errors;
@@ -20,7 +20,7 @@ pub(crate) fn check(input: &Input<'_>, errors: &mut Errors) {
                 "a skipped field is not traced: `recursive` says nothing about it",
             );
         }
-        if input.attrs.skip.is_none() && says_no_one_thing(field.ty) {
+        if input.attrs.skip.is_none() && says_no_one_thing(|search| search.visit_type(field.ty)) {
             errors.add(
                 field.ty.span(),
                 "a field's type may hold no macro, no attribute and no `_`, which could mean something else in each place: \
@@ -28,33 +28,62 @@ pub(crate) fn check(input: &Input<'_>, errors: &mut Errors) {
             );
         }
     }
+    check_clauses(input, errors);
+}
+
+/// The implementation by which the compiler sees the brand has the clauses of the other. One of them could have the brand known by what it says
+/// there alone.
+fn check_clauses(input: &Input<'_>, errors: &mut Errors) {
+    let generics = input.generics;
+    if generics.lifetimes().next().is_none() {
+        return;
+    }
+    let bounds = generics.type_params().flat_map(|param| &param.bounds);
+    let clauses = generics.where_clause.iter();
+    let clauses = clauses.flat_map(|clause| &clause.predicates);
+    let unclear = bounds
+        .filter(|bound| says_no_one_thing(|search| search.visit_type_param_bound(bound)))
+        .map(Spanned::span)
+        .chain(
+            clauses
+                .filter(|clause| says_no_one_thing(|search| search.visit_where_predicate(clause)))
+                .map(Spanned::span),
+        );
+    for span in unclear {
+        errors.add(
+            span,
+            "a bound may hold no macro, no attribute and no `_`, which could mean something else in each place",
+        );
+    }
 }
 
 /// Printed more than once, a macro is expanded more than once. An attribute may be one's, and what has not been parsed may hold either;
 /// a macro's input is among that. A `_`, for which another attribute may put something where the type is defined, is inferred in each place
 /// by itself.
-fn says_no_one_thing(ty: &Type) -> bool {
-    struct Search(bool);
-    impl<'ast> Visit<'ast> for Search {
-        fn visit_token_stream(&mut self, _: &'ast TokenStream) {
-            self.0 = true;
-        }
-
-        fn visit_attribute(&mut self, _: &'ast Attribute) {
-            self.0 = true;
-        }
-
-        fn visit_type_infer(&mut self, _: &'ast TypeInfer) {
-            self.0 = true;
-        }
-
-        fn visit_expr_infer(&mut self, _: &'ast ExprInfer) {
-            self.0 = true;
-        }
-    }
-    let mut search = Search(false);
-    search.visit_type(ty);
+fn says_no_one_thing(visit: impl FnOnce(&mut Unclear)) -> bool {
+    let mut search = Unclear(false);
+    visit(&mut search);
     search.0
+}
+
+struct Unclear(bool);
+
+impl<'ast> Visit<'ast> for Unclear {
+    fn visit_token_stream(&mut self, _: &'ast TokenStream) {
+        self.0 = true;
+    }
+
+    fn visit_attribute(&mut self, _: &'ast Attribute) {
+        self.0 = true;
+    }
+
+    fn visit_type_infer(&mut self, _: &'ast TypeInfer) {
+        self.0 = true;
+    }
+
+    fn visit_expr_infer(&mut self, _: &'ast ExprInfer) {
+        self.0 = true;
+    }
 }
 
 fn check_shape(input: &Input<'_>, errors: &mut Errors) {
