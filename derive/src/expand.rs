@@ -100,8 +100,9 @@ impl<'a> Expansion<'a> {
             #[automatically_derived]
             #[allow(deprecated, unused_parens, unused_variables)]
             // SAFETY: T1, T2: `body` calls `trace` of every field but those that are code or skipped, which are `'static`; T7: and nothing
-            // else. T3: `no_drop`, or the whole is skipped, so `'static`. T4: `drop_is_send`. T5: `needs_trace`, `untied`, `brand_assertion`. T6: every
-            // field keeps it, or is `'static`. T8: `immutable`. T9: `cells_inline`. T10: if the type is `'static` its fields are, and keep it.
+            // else. T3: `no_drop`, or the whole is skipped, so `'static`. T4: `drop_is_send`. T5: `needs_trace`, `untied`,
+            // `brand_assertion`. T6: every field keeps it, or is `'static`. T8: `immutable`. T9: `cells_inline`. T10: if the type is
+            // `'static` its fields are, and keep it.
             unsafe impl #impl_generics #krate::Trace<#gc> for #ident #ty_generics #where_clause {
                 const NEEDS_TRACE: ::core::primitive::bool = #needs_trace;
                 const UNTIED: ::core::primitive::bool = #untied;
