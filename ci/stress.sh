@@ -75,6 +75,8 @@ step 'build, with the verifier' cargo build --release --features verify --exampl
 step 'Lox with the verifier' lox_under_stress
 step 'tests with the verifier, optimised' \
     timeout 900 cargo test --release --features verify "${tests[@]}"
+step 'all programs of two threads about a handshake' env TRICOLOR_PAIRS=all \
+    timeout 1200 cargo test --release --features verify --lib -- barrier::tests::pairs --nocapture
 step 'model test, 10 minutes' model 10
 step 'random programs, 3 minutes' racing 3
 step 'soak with the verifier, half a minute' timeout 300 "$CARGO_TARGET_DIR/release/examples/soak" 0.5

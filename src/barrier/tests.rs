@@ -16,6 +16,7 @@ use crate::{
     Trace,
 };
 
+mod pairs;
 mod window;
 
 /// An object with a mark of its own.
