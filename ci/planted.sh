@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Planted bugs: the stress mode and the verifier must catch each within seconds (tests/planted.rs, src/sync/planted.rs).
+# Planted bugs: the stress mode and the verifier must catch each within seconds (tests/planted.rs, src/sync/planted.rs), and the
+# enumerated programs of two threads some of the broken twins (src/barrier/tests/pairs.rs).
 #
-#   ci/planted.sh                 every 1000th shade dropped, and the like
+#   ci/planted.sh                 every 1000th shade dropped, and the like; and those twins
 #   ci/planted.sh twin NAME...    instead, which of the broken twins of src/sync/twin.rs they catch within 20 seconds. Some
 #                                 twins take weak memory or a rarer interleaving: those are loom's (ci/loom.sh).
 #
@@ -20,3 +21,5 @@ if [[ ${1-} == twin ]]; then
     exit 0
 fi
 step 'planted bugs are caught' timeout 900 "${tests[@]}" --nocapture --test-threads=1
+step 'enumerated programs find broken twins' timeout 900 \
+    cargo test --features verify --lib -- barrier::tests::pairs --nocapture --test-threads=1

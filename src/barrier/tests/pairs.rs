@@ -8,7 +8,8 @@
 //! same programs fall into the beginning of the marking; Deletion and StopTheWorld arm in a stop, with all threads on one side.
 //!
 //! A sample runs: every [`STRIDE`]th program under Hybrid, and under Insertion every [`SPARSE`]th. With `TRICOLOR_PAIRS=all` in the environment
-//! each does, some minutes in a release build (`ci/stress.sh`); with a number there, that one alone.
+//! each does, some minutes in a release build (`ci/stress.sh`); with a number there, that one alone. That the sample finds what is wrong is
+//! shown by [twins](crate::sync::twin) of the barriers, in the build of `ci/planted.sh`.
 
 use core::cell::RefCell;
 use core::iter::StepBy;
@@ -276,4 +277,60 @@ fn hybrid_keeps_what_is_stored_between_handshakes() {
 #[test]
 fn insertion_keeps_what_is_stored_between_handshakes() {
     run_all(Barrier::Insertion, SPARSE);
+}
+
+/// Errors that the sample must find.
+#[cfg(tricolor_twin = "planted")]
+mod planted {
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+
+    /// Longer than the sample takes, with the verifier, on a busy machine.
+    const TIME: Duration = Duration::from_secs(60);
+
+    /// The programs in a process of their own, as this twin.
+    fn is_found(barrier: &str, twin: &str) {
+        let began = Instant::now();
+        let test =
+            format!("barrier::tests::pairs::{barrier}_keeps_what_is_stored_between_handshakes");
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", &test, "--nocapture"])
+            .env("TRICOLOR_TWIN", twin)
+            .output()
+            .unwrap();
+        let time = began.elapsed();
+        let text = String::from_utf8_lossy(&child.stderr);
+        let mut lines = text.lines();
+        let report =
+            lines.find(|line| line.contains("a leaf is dead") || line.contains("verifier:"));
+        let found = !child.status.success() && time < TIME;
+        assert!(found, "{twin} was not found, {barrier}, {time:.1?}");
+        println!(
+            "{twin}, {barrier}: found after {time:.1?}: {}",
+            report.expect("a report")
+        );
+    }
+
+    #[test]
+    fn stores_without_a_barrier_in_cells_that_others_have_claimed_are_found() {
+        is_found("hybrid", "GreyNeedsNothing");
+    }
+
+    #[test]
+    fn grey_objects_that_hold_what_is_fresh_without_a_stamp_are_found() {
+        is_found("hybrid", "GreyNotStamped");
+    }
+
+    #[test]
+    fn stores_that_shade_too_little_are_found() {
+        is_found("hybrid", "OldNotShaded");
+        is_found("hybrid", "NewNotShaded");
+        is_found("insertion", "NewNotShaded");
+    }
+
+    #[test]
+    fn writes_that_claim_nothing_or_shade_nothing_are_found() {
+        is_found("hybrid", "ClaimNotTraced");
+        is_found("insertion", "NoClaim");
+    }
 }
