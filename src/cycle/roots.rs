@@ -8,7 +8,7 @@ use super::driver::Driver;
 use crate::heap::layout::ROOT_SEGMENTS;
 use crate::mark::worklist::BLOCK;
 
-/// As much work as the marking of so many bytes: a look at a root.
+/// As much work as the marking of so many bytes: a look at a slot of the root table.
 const LOOK: usize = 16;
 
 impl Core {
@@ -30,7 +30,7 @@ impl Core {
             d.generation.roots = 0;
         }
         d.generation.roots += found.roots;
-        d.work += (found.roots * LOOK) as u64;
+        d.work += (found.slots * LOOK) as u64;
         d.roots_unseen = found.more.then_some(to);
     }
 
@@ -120,6 +120,21 @@ mod tests {
         assert!(work >= (seen * LOOK) as u64);
         assert!(driver.roots_unseen.is_some());
         drop((driver, roots));
+    }
+
+    /// A table that was large is looked through as a large one is.
+    #[test]
+    fn looks_at_free_slots_are_work() {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        drop(many_roots(&mut heap.attach()));
+        heap.core().request_cycle();
+        marks(&heap);
+        let mut driver = heap.core().driver.lock();
+        let before = (driver.generation.roots, driver.work);
+        heap.core().push_some_roots(&mut driver);
+        assert_eq!(driver.generation.roots, before.0);
+        let looks = (ROOT_SEGMENTS * ROOT_SLOTS) as u64;
+        assert_eq!(driver.work - before.1, looks * LOOK as u64);
     }
 
     /// A mutator past the goal marks for a moment only, though none of the edges that it takes leads to anything new.

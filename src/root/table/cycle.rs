@@ -31,7 +31,9 @@ use crate::sync::twin::{self, Twin};
 /// What a scan has found.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Scanned {
-    /// Roots that it has looked at, zombies included.
+    /// Slots that it has looked at.
+    pub(crate) slots: usize,
+    /// The roots in these, zombies included.
     pub(crate) roots: usize,
     /// There may be more in the segments that follow.
     pub(crate) more: bool,
@@ -99,7 +101,7 @@ impl RootTable {
         minor: bool,
         mut f: impl FnMut(usize),
     ) -> Scanned {
-        let mut roots = 0;
+        let (mut slots, mut roots) = (0, 0);
         let more = self.with_segments(|all| {
             for segment in all.iter().take(segments.end).skip(segments.start) {
                 // SAFETY: as in `release_zombies`.
@@ -108,6 +110,7 @@ impl RootTable {
                 // Relaxed: see the module header.
                 let settled = segment.head.settled.load(Ordering::Relaxed);
                 if !(minor && settled) {
+                    slots += SLOTS;
                     roots += scan_segment(segment, minor, &mut f);
                     if !settled {
                         self.settle(segment);
@@ -116,7 +119,7 @@ impl RootTable {
             }
             segments.end < all.len()
         });
-        Scanned { roots, more }
+        Scanned { slots, roots, more }
     }
 
     /// Minor cycles pass over the segment from now on, if they may.
