@@ -85,10 +85,12 @@ struct State {
 }
 
 impl State {
+    /// The last block, or the last edges of a long one, the stack of a marker that retired: who takes edges is charged for all of them.
     fn take_block(&mut self) -> Option<Block> {
-        let block = self.blocks.pop()?;
-        self.edges -= block.len();
-        Some(block)
+        let parted = |last: &mut Block| last.split_off(last.len() - BLOCK);
+        let block = self.blocks.pop_if(|last| last.len() <= BLOCK);
+        let block = block.or_else(|| self.blocks.last_mut().map(parted));
+        block.inspect(|block| self.edges -= block.len())
     }
 
     /// Leaves each edge once. While a cycle arms, nothing that is shaded is marked, and a mutator that stores in one slot over and over
@@ -252,11 +254,11 @@ impl Worklist {
         }
     }
 
-    /// Keeps the memory of an emptied block.
+    /// Keeps the memory of an emptied block; not of one that has become a long stack.
     pub(crate) fn recycle(&self, mut block: Block) {
         block.clear();
         let mut state = self.state.lock();
-        if state.spare.len() < 16 {
+        if state.spare.len() < 16 && block.capacity() <= 2 * BLOCK {
             state.spare.push(block);
         }
     }
@@ -362,6 +364,20 @@ mod tests {
             found.extend(block);
         }
         assert_eq!((found.len(), edges(&list.state)), (objects.len(), 0));
+    }
+
+    #[test]
+    fn a_stack_that_was_given_up_is_taken_in_parts_and_its_memory_goes() {
+        let list = Worklist::new();
+        list.open();
+        let stack: Vec<usize> = (0..=3 * BLOCK).collect();
+        list.push(&mut stack.clone());
+        for part in stack.rchunks(BLOCK) {
+            assert!(matches!(list.take(true), Take::Block(block) if block == part));
+        }
+        assert_eq!(list.state.lock().edges, 0);
+        list.recycle(stack);
+        assert!(list.state.lock().spare.is_empty());
     }
 
     #[test]
