@@ -53,8 +53,9 @@ macro_rules! Rootable {
 /// any thread, without a mutator, at any time. A handle that outlives its heap is inert. `Send` and `Sync` when the object
 /// is `Sync`.
 ///
-/// The room of a root that was there when a cycle began and is dropped beside it is used again after its marking. A cycle goes through the
-/// whole table of roots, sixteen bytes for each, which shrinks at the end of a cycle when most of it is empty; now and then making a
+/// The room of a root that was there when a cycle began, or was made later in an `enter` that is older than the cycle, and is dropped beside
+/// it is used again after its marking. A full cycle goes through the whole table of roots, sixteen bytes for each, a minor one through the
+/// parts in which something has changed; it shrinks at the end of a cycle when most of it is empty. Now and then making a
 /// root copies its directory, of 8 bytes for 252 roots. For what comes and goes often, one root with a cell of pointers is better than
 /// many.
 ///

@@ -47,7 +47,8 @@
 //!    this one has read the root: as in 1, the clearing would happen before the drop loads the state.
 //!
 //! In all cases the object is not lost. The test and the release need not be one step. So what a cycle keeps are the roots that there
-//! were when it armed: the table does not grow by those that come and go beside it, however long it takes.
+//! were when it armed: the table does not grow by those that come and go beside it, however long it takes. But for those of a mutator that
+//! stays inside and so has no barrier yet (under StopTheWorld it never has one): these are zombies until it comes out and the cycle has marked.
 //!
 //! **Cost**, outside a cycle, in the machine code of a loop of both: a root is made by 14 instructions, none of them locked, and
 //! dropped by 18, of which the exchange is locked. The search adds about 22 for each root that is made when it finds most of a segment free.
