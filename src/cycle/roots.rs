@@ -47,6 +47,7 @@ impl Core {
 mod tests {
     use super::{LOOK, ROOT_SEGMENTS};
     use crate::cycle::core::Phase;
+    use crate::cycle::driver::Advance;
     use crate::heap::layout::ROOT_SLOTS;
     use crate::mark::worklist::Take;
     use crate::sync::atomic::Ordering;
@@ -101,6 +102,33 @@ mod tests {
             }
             drop(roots);
             assert_eq!(mutator.collect().objects_freed, MANY as u64, "{barrier}");
+        }
+    }
+
+    /// Some of them are new no more then, and their objects are young.
+    #[test]
+    fn a_cycle_that_is_abandoned_among_its_roots_loses_none() {
+        for barrier in &BARRIERS[..3] {
+            let heap = Heap::builder().barrier(*barrier).marker_threads(0);
+            let heap = heap.build().unwrap();
+            let (core, mut mutator) = (heap.core(), heap.attach());
+            mutator.collect();
+            let roots = many_roots(&mut mutator);
+            core.request_any_cycle();
+            let (mut driver, mut marker) = (core.driver.lock(), None);
+            while !matches!(driver.roots_unseen, Some(1..)) {
+                let _ = core.advance(&mut driver, &mut marker, 1);
+            }
+            assert!(driver.cycle.minor, "{barrier}");
+            core.abandon_cycle(None);
+            while core.advance(&mut driver, &mut marker, 1 << 20) != Advance::Idle {}
+            assert!(core.status.lock().last.abandoned, "{barrier}");
+            core.request_any_cycle();
+            while core.advance(&mut driver, &mut marker, 1 << 20) != Advance::Idle {}
+            let last = core.status.lock().last.clone();
+            assert!(!last.minor && !last.abandoned, "{barrier}");
+            assert_eq!(last.objects_live, MANY as u64, "{barrier}");
+            drop((driver, roots));
         }
     }
 
