@@ -120,9 +120,6 @@ impl Core {
             self.retire_marker(marker);
             return Marking::Progress;
         }
-        if ended == Drained::Empty {
-            marker.end_block();
-        }
         *done = marker.done();
         self.report(&mut marker);
         if ended == Drained::Budget {

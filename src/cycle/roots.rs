@@ -188,4 +188,22 @@ mod tests {
         let left = left.sum::<usize>();
         assert!(left > 50 * 512, "{left} edges are left");
     }
+
+    /// What a mutator takes from the list and gives back does not count as its part of the marking.
+    #[test]
+    fn edges_that_nobody_has_followed_are_no_work() {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let (core, mut mutator) = (heap.core(), heap.attach());
+        let root = |mutator: &mut Mutator| mutator.enter(|mc| Root::new(mc, Gc::new(mc, [0; 128])));
+        let roots: Vec<Root<Rootable![[u64; 128]]>> =
+            (0..400).map(|_| root(&mut mutator)).collect();
+        core.request_cycle();
+        marks(&heap);
+        core.push_some_roots(&mut core.driver.lock());
+        let work = core.assist_at_boundary();
+        let marked = core.counters.bytes_assisted.load(Ordering::Relaxed);
+        assert!(marked > 0 && marked < 200 << 10, "{marked} bytes");
+        assert!(work < marked + (4 << 10), "{work} for {marked} bytes");
+        drop(roots);
+    }
 }

@@ -63,11 +63,11 @@ pub(crate) struct Marker {
     pub(crate) objects: u64,
     /// Bytes of their slots.
     pub(crate) bytes: u64,
-    /// Edges of the block that it took last.
-    block: usize,
-    /// Bytes of the edges of those that had many, in containers that they own, and [`EDGE`] for each of a block: work, too, where there is a
-    /// budget.
+    /// Bytes of the edges of those that had many, in containers that they own, and [`EDGE`] for each that came in a block and has been
+    /// followed: work, too, where there is a budget.
     pub(crate) edge_bytes: u64,
+    /// Edges of the last block that do not count in it yet.
+    uncounted: usize,
     /// Mutable objects that have become old and have not been scanned, being fresh.
     pub(crate) unscanned: Vec<usize>,
 }
@@ -121,8 +121,8 @@ impl Marker {
             active: false,
             objects: 0,
             bytes: 0,
-            block: 0,
             edge_bytes: 0,
+            uncounted: 0,
             unscanned: Vec::new(),
         }
     }
@@ -229,11 +229,19 @@ impl Marker {
     }
 
     /// What it has done since that was reported.
-    pub(crate) fn done(&self) -> Done {
+    pub(crate) fn done(&mut self) -> Done {
+        self.count_followed();
         Done {
             bytes: self.bytes,
             work: self.work(),
         }
+    }
+
+    /// What is left of the block lies at the bottom of the stack. If the marker gives that away, it is another's work.
+    fn count_followed(&mut self) {
+        let left = self.uncounted.min(self.tracer.edges.len());
+        self.edge_bytes += ((self.uncounted - left) * EDGE) as u64;
+        self.uncounted = left;
     }
 
     /// Gives the older half of the stack away: the edges nearest to the roots, which tend to lead to the most.
@@ -242,6 +250,8 @@ impl Marker {
     fn share(&mut self, worklist: &Worklist) {
         let half = (self.tracer.edges.len() / 2).min(BLOCK);
         if half > 0 {
+            self.count_followed();
+            self.uncounted = self.uncounted.saturating_sub(half);
             let mut older: Vec<usize> = self.tracer.edges.drain(..half).collect();
             worklist.push(&mut older);
         } else if let Some(upper) = self.rests.first_mut().and_then(Rest::split) {
@@ -459,13 +469,8 @@ impl Marker {
 
     /// Begins with a block that was taken from the worklist; what was left of its last.
     pub(crate) fn begin_block(&mut self, block: Block) -> Block {
-        self.block = block.len();
+        self.uncounted = block.len();
         core::mem::replace(&mut self.tracer.edges, block)
-    }
-
-    /// There is nothing left to scan: all edges of the block have been followed.
-    pub(crate) fn end_block(&mut self) {
-        self.edge_bytes += (core::mem::take(&mut self.block) * EDGE) as u64;
     }
 
     /// Takes more from the worklist, being active.
