@@ -23,8 +23,9 @@
 //!
 //! **Slots are found again by looking.** A drop puts its slot on no list: that would be a second exchange. A mutator whose stock is
 //! empty looks through one segment, the next in turn, puts what it finds free into the table's *pool*, and takes [`ENOUGH`] slots out of
-//! the pool, a quarter of a segment; if the pool has too few, the table grows, by an eighth, at most [`GROWTH`] segments. So no root waits for more than one segment
-//! to be looked through, whatever the size of the table, and making a root costs four looks at most on average. The pool carries the
+//! the pool, a quarter of a segment; if the pool has too few, the table grows, by an eighth, at most [`GROWTH`] segments. So no root waits
+//! for more than one segment to be looked through, whatever the size of the table, unless that shrinks, and making a root costs four looks
+//! at most on average. The pool carries the
 //! mutators through stretches in which all slots are occupied: it keeps a quarter of a segment for each segment of the table, and what
 //! is above that is handed out at once. The table stops growing when a round through it finds as many as it hands out: with *n*
 //! occupied segments, when *n* / 4 more are free. At the end of a cycle segments without roots are freed if they are the most (`shrink`).

@@ -6,6 +6,8 @@
 //!
 //! The pool's slots are made free first, or a segment of which it has one would stay. What is kept beyond the segments in use goes to
 //! the pool instead: the next roots would look for it one segment at a time, and the table would grow meanwhile.
+//!
+//! Who needs slots meanwhile waits, some hundred nanoseconds for each segment that is free.
 
 use core::ptr::NonNull;
 
