@@ -265,7 +265,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::mark::worklist::SetAside;
+    use crate::mark::aside::SetAside;
     use crate::{Barrier, Gc, GcRefCell, GcSlot, GcWeak, Heap, Root, Rootable, Trace, Tracer};
 
     #[derive(Trace)]

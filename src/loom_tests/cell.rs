@@ -5,7 +5,7 @@ use super::harness::{
     must_be_freed, must_live, mutator, polls, spawn, switch_point,
 };
 use super::objects::{Nested, Node, Shared};
-use crate::mark::worklist::SetAside;
+use crate::mark::aside::SetAside;
 use crate::sync::thread;
 use crate::sync::twin::Twin;
 use crate::{Barrier, Gc, Heap, Mutator, Root, Rootable};

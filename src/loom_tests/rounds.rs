@@ -7,9 +7,10 @@ use super::harness::{
     must_live, spawn, switch_point,
 };
 use super::objects::{Node, Weak};
+use crate::mark::aside::SetAside;
 use crate::mark::marker::Marker;
 use crate::mark::tracer::Meet;
-use crate::mark::worklist::{SetAside, Take, Worklist};
+use crate::mark::worklist::{Take, Worklist};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::twin::Twin;
 use crate::sync::watched::violation;

@@ -1,5 +1,6 @@
 //! Marking: from roots and mutators' buffers through the worklist to marked objects.
 
+pub(crate) mod aside;
 pub(crate) mod marker;
 pub(crate) mod rest;
 pub(crate) mod tracer;

@@ -29,6 +29,7 @@
 //!
 //! Not here: prefetching and scanning (`marker`).
 
+use super::aside::SetAside;
 use super::rest::Rest;
 use crate::sync::atomic::Ordering;
 use crate::sync::plain::AtomicUsize;
@@ -43,26 +44,6 @@ pub(crate) const BLOCK: usize = 512;
 
 /// Edges in the list, eight megabytes, that mutators may add to without anybody looking whether they are the same.
 const CROWDED: usize = 1 << 20;
-
-/// What has been scanned but for a cell that a mutator was writing (Insertion).
-#[derive(Default)]
-pub(crate) struct SetAside {
-    /// Objects.
-    pub(crate) objects: Vec<usize>,
-    /// Pieces of slices.
-    pub(crate) rests: Vec<Rest>,
-}
-
-impl SetAside {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.objects.is_empty() && self.rests.is_empty()
-    }
-
-    fn append(&mut self, other: &mut SetAside) {
-        self.objects.append(&mut other.objects);
-        self.rests.append(&mut other.rests);
-    }
-}
 
 #[derive(Default)]
 struct State {
