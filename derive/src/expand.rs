@@ -213,34 +213,40 @@ impl<'a> Expansion<'a> {
             None => no_drop(),
         };
         let same_types = self.same_types();
-        let probe = probe_items();
+        let probe = probe_items(krate);
         quote!({
             #probe
             #whole
+            let __anywhere = !__core::mem::needs_drop::<Self>() || true #(#fields)*;
             #same_types
-            !__core::mem::needs_drop::<Self>() || true #(#fields)*
+            __anywhere
         })
     }
 
     /// Code, never run, that compiles only if the types of fields mean here what they mean in the definition: the items
     /// printed beside it would shadow things of the same names, and the wrong type would be asked. An attribute of another macro,
     /// which comes after this one, may also give a field another type, one that was written as `fn(…)` too. The two types meet
-    /// as parameters of an invariant type, where nothing can be coerced. That a skipped field is `'static` is asked of the field: a
-    /// lifetime that is not written is any lifetime here, `'static` if that is asked, and may be another where the type is defined.
+    /// as parameters of an invariant type, where nothing can be coerced. That a skipped field is `'static`, and that another is `Trace`, is
+    /// asked of the field: a lifetime that is not written is any lifetime here, the one that is asked about, and may be another where the type
+    /// is defined. Fields are borrowed mutably, or theirs could be shortened to it. What is not `Trace` has been reported before, by `ask`.
     fn same_types(&self) -> TokenStream {
         self.for_each_field(|field, index, binding| {
             let ty = field.ty;
             let span = Span::mixed_site().located_at(ty.span());
             let probe = format_ident!("__probe{index}", span = span);
-            let is_static = match &field.kind {
+            let gc = &self.gc;
+            let asked = match &field.kind {
                 Kind::Skipped => quote_spanned!(at(ty)=> __assert_static_of(#binding);),
-                Kind::Traced | Kind::Recursive | Kind::Code => TokenStream::new(),
+                Kind::Traced | Kind::Recursive => {
+                    quote_spanned!(at(ty)=> __assert_trace_of::<#gc, _>(#probe);)
+                }
+                Kind::Code => TokenStream::new(),
             };
             // In two statements: a type that is expected could be coerced to.
             quote_spanned! {at(ty)=>
                 let #probe = __probe_of(#binding);
                 let _: __SendProbe<#ty> = #probe;
-                #is_static
+                #asked
             }
         })
     }
@@ -258,7 +264,7 @@ impl<'a> Expansion<'a> {
             // An array is coerced to none of other elements.
             quote_spanned! {at(ty)=>
                 let #only = [#binding];
-                let _: [&(#ty); 1] = #only;
+                let _: [&mut (#ty); 1] = #only;
             }
         }))
     }
@@ -297,7 +303,7 @@ impl<'a> Expansion<'a> {
             }
             Shape::Union(_) => TokenStream::new(),
         };
-        quote!(let _ = |__this: &Self| { #body };)
+        quote!(let _ = |__this: &mut Self| { #body };)
     }
 
     fn body(&self, tracer: &Ident) -> TokenStream {

@@ -39,13 +39,15 @@ fn probe() -> TokenStream {
         }
         impl<__T: ?__core::marker::Sized> __NotSend for __SendProbe<__T> {}
         #[allow(dead_code)]
-        fn __probe_of<__T: ?__core::marker::Sized>(_: &__T) -> __SendProbe<__T> {
+        fn __probe_of<__T: ?__core::marker::Sized>(_: &mut __T) -> __SendProbe<__T> {
             __SendProbe(__core::marker::PhantomData)
         }
         #[allow(dead_code)]
         const fn __assert_static<__T: ?__core::marker::Sized + 'static>() {}
         #[allow(dead_code)]
-        fn __assert_static_of<__T: ?__core::marker::Sized + 'static>(_: &__T) {}
+        fn __assert_static_of<__T: ?__core::marker::Sized + 'static>(_: &mut __T) {}
+        #[allow(dead_code)]
+        fn __assert_trace_of<'__brand, __T: ?__core::marker::Sized + ::tricolor_gc::Trace<'__brand>>(_: __SendProbe<__T>) {}
     }
 }
 
@@ -83,10 +85,10 @@ fn generic_struct() {
             unsafe impl<'gc, T: Clone> ::tricolor_gc::Trace<'gc> for Node<'gc, T>
             where T: ::tricolor_gc::Trace<'gc> {
                 const NEEDS_TRACE: ::core::primitive::bool = {
-                    let _ = |__this: &Self| {
+                    let _ = |__this: &mut Self| {
                         let Self { value: __field0, name: __field1, call: __field2, } = __this;
                         let __only0 = [__field0];
-                        let _: [&(T); 1] = __only0;
+                        let _: [&mut (T); 1] = __only0;
                     };
                     false || <T as ::tricolor_gc::Trace<'gc>>::NEEDS_TRACE
                 };
@@ -96,21 +98,21 @@ fn generic_struct() {
                 const DROP_IS_SEND: ::core::primitive::bool = {
                     #probe
                     #no_drop
-                    let _ = |__this: &Self| {
+                    let __anywhere = !__core::mem::needs_drop::<Self>() || true
+                        && (<T as ::tricolor_gc::Trace<'gc>>::DROP_IS_SEND || __SendProbe::<T>::IS_SEND)
+                        && (!__core::mem::needs_drop::<String>() || __SendProbe::<String>::IS_SEND);
+                    let _ = |__this: &mut Self| {
                         let Self { value: __field0, name: __field1, call: __field2, } = __this;
                         let __probe0 = __probe_of(__field0);
                         let _: __SendProbe<T> = __probe0;
+                        __assert_trace_of::<'gc, _>(__probe0);
                         let __probe1 = __probe_of(__field1);
                         let _: __SendProbe<String> = __probe1;
                         __assert_static_of(__field1);
                         let __probe2 = __probe_of(__field2);
                         let _: __SendProbe<fn(&T)> = __probe2;
                     };
-                    !__core::mem::needs_drop::<Self>() || true
-                        && (<T as ::tricolor_gc::Trace<'gc>>::DROP_IS_SEND
-                            || __SendProbe::<T>::IS_SEND)
-                        && (!__core::mem::needs_drop::<String>()
-                            || __SendProbe::<String>::IS_SEND)
+                    __anywhere
                 };
                 #[inline]
                 fn trace(&self, __tracer: &mut ::tricolor_gc::Tracer<'gc>) {
@@ -159,13 +161,13 @@ fn recursive_enum() {
         #[allow(deprecated, unused_parens, unused_variables)]
         unsafe impl<'gc> ::tricolor_gc::Trace<'gc> for Expr {
             const NEEDS_TRACE: ::core::primitive::bool = {
-                let _ = |__this: &Self| {
+                let _ = |__this: &mut Self| {
                     match __this {
                         Self::Add { 0: __field0, 1: __field1, } => {
                             let __only0 = [__field0];
-                            let _: [&(Box<Expr>); 1] = __only0;
+                            let _: [&mut (Box<Expr>); 1] = __only0;
                             let __only1 = [__field1];
-                            let _: [&(Box<Self>); 1] = __only1;
+                            let _: [&mut (Box<Self>); 1] = __only1;
                         }
                         Self::Nil {} => {}
                     }
@@ -178,22 +180,23 @@ fn recursive_enum() {
             const DROP_IS_SEND: ::core::primitive::bool = {
                 #probe
                 #no_drop
-                let _ = |__this: &Self| {
+                let __anywhere = !__core::mem::needs_drop::<Self>() || true
+                    && (!__core::mem::needs_drop::<Box<Expr>>() || __SendProbe::<Box<Expr>>::IS_SEND)
+                    && (!__core::mem::needs_drop::<Box<Self>>() || __SendProbe::<Box<Self>>::IS_SEND);
+                let _ = |__this: &mut Self| {
                     match __this {
                         Self::Add { 0: __field0, 1: __field1, } => {
                             let __probe0 = __probe_of(__field0);
                             let _: __SendProbe<Box<Expr>> = __probe0;
+                            __assert_trace_of::<'gc, _>(__probe0);
                             let __probe1 = __probe_of(__field1);
                             let _: __SendProbe<Box<Self>> = __probe1;
+                            __assert_trace_of::<'gc, _>(__probe1);
                         }
                         Self::Nil {} => {}
                     }
                 };
-                !__core::mem::needs_drop::<Self>() || true
-                    && (!__core::mem::needs_drop::<Box<Expr>>()
-                        || __SendProbe::<Box<Expr>>::IS_SEND)
-                    && (!__core::mem::needs_drop::<Box<Self>>()
-                        || __SendProbe::<Box<Self>>::IS_SEND)
+                __anywhere
             };
             #[inline]
             fn trace(&self, __tracer: &mut ::tricolor_gc::Tracer<'gc>) {
@@ -228,9 +231,10 @@ fn skipped_type() {
             const DROP_IS_SEND: ::core::primitive::bool = {
                 #probe
                 __assert_static::<Self>();
-                !__core::mem::needs_drop::<Self>() || true
+                let __anywhere = !__core::mem::needs_drop::<Self>() || true
                     && (!__core::mem::needs_drop::<Self>()
-                        || __SendProbe::<Self>::IS_SEND)
+                        || __SendProbe::<Self>::IS_SEND);
+                __anywhere
             };
             #[inline]
             fn trace(&self, __tracer: &mut ::tricolor_gc::Tracer<'gc>) {}
