@@ -57,8 +57,8 @@ use proc_macro::TokenStream;
 /// - `#[trace(skip)]`: the field is not traced. Its type must be `'static` and need not implement `Trace`.
 /// - `#[trace(recursive)]`: the field's type contains this type again, by way of another type (see below).
 ///
-/// A field's type may hold no macro, as in `next: link!()`, no attribute and no `_`: give it a name with `type`.
-/// Nor may a bound of a type with lifetimes.
+/// A field's type may hold no macro, as in `next: link!()`, no attribute, no item (in the block of an array's length) and no `_`: give it a name
+/// with `type`. Nor may a bound of a type with lifetimes.
 ///
 /// A field written as a function pointer, `f: fn(&mut Vm<'gc>)`, is a leaf whatever its signature is.
 ///

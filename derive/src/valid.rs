@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use syn::spanned::Spanned;
 use syn::visit::Visit;
-use syn::{Attribute, ExprInfer, TypeInfer};
+use syn::{Attribute, ExprInfer, Item, TypeInfer};
 
 use crate::ast::{Input, Shape};
 use crate::attr::Errors;
@@ -23,7 +23,7 @@ pub(crate) fn check(input: &Input<'_>, errors: &mut Errors) {
         if input.attrs.skip.is_none() && says_no_one_thing(|search| search.visit_type(field.ty)) {
             errors.add(
                 field.ty.span(),
-                "a field's type may hold no macro, no attribute and no `_`, which could mean something else in each place: \
+                "a field's type may hold no macro, no attribute, no item and no `_`, which could mean something else in each place: \
                  give it a name with `type`",
             );
         }
@@ -52,14 +52,14 @@ fn check_clauses(input: &Input<'_>, errors: &mut Errors) {
     for span in unclear {
         errors.add(
             span,
-            "a bound may hold no macro, no attribute and no `_`, which could mean something else in each place",
+            "a bound may hold no macro, no attribute, no item and no `_`, which could mean something else in each place",
         );
     }
 }
 
 /// Printed more than once, a macro is expanded more than once. An attribute may be one's, and what has not been parsed may hold either;
 /// a macro's input is among that. A `_`, for which another attribute may put something where the type is defined, is inferred in each place
-/// by itself.
+/// by itself. An item is one of each place, and may implement what the derive prints there for a type of the program.
 fn says_no_one_thing(visit: impl FnOnce(&mut Unclear)) -> bool {
     let mut search = Unclear(false);
     visit(&mut search);
@@ -74,6 +74,10 @@ impl<'ast> Visit<'ast> for Unclear {
     }
 
     fn visit_attribute(&mut self, _: &'ast Attribute) {
+        self.0 = true;
+    }
+
+    fn visit_item(&mut self, _: &'ast Item) {
         self.0 = true;
     }
 
