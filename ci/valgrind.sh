@@ -44,16 +44,29 @@ executables() {
     sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' "$list"
 }
 
-run() {
-    local binary skip=()
+check() {
+    local skip=()
     for name in "${slow[@]}"; do skip+=(--skip "$name"); done
+    echo "   $(basename "$1")"
+    case $(basename "$1") in
+        tricolor_gc-*) timeout 300 "${memcheck[@]}" "$1" -q --test-threads=1 "${skip[@]}" heap:: ;;
+        *) timeout 900 "${memcheck[@]}" "$1" -q --test-threads=1 "${skip[@]}" ;;
+    esac
+}
+
+# Two at a time: valgrind runs one thread of a program at a time.
+run() {
+    local binary failed=0 running=()
     while read -r binary; do
-        echo "   $(basename "$binary")"
-        case $(basename "$binary") in
-            tricolor_gc-*) timeout 300 "${memcheck[@]}" "$binary" -q --test-threads=1 "${skip[@]}" heap:: ;;
-            *) timeout 900 "${memcheck[@]}" "$binary" -q --test-threads=1 "${skip[@]}" ;;
-        esac
+        check "$binary" &
+        running+=($!)
+        if ((${#running[@]} == 2)); then
+            wait "${running[0]}" || failed=1
+            running=("${running[1]}")
+        fi
     done < <(executables)
+    for job in "${running[@]}"; do wait "$job" || failed=1; done
+    return "$failed"
 }
 
 step 'control: the planted use after free is reported' control
