@@ -424,11 +424,7 @@ impl RootTable {
 
 /// Takes the free slots of a segment. Under the lock.
 fn take_from(segment: NonNull<Segment>, slots: &mut Vec<SlotRef>) {
-    if !twin::is(Twin::TakenStaysSettled) {
-        let slot = slot_of(segment, 0);
-        // Relaxed: the lock orders it for who settles it, and a boundary for who scans.
-        slot.segment().head.settled.store(false, Ordering::Relaxed);
-    }
+    let before = slots.len();
     for index in 0..SLOTS {
         let slot = slot_of(segment, index);
         let state = &slot.get().state;
@@ -440,6 +436,12 @@ fn take_from(segment: NonNull<Segment>, slots: &mut Vec<SlotRef>) {
             }
             slots.push(slot);
         }
+    }
+    if let Some(taken) = slots.get(before)
+        && !twin::is(Twin::TakenStaysSettled)
+    {
+        // Relaxed: the lock orders it for who settles the segment, and a boundary for who scans.
+        taken.segment().head.settled.store(false, Ordering::Relaxed);
     }
 }
 
