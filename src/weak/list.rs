@@ -10,7 +10,7 @@ use super::WeakBox;
 use crate::heap::layout::mark_address;
 use crate::heap::prefetch;
 use crate::heap::span::{Epoch, Found, mark_of};
-use crate::sync::atomic::Ordering;
+use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::twin::{self, Twin};
 use crate::sync::{Mutex, MutexGuard, Rank};
 
@@ -99,14 +99,19 @@ impl WeakList {
     }
 }
 
-/// What is in the box at `address`, which is on the list.
-fn target_in(address: usize) -> usize {
+/// What is in the box at `address`, which is on the list, goes to `f`.
+fn with_target<R>(address: usize, f: impl FnOnce(&AtomicUsize) -> R) -> R {
     let pointer = core::ptr::with_exposed_provenance::<WeakBox>(address);
     // SAFETY: boxes on the list are objects in slots that are not free (I1), which the next sweep starts after (I6). It was initialised before
     // it was put on the list (I13), and is used through `&` only (I1).
     let weak = unsafe { &*pointer };
+    f(&weak.address)
+}
+
+/// The address of the target.
+fn target_in(address: usize) -> usize {
     // Relaxed: set before the box was put on the list, under whose lock it was found.
-    weak.address.load(Ordering::Relaxed)
+    with_target(address, |target| target.load(Ordering::Relaxed))
 }
 
 /// The mark of a box on the list, or of the target of one that is marked.
@@ -139,12 +144,8 @@ fn look_through(boxes: &mut Vec<usize>, found: Found, old: &mut Vec<usize>) -> u
         let target_mark = mark_at(target);
         if !found.has(target_mark) && !twin::is(Twin::NotCleared) {
             cleared += 1;
-            let pointer = core::ptr::with_exposed_provenance::<WeakBox>(address);
-            // SAFETY: a marked box keeps its slot through this cycle (I1); it was initialised before it was put on the list (I13), and is used
-            // through `&` only (I1).
-            let weak = unsafe { &*pointer };
             // Relaxed: who reads 0 looks no further. Who must not read the address any more has adopted *off*, published after this.
-            weak.address.store(0, Ordering::Relaxed);
+            with_target(address, |target| target.store(0, Ordering::Relaxed));
         } else if found.has(target_mark) {
             let both = [mark, target_mark];
             let is_old = both.iter().all(|&mark| mark == found.epoch);
