@@ -138,7 +138,7 @@ impl Mutator {
 
     /// Does a part of the collector's work on this thread: marks or sweeps at most about `budget` bytes. Not divided are a look through
     /// all weak pointers, in a minor cycle those that are new, some ten nanoseconds for each; two looks at each 252 roots, some hundred
-    /// nanoseconds; and the `trace` of one object, but for slices.
+    /// nanoseconds; and the `trace` of one object, but for slices. Pointers to what is marked already do not count.
     ///
     /// For heaps without marker threads ([`marker_threads(0)`](crate::HeapBuilder::marker_threads)), which also
     /// take a step at the end of an `enter` when a cycle is due; with marker threads it helps them. Starts a cycle only if

@@ -66,7 +66,7 @@ struct State {
 }
 
 impl State {
-    /// The last block, or the last edges of a long one, the stack of a marker that retired: who takes edges is charged for all of them.
+    /// The last block, or the last edges of a long one, the stack of a marker that retired: others are to have parts of it.
     fn take_block(&mut self) -> Option<Block> {
         let parted = |last: &mut Block| last.split_off(last.len() - BLOCK);
         let block = self.blocks.pop_if(|last| last.len() <= BLOCK);
