@@ -89,6 +89,8 @@ pub use weak::GcWeak;
 #[doc(hidden)]
 pub use root::__DynRootable;
 #[doc(hidden)]
+pub use trace::derived::__Branded;
+#[doc(hidden)]
 pub use tricolor_gc_derive::__unelide_lifetimes;
 
 /// The README's example is compiled and run with the documentation's.

@@ -1,5 +1,6 @@
 //! The `Trace` trait: how the collector finds the pointers inside a value.
 
+pub(crate) mod derived;
 mod impls;
 
 pub use crate::mark::tracer::Tracer;

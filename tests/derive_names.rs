@@ -63,9 +63,8 @@ fn another_core_changes_no_answer() {
 mod same_names {
     use super::*;
 
-    const __probe_of: u8 = 0;
-    const __assert_static: u8 = 0;
-    fn skipped_data_is_static() {}
+    const __place_of: u8 = 0;
+    fn __at() {}
 
     pub(super) mod __core {}
 
@@ -74,10 +73,10 @@ mod same_names {
     pub(super) struct tracer;
 
     #[derive(Trace)]
-    pub(super) struct __SendProbe(#[trace(skip)] Rc<u8>);
+    pub(super) struct Place(#[trace(skip)] Rc<u8>);
 
     #[derive(Trace)]
-    pub(super) struct __NotSend<'gc>(Rc<u8>, Gc<'gc, Self>);
+    pub(super) struct __Otherwise<'gc>(Rc<u8>, Gc<'gc, Self>);
 
     /// The derive's type parameters have this name.
     #[derive(Trace)]
@@ -87,7 +86,7 @@ mod same_names {
     pub(super) struct OfParameters<__T, __U: ?Sized>(Rc<u8>, __T, Box<__U>);
 
     /// By another name the type is the program's.
-    type Alias = __SendProbe;
+    type Alias = Place;
 
     #[derive(Trace)]
     pub(super) struct Holder(Alias, __T);
@@ -96,8 +95,8 @@ mod same_names {
 #[test]
 fn things_of_the_same_names_are_the_programs() {
     use same_names as s;
-    assert_eq!(constants::<s::__SendProbe>(), (false, false));
-    assert_eq!(constants::<s::__NotSend<'_>>(), (true, false));
+    assert_eq!(constants::<s::Place>(), (false, false));
+    assert_eq!(constants::<s::__Otherwise<'_>>(), (true, false));
     assert_eq!(constants::<s::__T>(), (false, false));
     assert_eq!(constants::<s::OfParameters<u8, str>>(), (false, false));
     assert_eq!(constants::<s::Holder>(), (false, false));

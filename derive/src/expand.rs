@@ -4,38 +4,34 @@
 //! struct Node<'gc, T> { value: T, next: Link<'gc, T>, #[trace(skip)] at: Instant }
 //! ```
 //!
-//! it is three items:
-//! 1. the `Trace` implementation, which does not compile if the type implements `Drop`: see [`no_drop`](items::no_drop);
-//! 2. a function that is never called and compiles only if `Instant: 'static`. It is outside the implementation,
-//!    and takes no arguments, so that nothing is assumed about the lifetimes except what the type's where-clauses say:
-//!    the compiler assumes inside an implementation that the types in its header are well-formed;
-//! 3. an implementation that compiles only if the type has the brand `'gc` as a parameter: see [`Expansion::brand_assertion`].
+//! it is two items:
+//! 1. the `Trace` implementation, which does not compile if the type implements `Drop`, or if `Instant` is not `'static`;
+//! 2. an implementation that compiles only if the type has the brand `'gc` as a parameter: see [`Expansion::brand_assertion`].
 //!
-//! **Names.** Paths are absolute, and the items printed are inside blocks. A program may have things of the same names, and
-//! its types and clauses are printed in these blocks again, where they would mean something else. So what soundness rests on
-//! is not asked of a type as it is printed, nor under a clause of such a block. It is asked inside the implementation, whose
-//! clauses are outside: `DROP_IS_SEND` ties each type to the field itself ([`Expansion::same_types`]), which has a type that
-//! no name can change, and so does `NEEDS_TRACE` for what is printed outside blocks ([`Expansion::types_are_here`]). That a field is
-//! `'static` is asked of the field, that the whole is, or is not `Drop`, of `Self`. Where that matters, `core` is the compiler's, not
-//! what the program calls so.
+//! **No type of a field is printed.** What one means here proves nothing about the field: names and macros may mean something else in each place.
+//! What is asked of a field is asked of the field: a closure leads from a value to it, and the compiler puts in the type (`src/trace/derived.rs`,
+//! whose header says why nobody can answer in the place of this crate). Only the type of a function pointer is printed, which is one whatever
+//! the names in it mean, in a place that has nothing of the derive's.
 //!
-//! **Attributes after the derive** may have another item compiled than the one that it sees. All that it takes from that item is either
-//! tied to what is compiled, in these ways, or a pattern without `..`, which names all fields and variants.
+//! **Attributes after the derive** may have another item compiled than the one that it sees. What it takes from that item is the pattern by which `trace`
+//! takes a value apart, which is without `..` and so names all fields and variants; how each field takes part, which is asked of what is
+//! compiled; and whether the type has a brand, or parameters at all. If it sees no brand where there is one, no field that holds a `Gc` is `Trace`
+//! for every brand; if it sees one where there is none, [`Expansion::brand_assertion`] fails.
+//!
+//! **The parameters and clauses** are printed twice, not in blocks, so that names mean the same as where the type is defined. What could mean something
+//! else each time even so is refused in [`valid`].
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::visit_mut::{self, VisitMut};
 use syn::{
-    DeriveInput, GenericParam, Generics, Lifetime, LifetimeParam, Path, QSelf, Type, parse_quote,
+    DeriveInput, GenericParam, Generics, Lifetime, LifetimeParam, Member, Path, Type, parse_quote,
 };
 
-use crate::ast::{Field, Input, Kind, Shape};
+use crate::ast::{Field, Input, Kind, Shape, Variant};
 use crate::attr::Errors;
-use crate::expand::items::{no_drop, probe_items};
 use crate::{fallback, valid};
 
-mod items;
 #[cfg(test)]
 mod tests;
 
@@ -76,59 +72,52 @@ impl<'a> Expansion<'a> {
     }
 
     fn print(&self) -> TokenStream {
-        let trace_impl = self.trace_impl();
-        let (is_static, has_brand) = (self.static_assertion(), self.brand_assertion());
-        quote!(#trace_impl #is_static #has_brand)
+        let (trace_impl, has_brand) = (self.trace_impl(), self.brand_assertion());
+        quote!(#trace_impl #has_brand)
     }
 
     fn trace_impl(&self) -> TokenStream {
         let (krate, gc, ident) = (&self.krate, &self.gc, self.input.ident);
         let (impl_generics, _, where_clause) = self.generics.split_for_impl();
         let (_, ty_generics, _) = self.input.generics.split_for_impl();
-        let needs_trace = self.needs_trace();
-        let needs_trace = match self.types_are_here() {
-            None => needs_trace,
-            Some(types_are_here) => quote!({ #types_are_here #needs_trace }),
-        };
-        let untied = self.untied();
-        let immutable = self.immutable();
-        let cells_inline = self.cells_inline();
-        let drop_is_send = self.drop_is_send();
+        let constants = self.constants();
         let tracer = Ident::new("__tracer", Span::mixed_site());
         let body = self.body(&tracer);
         quote! {
             #[automatically_derived]
-            #[allow(deprecated, unused_parens, unused_variables)]
+            #[allow(deprecated, unreachable_patterns, unused_variables)]
             // SAFETY: T1, T2: `body` calls `trace` of every field but those that are code or skipped, which are `'static`; T7: and nothing
-            // else. T3: `no_drop`, or the whole is skipped, so `'static`. T4: `drop_is_send`. T5: `needs_trace`, `untied`,
-            // `brand_assertion`. T6: every field keeps it, or is `'static`. T8: `immutable`. T9: `cells_inline`. T10: if the type is
-            // `'static` its fields are, and keep it.
+            // else. T3: `drop_is_send`, or the whole is skipped, so `'static`. T4, T5, T8, T9: `constants`; T5:
+            // `brand_assertion`. T6: every field keeps it, or is `'static`. T10: if the type is `'static` its fields are, and keep it.
             unsafe impl #impl_generics #krate::Trace<#gc> for #ident #ty_generics #where_clause {
-                const NEEDS_TRACE: ::core::primitive::bool = #needs_trace;
-                const UNTIED: ::core::primitive::bool = #untied;
-                const IMMUTABLE: ::core::primitive::bool = #immutable;
-                const CELLS_INLINE: ::core::primitive::bool = #cells_inline;
-                const DROP_IS_SEND: ::core::primitive::bool = #drop_is_send;
+                #constants
                 #[inline]
                 fn trace(&self, #tracer: &mut #krate::Tracer<#gc>) { #body }
             }
         }
     }
 
-    /// Some field needs it. A type without parameters is `'static` and holds no `Gc`, whatever its recursive fields say.
-    fn needs_trace(&self) -> TokenStream {
-        if !self.has_brand() && self.input.generics.type_params().next().is_none() {
-            return quote!(false);
+    /// The answers of all fields together. A type without parameters is `'static` and holds no `Gc`, whatever its recursive fields say.
+    /// A type with a brand is tied to it.
+    fn constants(&self) -> TokenStream {
+        let has_types = self.input.generics.type_params().next().is_some();
+        let is_leaf = !(self.has_brand() || has_types);
+        let answers = |known: bool, operator: TokenStream, of: &str| match known {
+            true => TokenStream::new(),
+            false => self.answers(&operator, of),
+        };
+        let needs_trace = answers(is_leaf, quote!(||), "needs_trace");
+        let untied = answers(is_leaf || self.has_brand(), quote!(||), "untied");
+        let immutable = answers(is_leaf, quote!(&&), "immutable");
+        let cells_inline = answers(is_leaf, quote!(&&), "cells_inline");
+        let (code, drop_is_send) = (self.code_assertions(), self.drop_is_send());
+        quote! {
+            const NEEDS_TRACE: ::core::primitive::bool = { #(#code)* false #needs_trace };
+            const UNTIED: ::core::primitive::bool = false #untied;
+            const IMMUTABLE: ::core::primitive::bool = true #immutable;
+            const CELLS_INLINE: ::core::primitive::bool = true #cells_inline;
+            const DROP_IS_SEND: ::core::primitive::bool = { #drop_is_send };
         }
-        let (krate, gc) = (&self.krate, &self.gc);
-        let ask =
-            |ty: &Type, span| quote_spanned!(span=> || <#ty as #krate::Trace<#gc>>::NEEDS_TRACE);
-        let fields = self.traced_fields().map(|field| match &field.kind {
-            Kind::Traced => ask(field.ty, at(field.ty)),
-            Kind::Recursive => quote!(|| true),
-            Kind::Skipped | Kind::Code => TokenStream::new(),
-        });
-        quote!(false #(#fields)*)
     }
 
     /// Whether the type has a lifetime parameter, so that it implements `Trace` for one brand only.
@@ -136,294 +125,230 @@ impl<'a> Expansion<'a> {
         self.input.generics.lifetimes().next().is_some()
     }
 
-    /// A type without a brand of its own that is traced has one in some field that is; unless that is a recursive field, which
-    /// is traced on suspicion.
-    fn untied(&self) -> TokenStream {
-        if self.has_brand() || self.input.generics.type_params().next().is_none() {
-            return quote!(false);
-        }
-        let (krate, gc) = (&self.krate, &self.gc);
-        let fields = self.traced_fields().map(|field| match &field.kind {
-            Kind::Traced => {
-                let ty = field.ty;
-                quote_spanned!(at(ty)=> || <#ty as #krate::Trace<#gc>>::UNTIED)
-            }
-            Kind::Recursive => quote!(|| true),
-            Kind::Skipped | Kind::Code => TokenStream::new(),
+    /// What the traced fields say of one constant, each after `operator`.
+    fn answers(&self, operator: &TokenStream, of: &str) -> TokenStream {
+        let of = Ident::new(of, Span::call_site());
+        let traced = self.asked().into_iter().filter(|asked| asked.is_traced());
+        let answers = traced.map(|asked| {
+            let answers = self.ask(&asked);
+            quote!(#operator #answers.#of)
         });
-        quote!(false #(#fields)*)
+        answers.collect()
     }
 
-    /// Every field is. One that mentions the type may do so inside a cell.
-    fn immutable(&self) -> TokenStream {
-        self.holds_for_all(|ty, trait_| quote_spanned!(at(ty)=> && <#ty as #trait_>::IMMUTABLE))
+    /// What a field, or the whole type if it is skipped, says of all constants. It is asked whether it keeps the contract on the way.
+    fn ask(&self, asked: &Asked<'_>) -> TokenStream {
+        let (tracer, way) = (self.tracer(), self.way_to(asked, ToTokens::to_token_stream));
+        let question = match asked.kind {
+            Kind::Traced => quote_spanned!(asked.span=> __traced),
+            Kind::Recursive => quote_spanned!(asked.span=> __recursive),
+            Kind::Skipped => quote_spanned!(asked.span=> __skipped),
+            Kind::Code => unreachable!("never asked"),
+        };
+        quote_spanned!(asked.span=> <#tracer>::#question(#way))
     }
 
-    /// Every field has its cells inside, or none. One that mentions the type may do so in a box.
-    fn cells_inline(&self) -> TokenStream {
-        self.holds_for_all(|ty, trait_| {
-            quote_spanned! {at(ty)=>
-                && (<#ty as #trait_>::IMMUTABLE || <#ty as #trait_>::CELLS_INLINE)
-            }
-        })
-    }
-
-    /// What `ask` asks of a field's type, and of its `Trace`, holds for all fields; not for one that mentions the type itself.
-    fn holds_for_all(&self, ask: impl Fn(&Type, &TokenStream) -> TokenStream) -> TokenStream {
-        if !self.has_brand() && self.input.generics.type_params().next().is_none() {
-            return quote!(true);
-        }
-        let (krate, gc) = (&self.krate, &self.gc);
-        let trait_ = quote!(#krate::Trace<#gc>);
-        let fields = self.traced_fields().map(|field| match &field.kind {
-            Kind::Traced => ask(field.ty, &trait_),
-            Kind::Recursive => quote!(&&false),
-            Kind::Skipped | Kind::Code => TokenStream::new(),
-        });
-        quote!(true #(#fields)*)
-    }
-
-    /// The type has no drop glue, or the glue of each field may run anywhere. A field's may, if its implementation
-    /// says so or if the field can be sent away and dropped there. Asserts on the way that skipped fields are `'static`, as
-    /// [`static_assertion`](Self::static_assertion) does, but of types that are known to be the fields'.
+    /// The type has no glue, or that of each field may run anywhere: its implementation says so, or it can be sent away and dropped there. Refuses on
+    /// the way a type that implements `Drop`. There is nothing of the program's in the block.
     fn drop_is_send(&self) -> TokenStream {
-        let (krate, gc) = (&self.krate, &self.gc);
-        let ask = |ty: &Type| {
-            quote_spanned! {at(ty)=>
-                && (<#ty as #krate::Trace<#gc>>::DROP_IS_SEND || __SendProbe::<#ty>::IS_SEND)
-            }
+        let tracer = self.tracer();
+        let no_drop = match self.input.attrs.skip {
+            Some(_) => TokenStream::new(),
+            None => quote!(let _ = || { let () = <#tracer>::__drop_probe::<Self>().__if_drop(); };),
         };
-        let probe = |ty: &Type| {
-            quote! {
-                && (!__core::mem::needs_drop::<#ty>() || __SendProbe::<#ty>::IS_SEND)
+        let fields = self.asked().into_iter().map(|asked| {
+            let answers = self.ask(&asked);
+            let probe = |place: &Ident| quote!(<#tracer>::__place_of(#place).__if_send());
+            let way = self.way_to(&asked, probe);
+            quote!(&& (#answers.drop_is_send || <#tracer>::__is_send(#way)))
+        });
+        quote! {
+            trait __Otherwise {
+                fn __if_send(self);
+                fn __if_drop(self);
             }
-        };
-        let fields: Vec<TokenStream> = if self.input.attrs.skip.is_some() {
-            vec![probe(&parse_quote!(Self))]
-        } else {
-            let answer = |field: &Field<'_>| match &field.kind {
-                Kind::Traced => Some(ask(field.ty)),
-                Kind::Recursive | Kind::Skipped => Some(probe(field.ty)),
-                Kind::Code => None,
-            };
-            self.input.fields().filter_map(answer).collect()
-        };
-        let whole = match self.input.attrs.skip {
-            Some(_) => quote!(__assert_static::<Self>();),
-            None => no_drop(),
-        };
-        let same_types = self.same_types();
-        let probe = probe_items(krate);
-        quote!({
-            #probe
-            #whole
-            let __anywhere = !__core::mem::needs_drop::<Self>() || true #(#fields)*;
-            #same_types
-            __anywhere
-        })
-    }
-
-    /// Code, never run, that compiles only if the types of fields mean here what they mean in the definition: the items
-    /// printed beside it would shadow things of the same names, and the wrong type would be asked. An attribute of another macro,
-    /// which comes after this one, may also give a field another type, one that was written as `fn(…)` too. The two types meet
-    /// as parameters of an invariant type, where nothing can be coerced. That a skipped field is `'static`, and that another is `Trace`, is
-    /// asked of the field: a lifetime that is not written is any lifetime here, the one that is asked about, and may be another where the type
-    /// is defined. Fields are borrowed mutably, or theirs could be shortened to it. What is not `Trace` has been reported before, by `ask`.
-    fn same_types(&self) -> TokenStream {
-        self.for_each_field(|field, index, binding| {
-            let ty = field.ty;
-            let span = Span::mixed_site().located_at(ty.span());
-            let probe = format_ident!("__probe{index}", span = span);
-            let gc = &self.gc;
-            let asked = match &field.kind {
-                Kind::Skipped => quote_spanned!(at(ty)=> __assert_static_of(#binding);),
-                Kind::Traced | Kind::Recursive => {
-                    quote_spanned!(at(ty)=> __assert_trace_of::<#gc, _>(#probe);)
-                }
-                Kind::Code => TokenStream::new(),
-            };
-            // In two statements: a type that is expected could be coerced to.
-            quote_spanned! {at(ty)=>
-                let #probe = __probe_of(#binding);
-                let _: __SendProbe<#ty> = #probe;
-                #asked
+            impl<__T> __Otherwise for __T {
+                fn __if_send(self) {}
+                fn __if_drop(self) {}
             }
-        })
-    }
-
-    /// The same for the constants and `trace`, beside which no items are printed: a type that means the field's among them may mean here what
-    /// the field dereferences to.
-    fn types_are_here(&self) -> Option<TokenStream> {
-        self.traced_fields().next()?;
-        Some(self.for_each_field(|field, index, binding| {
-            if !field.is_traced() {
-                return TokenStream::new();
-            }
-            let ty = field.ty;
-            let only = format_ident!("__only{index}", span = Span::mixed_site());
-            // An array is coerced to none of other elements.
-            quote_spanned! {at(ty)=>
-                let #only = [#binding];
-                let _: [&mut (#ty); 1] = #only;
-            }
-        }))
-    }
-
-    /// A closure, never called, that goes by `check` through the fields of a value.
-    fn for_each_field(
-        &self,
-        check: impl Fn(&Field<'_>, usize, &Ident) -> TokenStream,
-    ) -> TokenStream {
-        if self.input.attrs.skip.is_some() {
-            return TokenStream::new();
+            #no_drop
+            <#tracer>::__has_no_glue::<Self>() || true #(#fields)*
         }
-        let check = |fields: &[Field<'_>]| {
-            let (mut pattern, mut checks) = (TokenStream::new(), TokenStream::new());
+    }
+
+    /// That each field which counts as code is a pointer to a function.
+    fn code_assertions(&self) -> impl Iterator<Item = TokenStream> {
+        let code = |asked: &Asked<'_>| matches!(asked.kind, Kind::Code);
+        self.fields().into_iter().filter(code).map(|asked| {
+            let (tracer, ty) = (self.tracer(), asked.ty);
+            let way = self.way_to(&asked, |place| {
+                quote! {
+                    let #place = <#tracer>::__place_of(#place);
+                    <#tracer>::__code(#place, <#tracer>::__place::<#ty>());
+                }
+            });
+            quote_spanned!(asked.span=> let _ = #way;)
+        })
+    }
+
+    /// The tracer's type, whose functions are those that the derive may trust.
+    fn tracer(&self) -> TokenStream {
+        let (krate, gc) = (&self.krate, &self.gc);
+        quote!(#krate::Tracer<#gc>)
+    }
+
+    /// A closure, never called, that goes to a field, and ends with what `end` makes of the name of a reference to it.
+    fn way_to(&self, asked: &Asked<'_>, end: impl Fn(&Ident) -> TokenStream) -> TokenStream {
+        let span = Span::mixed_site().located_at(asked.span);
+        let (this, place) = (Ident::new("__this", span), Ident::new("__at", span));
+        let (end, span) = (end(&place), asked.span);
+        let way = match (asked.variant, asked.member) {
+            (_, None) => quote_spanned!(span=> let #place = #this; #end),
+            (None, Some(member)) => {
+                quote_spanned!(span=> let Self { #member: #place, .. } = #this; #end)
+            }
+            (Some(variant), Some(member)) => quote_spanned! {span=>
+                match #this {
+                    Self::#variant { #member: #place, .. } => { #end }
+                    _ => loop {},
+                }
+            },
+        };
+        quote_spanned!(span=> |#this: &mut Self| { #way })
+    }
+
+    /// Matches `value`, naming all fields, and does `each` with the name of each field's place. A pattern without `..`, so that
+    /// the type cannot have a field that another macro added to it.
+    fn take_apart(
+        &self,
+        value: &Ident,
+        mut each: impl FnMut(&Field<'_>, &Ident) -> TokenStream,
+    ) -> TokenStream {
+        let mut arm = |fields: &[Field<'_>]| {
+            let (mut pattern, mut done) = (TokenStream::new(), TokenStream::new());
             for (index, field) in fields.iter().enumerate() {
                 let member = &field.member;
-                let binding = format_ident!("__field{index}", span = Span::mixed_site());
-                pattern.extend(quote!(#member: #binding,));
-                checks.extend(check(field, index, &binding));
+                let place = format_ident!("__at{index}", span = Span::mixed_site());
+                pattern.extend(quote!(#member: #place,));
+                done.extend(each(field, &place));
             }
-            (pattern, checks)
+            (pattern, done)
         };
-        let body = match &self.input.shape {
+        match &self.input.shape {
             Shape::Struct(fields) => {
-                let (pattern, checks) = check(fields);
-                quote!(let Self { #pattern } = __this; #checks)
+                let (pattern, done) = arm(fields);
+                quote!(let Self { #pattern } = #value; #done)
             }
             Shape::Enum(variants) if variants.is_empty() => TokenStream::new(),
             Shape::Enum(variants) => {
                 let arms = variants.iter().map(|variant| {
                     let ident = variant.ident;
-                    let (pattern, checks) = check(&variant.fields);
-                    quote!(Self::#ident { #pattern } => { #checks })
+                    let (pattern, done) = arm(&variant.fields);
+                    quote!(Self::#ident { #pattern } => { #done })
                 });
-                quote!(match __this { #(#arms)* })
+                quote!(match #value { #(#arms)* })
             }
             Shape::Union(_) => TokenStream::new(),
-        };
-        quote!(let _ = |__this: &mut Self| { #body };)
+        }
     }
 
     fn body(&self, tracer: &Ident) -> TokenStream {
         if self.input.attrs.skip.is_some() {
             return TokenStream::new();
         }
-        match &self.input.shape {
-            Shape::Struct(fields) => {
-                let (pattern, calls) = self.visit_fields(fields, tracer);
-                quote!(let Self { #pattern } = self; #calls)
-            }
-            Shape::Enum(variants) if variants.is_empty() => quote!(match *self {}),
-            Shape::Enum(variants) => {
-                let arms = variants.iter().map(|variant| {
-                    let ident = variant.ident;
-                    let (pattern, calls) = self.visit_fields(&variant.fields, tracer);
-                    quote!(Self::#ident { #pattern } => { #calls })
-                });
-                quote!(match self { #(#arms)* })
-            }
-            Shape::Union(_) => TokenStream::new(),
+        if matches!(&self.input.shape, Shape::Enum(variants) if variants.is_empty()) {
+            return quote!(match *self {});
         }
-    }
-
-    /// The pattern that borrows the traced fields, and the calls that trace them. The pattern names all fields, so
-    /// the type cannot have one that another macro added to it.
-    fn visit_fields(&self, fields: &[Field<'_>], tracer: &Ident) -> (TokenStream, TokenStream) {
         let (krate, gc) = (&self.krate, &self.gc);
-        let visit = |(index, field): (usize, &Field<'_>)| {
-            let (member, ty) = (&field.member, field.ty);
+        let this = Ident::new("self", Span::call_site());
+        self.take_apart(&this, |field, place| {
             if !field.is_traced() {
-                return (quote!(#member: _,), TokenStream::new());
+                return TokenStream::new();
             }
-            let binding = format_ident!("__field{index}", span = Span::mixed_site());
-            let call = quote_spanned! {at(ty)=>
-                <#ty as #krate::Trace<#gc>>::trace(#binding, #tracer);
-            };
-            (quote!(#member: #binding,), call)
-        };
-        fields.iter().enumerate().map(visit).unzip()
-    }
-
-    fn static_assertion(&self) -> TokenStream {
-        let own_type = self.own_type();
-        let mut skipped: Vec<Type> = if self.input.attrs.skip.is_some() {
-            vec![own_type.clone()]
-        } else {
-            self.skipped_fields()
-                .map(|field| field.ty.clone())
-                .collect()
-        };
-        if skipped.is_empty() {
-            return TokenStream::new();
-        }
-        let mut name_self = NameSelf { own_type };
-        let mut generics = self.generics.clone();
-        name_self.visit_generics_mut(&mut generics);
-        let assertions = skipped.iter_mut().map(|ty| {
-            name_self.visit_type_mut(ty);
-            quote_spanned!(at(ty)=> __assert_static::<#ty>();)
-        });
-        let (impl_generics, _, where_clause) = generics.split_for_impl();
-        quote! {
-            const _: () = {
-                #[allow(dead_code)]
-                fn __assert_static<__T: ?::core::marker::Sized + 'static>() {}
-                #[allow(dead_code, deprecated, clippy::multiple_bound_locations)]
-                fn skipped_data_is_static #impl_generics () #where_clause { #(#assertions)* }
-            };
-        }
+            quote_spanned!(at(field.ty.span())=> <_ as #krate::Trace<#gc>>::trace(#place, #tracer);)
+        })
     }
 
     /// An implementation that compiles only if the type, not its name alone, has the brand among its parameters: an associated type may mention
     /// no others. By an attribute after this one, the name may be that of an alias for a type without one, which fits every heap (T5).
     fn brand_assertion(&self) -> TokenStream {
-        if !self.has_brand() || self.traced_fields().next().is_none() {
+        if !self.has_brand() || !self.asked().iter().any(Asked::is_traced) {
             return TokenStream::new();
         }
-        let (gc, own_type) = (&self.gc, self.own_type());
-        let (impl_generics, _, where_clause) = self.input.generics.split_for_impl();
-        // Something else than the type is called.
-        let trait_ = format_ident!("__BrandOf{}", self.input.ident, span = Span::call_site());
+        let (krate, gc, ident) = (&self.krate, &self.gc, self.input.ident);
+        let (impl_generics, ty_generics, where_clause) = self.input.generics.split_for_impl();
         quote! {
-            const _: () = {
-                #[allow(dead_code, non_camel_case_types)]
-                trait #trait_ {
-                    type Brand;
-                }
-                #[automatically_derived]
-                #[allow(deprecated, clippy::multiple_bound_locations)]
-                impl #impl_generics #trait_ for #own_type #where_clause {
-                    type Brand = &#gc ();
-                }
-            };
+            #[automatically_derived]
+            #[allow(deprecated)]
+            impl #impl_generics #krate::__Branded for #ident #ty_generics #where_clause {
+                type Brand = &#gc ();
+            }
         }
     }
 
-    fn own_type(&self) -> Type {
-        let ident = self.input.ident;
-        let (_, ty_generics, _) = self.input.generics.split_for_impl();
-        parse_quote!(#ident #ty_generics)
-    }
-
-    /// The fields that are skipped, each by itself.
-    fn skipped_fields(&self) -> impl Iterator<Item = &Field<'a>> {
-        let skipped = |field: &&Field<'a>| matches!(field.kind, Kind::Skipped);
-        self.input.fields().filter(skipped)
+    /// Who is asked: each field that is no code, or the whole type if it is skipped.
+    fn asked(&self) -> Vec<Asked<'a>> {
+        if let Some(span) = self.input.attrs.skip {
+            let whole = Asked {
+                kind: &Kind::Skipped,
+                variant: None,
+                member: None,
+                ty: None,
+                span: at(span),
+            };
+            return vec![whole];
+        }
+        let mut fields = self.fields();
+        fields.retain(|asked| !matches!(asked.kind, Kind::Code));
+        fields
     }
 
     /// The fields of a type that is not skipped as a whole.
-    fn traced_fields(&self) -> impl Iterator<Item = &Field<'a>> {
-        let traced = |field: &&Field<'a>| self.input.attrs.skip.is_none() && field.is_traced();
-        self.input.fields().filter(traced)
+    fn fields(&self) -> Vec<Asked<'a>> {
+        if self.input.attrs.skip.is_some() {
+            return Vec::new();
+        }
+        let asked = |variant: Option<&'a Ident>, field: &'a Field<'a>| Asked {
+            kind: &field.kind,
+            variant,
+            member: Some(&field.member),
+            ty: Some(field.ty),
+            span: at(field.ty.span()),
+        };
+        match &self.input.shape {
+            Shape::Struct(fields) => fields.iter().map(|field| asked(None, field)).collect(),
+            Shape::Enum(variants) => {
+                let of = |variant: &'a Variant<'a>| {
+                    let fields = variant.fields.iter();
+                    fields.map(move |field| asked(Some(variant.ident), field))
+                };
+                variants.iter().flat_map(of).collect()
+            }
+            Shape::Union(_) => Vec::new(),
+        }
+    }
+}
+
+/// A field, or the whole type if it has no member, and the way there.
+struct Asked<'a> {
+    kind: &'a Kind,
+    variant: Option<&'a Ident>,
+    member: Option<&'a Member>,
+    ty: Option<&'a Type>,
+    /// Where an error is reported: at the field's type.
+    span: Span,
+}
+
+impl Asked<'_> {
+    fn is_traced(&self) -> bool {
+        matches!(self.kind, Kind::Traced | Kind::Recursive)
     }
 }
 
 /// The place of a field's type, for errors, but of the macro: the compiler has no advice for code that nobody wrote.
-/// All uses of a field's implementation have the same one, for the compiler then reports the same error but once.
-fn at(ty: &Type) -> Span {
-    Span::call_site().located_at(ty.span())
+/// All that is asked of a field has the same one, for the compiler then reports the same error but once.
+fn at(place: Span) -> Span {
+    Span::call_site().located_at(place)
 }
 
 impl Field<'_> {
@@ -459,41 +384,4 @@ fn impl_generics(input: &Input<'_>, krate: &Path, gc: &Lifetime) -> Generics {
         generics.make_where_clause().predicates.extend(bounds);
     }
     generics
-}
-
-/// Writes out `Self`, for use outside the implementation.
-struct NameSelf {
-    own_type: Type,
-}
-
-impl VisitMut for NameSelf {
-    fn visit_type_mut(&mut self, ty: &mut Type) {
-        visit_mut::visit_type_mut(self, ty);
-        let Type::Path(found) = ty else { return };
-        if found.qself.is_some()
-            || found
-                .path
-                .segments
-                .first()
-                .is_none_or(|first| first.ident != "Self")
-        {
-            return;
-        }
-        if found.path.segments.len() == 1 {
-            *ty = self.own_type.clone();
-            return;
-        }
-        let rest = found.path.segments.iter().skip(1).cloned();
-        found.path = Path {
-            leading_colon: Some(Default::default()),
-            segments: rest.collect(),
-        };
-        found.qself = Some(QSelf {
-            lt_token: Default::default(),
-            ty: Box::new(self.own_type.clone()),
-            position: 0,
-            as_token: None,
-            gt_token: Default::default(),
-        });
-    }
 }

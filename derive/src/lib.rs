@@ -10,10 +10,12 @@
 //! `Trace` is an unsafe trait; this macro lets a program without `unsafe` implement it. What it prints keeps the
 //! trait's contract because
 //! 1. every field is either traced through its own `Trace` implementation, or proven to be `'static` and therefore
-//!    free of `Gc`, or written as `fn(…)`, which is an address of code;
+//!    free of `Gc`, or proven to be a function pointer, which is an address of code;
 //! 2. `NEEDS_TRACE` is the disjunction over the fields, `DROP_IS_SEND` the conjunction, each field's part being the
 //!    answer of its implementation or a cautious one;
 //! 3. the type cannot implement `Drop`, so no code of its own sees a dangling `Gc` while it is dropped.
+//!
+//! All of it is asked of the fields themselves, by functions that no program can replace: `expand` says how.
 
 mod ast;
 mod attr;
@@ -57,8 +59,7 @@ use proc_macro::TokenStream;
 /// - `#[trace(skip)]`: the field is not traced. Its type must be `'static` and need not implement `Trace`.
 /// - `#[trace(recursive)]`: the field's type contains this type again, by way of another type (see below).
 ///
-/// A field's type may hold no macro, as in `next: link!()`, no attribute, no item (in the block of an array's length) and no `_`: give it a name
-/// with `type`. Nor may a bound of a type with lifetimes.
+/// A bound of a type with lifetimes may hold no macro, no attribute, no item (in the block of an array's length) and no `_`.
 ///
 /// A field written as a function pointer, `f: fn(&mut Vm<'gc>)`, is a leaf whatever its signature is.
 ///

@@ -20,13 +20,6 @@ pub(crate) fn check(input: &Input<'_>, errors: &mut Errors) {
                 "a skipped field is not traced: `recursive` says nothing about it",
             );
         }
-        if input.attrs.skip.is_none() && says_no_one_thing(|search| search.visit_type(field.ty)) {
-            errors.add(
-                field.ty.span(),
-                "a field's type may hold no macro, no attribute, no item and no `_`, which could mean something else in each place: \
-                 give it a name with `type`",
-            );
-        }
     }
     check_clauses(input, errors);
 }
@@ -58,8 +51,7 @@ fn check_clauses(input: &Input<'_>, errors: &mut Errors) {
 }
 
 /// Printed more than once, a macro is expanded more than once. An attribute may be one's, and what has not been parsed may hold either;
-/// a macro's input is among that. A `_`, for which another attribute may put something where the type is defined, is inferred in each place
-/// by itself. An item is one of each place, and may implement what the derive prints there for a type of the program.
+/// a macro's input is among that. A `_` is inferred in each place by itself. An item is one of each place.
 fn says_no_one_thing(visit: impl FnOnce(&mut Unclear)) -> bool {
     let mut search = Unclear(false);
     visit(&mut search);

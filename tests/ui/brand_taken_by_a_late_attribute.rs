@@ -23,7 +23,30 @@ struct OfAnother<'b>(PhantomData<&'b ()>, Vec<OfAnother<'b>>);
 #[becomes(type Shorter<'gc, 'b> = OfAnother<'b>;)]
 struct Shorter<'gc: 'b, 'b>(PhantomData<&'b ()>, Vec<Shorter<'gc, 'b>>);
 
+/// The real trait and tracer, beside another trait that asks for nothing.
+mod fake {
+    pub use tricolor_gc::{Trace, Tracer};
+
+    pub trait __Branded {
+        type Brand;
+    }
+}
+
+enum OfAnyHeap<T> {
+    Node(Vec<OfAnyHeap<T>>),
+    Leaf(T),
+}
+
+#[derive(Trace)]
+#[trace(crate = crate::fake)]
+#[becomes(type Bush<'gc, T> = OfAnyHeap<T>;)]
+enum Bush<'gc, T> {
+    Node(Vec<Bush<'gc, T>>),
+    Leaf(T),
+}
+
 fn main() {
+    let _ = [OfAnyHeap::Leaf(1), OfAnyHeap::Node(Vec::new())];
     let _ = [OfNoHeap::Leaf(1), OfNoHeap::Node(Vec::new())];
     let _ = OfAnother(PhantomData, Vec::new());
 }

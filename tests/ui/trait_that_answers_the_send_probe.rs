@@ -2,11 +2,15 @@ use std::rc::Rc;
 
 use tricolor_gc::Trace;
 
-trait __NotSend {
-    const IS_SEND: bool = true;
+/// Has a method of the name that the derive calls.
+trait Answers: Sized {
+    fn __if_send(self) -> u8 {
+        1
+    }
+    fn __if_drop(self) {}
 }
 
-impl<T: ?Sized> __NotSend for T {}
+impl<T> Answers for T {}
 
 #[derive(Trace)]
 struct Node {
@@ -14,7 +18,11 @@ struct Node {
     shared: Rc<u8>,
 }
 
-fn main() {
-    let node = Node { shared: Rc::new(1) };
-    assert_eq!(*node.shared, 1);
+#[derive(Trace)]
+struct Dropped(u8);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {}
 }
+
+fn main() {}

@@ -24,50 +24,53 @@ fn printed(input: TokenStream) -> String {
     derive(&input).to_string()
 }
 
-/// The items by which `DROP_IS_SEND` finds out whether a type is `Send`. They come from nowhere but the expansion.
-fn probe() -> TokenStream {
+/// What `DROP_IS_SEND` asks with, and asks of the whole.
+fn otherwise() -> TokenStream {
     quote! {
-        extern crate core as __core;
-        struct __SendProbe<__T: ?__core::marker::Sized>(__core::marker::PhantomData<*mut __T>);
-        #[allow(dead_code)]
-        impl<__T: ?__core::marker::Sized + __core::marker::Send> __SendProbe<__T> {
-            const IS_SEND: __core::primitive::bool = true;
+        trait __Otherwise {
+            fn __if_send(self);
+            fn __if_drop(self);
         }
-        #[allow(dead_code)]
-        trait __NotSend {
-            const IS_SEND: __core::primitive::bool = false;
+        impl<__T> __Otherwise for __T {
+            fn __if_send(self) {}
+            fn __if_drop(self) {}
         }
-        impl<__T: ?__core::marker::Sized> __NotSend for __SendProbe<__T> {}
-        #[allow(dead_code)]
-        fn __probe_of<__T: ?__core::marker::Sized>(_: &mut __T) -> __SendProbe<__T> {
-            __SendProbe(__core::marker::PhantomData)
-        }
-        #[allow(dead_code)]
-        const fn __assert_static<__T: ?__core::marker::Sized + 'static>() {}
-        #[allow(dead_code)]
-        fn __assert_static_of<__T: ?__core::marker::Sized + 'static>(_: &mut __T) {}
-        #[allow(dead_code)]
-        fn __assert_trace_of<'__brand, __T: ?__core::marker::Sized + ::tricolor_gc::Trace<'__brand>>(_: __SendProbe<__T>) {}
     }
 }
 
-/// Refuses a type that implements `Drop`.
 fn no_drop() -> TokenStream {
     quote! {
-        #[allow(dead_code)]
-        struct TypeDerivingTraceMayNotImplementDrop;
-        #[allow(dead_code)]
-        struct __DropProbe<__T: ?__core::marker::Sized>(__core::marker::PhantomData<*mut __T>);
-        #[allow(dead_code, drop_bounds)]
-        impl<__T: ?__core::marker::Sized + __core::ops::Drop> __DropProbe<__T> {
-            const NO_DROP: TypeDerivingTraceMayNotImplementDrop = TypeDerivingTraceMayNotImplementDrop;
-        }
-        trait __NoDrop {
-            const NO_DROP: () = ();
-        }
-        impl<__T: ?__core::marker::Sized> __NoDrop for __DropProbe<__T> {}
-        let () = __DropProbe::<Self>::NO_DROP;
+        let _ = || {
+            let () = <::tricolor_gc::Tracer<'gc>>::__drop_probe::<Self>().__if_drop();
+        };
     }
+}
+
+/// Goes to the field of a struct, or through `variant` of an enum.
+fn way(variant: Option<TokenStream>, member: TokenStream, end: TokenStream) -> TokenStream {
+    match variant {
+        None => quote!(|__this: &mut Self| { let Self { #member: __at, .. } = __this; #end }),
+        Some(variant) => quote! {
+            |__this: &mut Self| {
+                match __this {
+                    Self::#variant { #member: __at, .. } => { #end }
+                    _ => loop {},
+                }
+            }
+        },
+    }
+}
+
+/// A question about what is there.
+fn ask(question: TokenStream, variant: Option<TokenStream>, member: TokenStream) -> TokenStream {
+    let way = way(variant, member, quote!(__at));
+    quote!(<::tricolor_gc::Tracer<'gc>>::#question(#way))
+}
+
+fn is_send(variant: Option<TokenStream>, member: TokenStream) -> TokenStream {
+    let probe = quote!(<::tricolor_gc::Tracer<'gc>>::__place_of(__at).__if_send());
+    let way = way(variant, member, probe);
+    quote!(<::tricolor_gc::Tracer<'gc>>::__is_send(#way))
 }
 
 #[test]
@@ -75,79 +78,48 @@ fn generic_struct() {
     let input = quote! {
         struct Node<'gc, T: Clone> { value: T, #[trace(skip)] name: String, call: fn(&T) }
     };
-    let (probe, no_drop) = (probe(), no_drop());
-    let outside = outside_of_generic_struct();
+    let (otherwise, no_drop) = (otherwise(), no_drop());
+    let value = ask(quote!(__traced), None, quote!(value));
+    let name = ask(quote!(__skipped), None, quote!(name));
+    let (value_is_send, name_is_send) = (is_send(None, quote!(value)), is_send(None, quote!(name)));
     check(
         input,
         quote! {
             #[automatically_derived]
-            #[allow(deprecated, unused_parens, unused_variables)]
+            #[allow(deprecated, unreachable_patterns, unused_variables)]
             unsafe impl<'gc, T: Clone> ::tricolor_gc::Trace<'gc> for Node<'gc, T>
             where T: ::tricolor_gc::Trace<'gc> {
                 const NEEDS_TRACE: ::core::primitive::bool = {
                     let _ = |__this: &mut Self| {
-                        let Self { value: __field0, name: __field1, call: __field2, } = __this;
-                        let __only0 = [__field0];
-                        let _: [&mut (T); 1] = __only0;
+                        let Self { call: __at, .. } = __this;
+                        let __at = <::tricolor_gc::Tracer<'gc>>::__place_of(__at);
+                        <::tricolor_gc::Tracer<'gc>>::__code(__at, <::tricolor_gc::Tracer<'gc>>::__place::<fn(&T)>());
                     };
-                    false || <T as ::tricolor_gc::Trace<'gc>>::NEEDS_TRACE
+                    false || #value.needs_trace
                 };
                 const UNTIED: ::core::primitive::bool = false;
-                const IMMUTABLE: ::core::primitive::bool = true && <T as ::tricolor_gc::Trace<'gc>>::IMMUTABLE;
-                const CELLS_INLINE: ::core::primitive::bool = true && (<T as ::tricolor_gc::Trace<'gc>>::IMMUTABLE || <T as ::tricolor_gc::Trace<'gc>>::CELLS_INLINE);
+                const IMMUTABLE: ::core::primitive::bool = true && #value.immutable;
+                const CELLS_INLINE: ::core::primitive::bool = true && #value.cells_inline;
                 const DROP_IS_SEND: ::core::primitive::bool = {
-                    #probe
+                    #otherwise
                     #no_drop
-                    let __anywhere = !__core::mem::needs_drop::<Self>() || true
-                        && (<T as ::tricolor_gc::Trace<'gc>>::DROP_IS_SEND || __SendProbe::<T>::IS_SEND)
-                        && (!__core::mem::needs_drop::<String>() || __SendProbe::<String>::IS_SEND);
-                    let _ = |__this: &mut Self| {
-                        let Self { value: __field0, name: __field1, call: __field2, } = __this;
-                        let __probe0 = __probe_of(__field0);
-                        let _: __SendProbe<T> = __probe0;
-                        __assert_trace_of::<'gc, _>(__probe0);
-                        let __probe1 = __probe_of(__field1);
-                        let _: __SendProbe<String> = __probe1;
-                        __assert_static_of(__field1);
-                        let __probe2 = __probe_of(__field2);
-                        let _: __SendProbe<fn(&T)> = __probe2;
-                    };
-                    __anywhere
+                    <::tricolor_gc::Tracer<'gc>>::__has_no_glue::<Self>() || true
+                        && (#value.drop_is_send || #value_is_send)
+                        && (#name.drop_is_send || #name_is_send)
                 };
                 #[inline]
                 fn trace(&self, __tracer: &mut ::tricolor_gc::Tracer<'gc>) {
-                    let Self { value: __field0, name: _, call: _, } = self;
-                    <T as ::tricolor_gc::Trace<'gc>>::trace(__field0, __tracer);
+                    let Self { value: __at0, name: __at1, call: __at2, } = self;
+                    <_ as ::tricolor_gc::Trace<'gc>>::trace(__at0, __tracer);
                 }
             }
-            #outside
-        },
-    );
-}
-
-/// What is printed beside the implementation.
-fn outside_of_generic_struct() -> TokenStream {
-    quote! {
-        const _: () = {
-            #[allow(dead_code)]
-            fn __assert_static<__T: ?::core::marker::Sized + 'static>() {}
-            #[allow(dead_code, deprecated, clippy::multiple_bound_locations)]
-            fn skipped_data_is_static<'gc, T: Clone>() where T: ::tricolor_gc::Trace<'gc> {
-                __assert_static::<String>();
-            }
-        };
-        const _: () = {
-            #[allow(dead_code, non_camel_case_types)]
-            trait __BrandOfNode {
-                type Brand;
-            }
             #[automatically_derived]
-            #[allow(deprecated, clippy::multiple_bound_locations)]
-            impl<'gc, T: Clone> __BrandOfNode for Node<'gc, T> {
+            #[allow(deprecated)]
+            impl<'gc, T: Clone> ::tricolor_gc::__Branded for Node<'gc, T> {
                 type Brand = &'gc ();
             }
-        };
-    }
+        },
+    );
 }
 
 #[test]
@@ -155,55 +127,32 @@ fn recursive_enum() {
     let input = quote! {
         enum Expr { Add(Box<Expr>, Box<Self>), Nil }
     };
-    let (probe, no_drop) = (probe(), no_drop());
+    let (otherwise, no_drop) = (otherwise(), no_drop());
+    let add = Some(quote!(Add));
+    let left = ask(quote!(__recursive), add.clone(), quote!(0));
+    let right = ask(quote!(__recursive), add.clone(), quote!(1));
+    let (left_is_send, right_is_send) = (is_send(add.clone(), quote!(0)), is_send(add, quote!(1)));
     let output = quote! {
         #[automatically_derived]
-        #[allow(deprecated, unused_parens, unused_variables)]
+        #[allow(deprecated, unreachable_patterns, unused_variables)]
         unsafe impl<'gc> ::tricolor_gc::Trace<'gc> for Expr {
-            const NEEDS_TRACE: ::core::primitive::bool = {
-                let _ = |__this: &mut Self| {
-                    match __this {
-                        Self::Add { 0: __field0, 1: __field1, } => {
-                            let __only0 = [__field0];
-                            let _: [&mut (Box<Expr>); 1] = __only0;
-                            let __only1 = [__field1];
-                            let _: [&mut (Box<Self>); 1] = __only1;
-                        }
-                        Self::Nil {} => {}
-                    }
-                };
-                false
-            };
+            const NEEDS_TRACE: ::core::primitive::bool = { false };
             const UNTIED: ::core::primitive::bool = false;
             const IMMUTABLE: ::core::primitive::bool = true;
             const CELLS_INLINE: ::core::primitive::bool = true;
             const DROP_IS_SEND: ::core::primitive::bool = {
-                #probe
+                #otherwise
                 #no_drop
-                let __anywhere = !__core::mem::needs_drop::<Self>() || true
-                    && (!__core::mem::needs_drop::<Box<Expr>>() || __SendProbe::<Box<Expr>>::IS_SEND)
-                    && (!__core::mem::needs_drop::<Box<Self>>() || __SendProbe::<Box<Self>>::IS_SEND);
-                let _ = |__this: &mut Self| {
-                    match __this {
-                        Self::Add { 0: __field0, 1: __field1, } => {
-                            let __probe0 = __probe_of(__field0);
-                            let _: __SendProbe<Box<Expr>> = __probe0;
-                            __assert_trace_of::<'gc, _>(__probe0);
-                            let __probe1 = __probe_of(__field1);
-                            let _: __SendProbe<Box<Self>> = __probe1;
-                            __assert_trace_of::<'gc, _>(__probe1);
-                        }
-                        Self::Nil {} => {}
-                    }
-                };
-                __anywhere
+                <::tricolor_gc::Tracer<'gc>>::__has_no_glue::<Self>() || true
+                    && (#left.drop_is_send || #left_is_send)
+                    && (#right.drop_is_send || #right_is_send)
             };
             #[inline]
             fn trace(&self, __tracer: &mut ::tricolor_gc::Tracer<'gc>) {
                 match self {
-                    Self::Add { 0: __field0, 1: __field1, } => {
-                        <Box<Expr> as ::tricolor_gc::Trace<'gc>>::trace(__field0, __tracer);
-                        <Box<Self> as ::tricolor_gc::Trace<'gc>>::trace(__field1, __tracer);
+                    Self::Add { 0: __at0, 1: __at1, } => {
+                        <_ as ::tricolor_gc::Trace<'gc>>::trace(__at0, __tracer);
+                        <_ as ::tricolor_gc::Trace<'gc>>::trace(__at1, __tracer);
                     }
                     Self::Nil {} => {}
                 }
@@ -219,34 +168,27 @@ fn skipped_type() {
         #[trace(skip)]
         struct Leaf<T>(T);
     };
-    let probe = probe();
+    let otherwise = otherwise();
     let output = quote! {
         #[automatically_derived]
-        #[allow(deprecated, unused_parens, unused_variables)]
+        #[allow(deprecated, unreachable_patterns, unused_variables)]
         unsafe impl<'gc, T> ::tricolor_gc::Trace<'gc> for Leaf<T> where T: 'static {
-            const NEEDS_TRACE: ::core::primitive::bool = false;
+            const NEEDS_TRACE: ::core::primitive::bool = { false };
             const UNTIED: ::core::primitive::bool = false;
             const IMMUTABLE: ::core::primitive::bool = true;
             const CELLS_INLINE: ::core::primitive::bool = true;
             const DROP_IS_SEND: ::core::primitive::bool = {
-                #probe
-                __assert_static::<Self>();
-                let __anywhere = !__core::mem::needs_drop::<Self>() || true
-                    && (!__core::mem::needs_drop::<Self>()
-                        || __SendProbe::<Self>::IS_SEND);
-                __anywhere
+                #otherwise
+                <::tricolor_gc::Tracer<'gc>>::__has_no_glue::<Self>() || true
+                    && (<::tricolor_gc::Tracer<'gc>>::__skipped(|__this: &mut Self| { let __at = __this; __at }).drop_is_send
+                        || <::tricolor_gc::Tracer<'gc>>::__is_send(|__this: &mut Self| {
+                            let __at = __this;
+                            <::tricolor_gc::Tracer<'gc>>::__place_of(__at).__if_send()
+                        }))
             };
             #[inline]
             fn trace(&self, __tracer: &mut ::tricolor_gc::Tracer<'gc>) {}
         }
-        const _: () = {
-            #[allow(dead_code)]
-            fn __assert_static<__T: ?::core::marker::Sized + 'static>() {}
-            #[allow(dead_code, deprecated, clippy::multiple_bound_locations)]
-            fn skipped_data_is_static<'gc, T>() where T: 'static {
-                __assert_static::<Leaf<T>>();
-            }
-        };
     };
     check(input, output);
 }
@@ -287,7 +229,8 @@ fn mentions_of_the_type_are_not_asked() {
     ];
     for field in fields {
         let printed = printed(quote!(struct Pair<T, U>(#field);));
-        assert!(printed.contains("bool = false || true ;"), "{printed}");
+        assert!(printed.contains("__recursive"), "{printed}");
+        assert!(!printed.contains("__traced"), "{printed}");
     }
 }
 
@@ -296,30 +239,35 @@ fn mentions_behind_a_gc_are_no_recursion() {
     let behind = printed(quote!(
         struct Node<'gc>(Tree<Gc<'gc, Node<'gc>>>, GcWeak<'gc, Self>);
     ));
-    assert!(!behind.contains("false || true"), "{behind}");
+    assert!(!behind.contains("__recursive"), "{behind}");
 }
 
 /// A path that the user chooses may lead to anything; of it, only what cannot be faked is used.
 #[test]
-fn only_the_trait_and_its_tracer_come_from_the_path_of_the_crate() {
+fn only_the_trait_and_its_tracer_are_trusted_of_the_path_of_the_crate() {
     let printed = printed(quote!(
         #[trace(crate = gc)]
         struct Node<'gc, T>(T, Box<Self>, #[trace(skip)] String);
     ));
     let names = printed.split("gc :: ").skip(1);
     for name in names.map(|rest| rest.split(' ').next().unwrap()) {
-        assert!(name == "Trace" || name == "Tracer", "{name}: {printed}");
+        assert!(
+            matches!(name, "Trace" | "Tracer" | "__Branded"),
+            "{name}: {printed}"
+        );
     }
 }
 
-/// Another macro's attribute may have put something else in the field.
+/// What a type means where it is printed says nothing about the field.
 #[test]
-fn a_type_of_function_pointers_only_asserts_that_they_are() {
-    let text = printed(quote! {
-        struct Calls<'gc>(fn(&u8), fn(&'gc u8));
+fn no_type_of_a_field_is_printed_but_those_of_functions() {
+    let printed = printed(quote! {
+        enum Kinds<'gc, T> { A(Traced<T>, #[trace(skip)] Skipped, Box<Kinds<'gc, T>>), B { code: fn(Code), link: link!() } }
     });
-    assert!(text.contains("let _ : __SendProbe < fn (& u8) > = __probe0"));
-    assert!(text.contains("let _ : __SendProbe < fn (& 'gc u8) > = __probe1"));
+    for ty in ["Traced", "Skipped", "Box", "link !"] {
+        assert!(!printed.contains(ty), "{ty}: {printed}");
+    }
+    assert_eq!(printed.matches("fn (Code)").count(), 1, "{printed}");
 }
 
 #[test]
