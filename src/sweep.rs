@@ -229,7 +229,7 @@ impl Core {
         let letters = self.mail.take(thread_token());
         let _scope = UserCodeScope::new(self.id);
         for letter in letters {
-            // SAFETY: made, dead, and with the slot size and `drop` of its span, by the contract of `send`. Dropped once: its only letter
+            // SAFETY: made, dead, and with the slot size and `drop` of its span, by the contract of `send`. Dropped once (I7): its only letter
             // is out of the box, and the mark says below that there is no object. Here: the letter was to this thread.
             unsafe { self.run_drop(letter.object, letter.slot_size, letter.drop) };
             // SAFETY: a zombie until the store below, so no sweep frees its slot (I7); its object has been dropped.

@@ -33,7 +33,7 @@ impl<'gc> Mutation<'gc> {
         };
         for index in 0..len {
             let value = element(index);
-            // SAFETY: `index` is below `len`, for which `slice_slot` took the slot: within it.
+            // SAFETY: `index` is below `len`, for which `slice_slot` took the slot: within it (I13).
             let place = unsafe { first.add(index) };
             // SAFETY: within the slot, which is ours alone (I7), writable (I14), and aligned as `T` asks (I13).
             unsafe { place.write(value) };
@@ -42,7 +42,7 @@ impl<'gc> Mutation<'gc> {
         core::mem::forget(filled);
         if counted {
             let start = core::ptr::with_exposed_provenance_mut(slot);
-            // SAFETY: the start and size of the slot, which `slice_slot` took for a slice that is traced or dropped.
+            // SAFETY: the start and size of the slot, which `slice_slot` took for a slice that is traced or dropped (I13).
             let length = unsafe { slice_len(start, slot_size) };
             // SAFETY: behind the elements in the slot, which is ours alone (I7) and writable (I14); aligned, as slots end at granules.
             unsafe { length.write(len) };

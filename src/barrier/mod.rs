@@ -195,7 +195,7 @@ impl MutatorState {
         let mode = self.mode.get();
         let (shade_old, shade_new) = hooks::slot_written(self, old, new)
             .unwrap_or((mode != Mode::Insertion, mode != Mode::Black));
-        // SAFETY: it gets the two objects, which live, by the caller's contract.
+        // SAFETY: it gets the two objects, which live (I1), by the caller's contract.
         let shade = |object| unsafe { self.shade(object) };
         if shade_old
             && !twin::is(Twin::OldNotShaded)

@@ -82,7 +82,7 @@ impl<'gc, const CONFINED: bool, T: ?Sized + Trace<'gc>> Guarded<CONFINED, T> {
     /// Traces the contents in a barrier.
     fn trace_contents(&self, tracer: &mut Tracer<'static>) {
         // SAFETY: the pointer is `self`'s. Nobody writes meanwhile: the caller of `begin` and `end` is the only one to access the contents,
-        // and writes them after the one and before the other; markers make no more than a `&` of them, in `trace` below.
+        // and writes them after the one and before the other; markers make no more than a `&` of them (I3), in `trace` below.
         unsafe { &*self.value.get() }.trace(tracer.rebrand());
     }
 

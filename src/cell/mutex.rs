@@ -108,7 +108,7 @@ impl<'gc, T: ?Sized + Trace<'gc>> Deref for GcMutexGuard<'_, 'gc, T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: the pointer is the mutex's. Nobody writes: this guard has the lock and is borrowed, and markers only read (`Guarded::trace`).
+        // SAFETY: the pointer is the mutex's. Nobody writes: this guard has the lock and is borrowed, and markers only read (I3, `Guarded::trace`).
         unsafe { &*self.mutex.inner.get() }
     }
 }

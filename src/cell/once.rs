@@ -39,7 +39,7 @@ impl<T> GcOnceCell<T> {
     #[inline]
     pub fn get(&self) -> Option<&T> {
         // SAFETY: the pointer is the cell's. Nobody writes while the result lives: the cell is this thread's (`!Sync`), whose only write, in
-        // `set`, comes before there is a value to refer to; markers only read (`Guarded::trace`).
+        // `set`, comes before there is a value to refer to; markers only read (I3, `Guarded::trace`).
         unsafe { &*self.inner.get() }.as_ref()
     }
 

@@ -50,7 +50,7 @@ impl<T: Copy> GcCell<T> {
     #[inline(always)]
     pub fn get(&self) -> T {
         // SAFETY: the pointer is the cell's, the value `Copy`. Nobody writes: the cell is this thread's (`!Sync`), whose only write, in `set`,
-        // runs no other code; markers only read (`Guarded::trace`).
+        // runs no other code; markers only read (I3, `Guarded::trace`).
         unsafe { *self.inner.get() }
     }
 

@@ -111,7 +111,7 @@ impl<T: ?Sized> GcRefCell<T> {
         }
         self.flag.set(flag + 1);
         // SAFETY: the pointer is the cell's. Nobody writes as long as this reference is used, here: the cell is not mutably borrowed, and only
-        // this thread has it (`!Sync`); markers only read (`Guarded::trace`).
+        // this thread has it (`!Sync`); markers only read (I3, `Guarded::trace`).
         let value = NonNull::from(unsafe { &*self.inner.get() });
         Some(GcRef {
             value,
@@ -177,7 +177,7 @@ impl<T: ?Sized> Deref for GcRef<'_, T> {
     #[inline(always)]
     fn deref(&self) -> &T {
         // SAFETY: made from a reference to the contents, or a part of them, of a cell that is borrowed for `'b`. Nobody writes: the flag
-        // counts this guard, which is borrowed, and only this thread has the cell (`!Sync`); markers only read (`Guarded::trace`).
+        // counts this guard, which is borrowed, and only this thread has the cell (`!Sync`); markers only read (I3, `Guarded::trace`).
         unsafe { self.value.as_ref() }
     }
 }
@@ -208,7 +208,7 @@ impl<'gc, T: ?Sized + Trace<'gc>> Deref for GcRefMut<'_, 'gc, T> {
     #[inline(always)]
     fn deref(&self) -> &T {
         // SAFETY: the pointer is the cell's. Nobody writes: the flag is `WRITING` for this guard, which is borrowed, and only this thread has
-        // the cell (`!Sync`); markers only read (`Guarded::trace`).
+        // the cell (`!Sync`); markers only read (I3, `Guarded::trace`).
         unsafe { &*self.cell.inner.get() }
     }
 }

@@ -136,7 +136,7 @@ impl<T: ?Sized> Deref for GcRwLockReadGuard<'_, T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: the pointer is the lock's. Nobody writes: this guard has the lock shared, and markers only read (`Guarded::trace`).
+        // SAFETY: the pointer is the lock's. Nobody writes: this guard has the lock shared, and markers only read (I3, `Guarded::trace`).
         unsafe { &*self.lock.inner.get() }
     }
 }
@@ -147,7 +147,7 @@ impl<'gc, T: ?Sized + Trace<'gc>> Deref for GcRwLockWriteGuard<'_, 'gc, T> {
     #[inline(always)]
     fn deref(&self) -> &T {
         // SAFETY: the pointer is the lock's. Nobody writes: this guard has the lock alone and is borrowed, and markers only read
-        // (`Guarded::trace`).
+        // (I3, `Guarded::trace`).
         unsafe { &*self.lock.inner.get() }
     }
 }

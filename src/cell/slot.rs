@@ -58,9 +58,9 @@ unsafe impl<'gc, T> SlotValue<'gc> for Gc<'gc, T> {
 
     #[inline(always)]
     unsafe fn from_word(word: *mut ()) -> Self {
-        // SAFETY: not null: `into_word` of a `Gc` made the word, by the caller's contract.
+        // SAFETY: not null (I14): `into_word` of a `Gc` made the word, by the caller's contract.
         let pointer = unsafe { NonNull::new_unchecked(word.cast()) };
-        // SAFETY: `into_word` of a `Gc` to a `T` in this heap made the word, and the object lives until the `enter` ends: the caller's contract.
+        // SAFETY: `into_word` of a `Gc` to a `T` in this heap made the word, and the object lives until the `enter` ends (I2): the caller's contract.
         unsafe { Gc::from_raw(pointer) }
     }
 
@@ -80,7 +80,7 @@ unsafe impl<'gc, T> SlotValue<'gc> for Option<Gc<'gc, T>> {
 
     #[inline(always)]
     unsafe fn from_word(word: *mut ()) -> Self {
-        // SAFETY: `into_word` of a `Gc` to a `T` in this heap made a word that is not null, and the object lives until the `enter` ends: the
+        // SAFETY: `into_word` of a `Gc` to a `T` in this heap made a word that is not null, and the object lives until the `enter` ends (I2): the
         // caller's contract.
         NonNull::new(word.cast()).map(|pointer| unsafe { Gc::from_raw(pointer) })
     }

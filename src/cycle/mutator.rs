@@ -92,7 +92,7 @@ pub(crate) struct MutatorState {
     core: *const Core,
 }
 
-// SAFETY: it may go on any thread: its pointers are used by who has the heap, and its parts, but for these, are `Send`.
+// SAFETY: it may go on any thread: its pointers are used by who has its state (I4) and the heap, and its parts, but for these, are `Send`.
 unsafe impl Send for MutatorState {}
 // SAFETY: threads share the atomics, and what is not written after `new`. The rest is touched by the owner of the gate only, of whom there
 // is one at a time, in an order that the gate makes, or by the mutator's thread only (I4).

@@ -190,7 +190,7 @@ impl<'gc, T: Trace<'gc>> InfoOf<[T]> {
 /// `slot` is the start of a slot of `slot_size` bytes, for a slice that is traced or dropped.
 #[inline(always)]
 pub(crate) unsafe fn slice_len(slot: *mut u8, slot_size: usize) -> *mut usize {
-    // SAFETY: the slot has `slot_size` bytes, by the caller, and a granule at least: its last word lies in it.
+    // SAFETY: the slot has `slot_size` bytes, by the caller, and a granule at least (I13): its last word lies in it.
     unsafe { slot.add(slot_size - size_of::<usize>()) }.cast()
 }
 
@@ -210,7 +210,7 @@ unsafe fn scan_one<'gc, T: Trace<'gc>>(
         // (I13), and nobody writes their unclaimed contents (I3).
         unsafe { trace_one::<T>(object, slot_size, tracer) }
     };
-    // SAFETY: the caller's contract; every `T` has a slot of `SPAN_SLOT` bytes, and `trace` is its function.
+    // SAFETY: the caller's contract; every `T` has a slot of `SPAN_SLOT` bytes (I13), and `trace` is its function.
     unsafe { marker.scan_as(scan_one::<T>, trace, object, slot_size, true, most) }
 }
 
@@ -229,7 +229,7 @@ unsafe fn scan_slice<'gc, T: Trace<'gc>>(
     };
     if slot_size > LARGE {
         let start = core::ptr::with_exposed_provenance_mut::<u8>(object);
-        // SAFETY: the caller gives the start and the size of the slot of a slice, which is traced.
+        // SAFETY: the caller gives the start and the size of the slot of a slice (I13), which is traced.
         let len = unsafe { slice_len(start, slot_size) };
         // SAFETY: the last word of the slot is the length, written before anybody knew of the slice (I13), and aligned as slots end.
         let len = unsafe { len.read() };
@@ -254,7 +254,7 @@ unsafe fn trace_piece<'gc, T: Trace<'gc>>(
 ) {
     let tracer = tracer.rebrand();
     let start = core::ptr::with_exposed_provenance::<T>(object);
-    // SAFETY: the slice has the elements of the range, by the caller's contract: the first lies in it, or at its end.
+    // SAFETY: the slice has the elements of the range (I13), by the caller's contract: the first lies in it, or at its end.
     let first = unsafe { start.add(elements.start) };
     // SAFETY: elements of the slice, by the caller's contract: live, initialised, aligned (I13), their unclaimed contents not written (I3).
     let piece = unsafe { core::slice::from_raw_parts(first, elements.len()) };
@@ -281,7 +281,7 @@ unsafe fn trace_slice<'gc, T: Trace<'gc>>(
     tracer: &mut Tracer<'static>,
 ) {
     let tracer = tracer.rebrand();
-    // SAFETY: the caller gives the start and the size of the slot of a slice, which is traced.
+    // SAFETY: the caller gives the start and the size of the slot of a slice (I13), which is traced.
     let len = unsafe { slice_len(object.cast_mut(), slot_size) };
     // SAFETY: the last word of the slot is the length, written before anybody knew of the slice (I13), and aligned as slots end.
     let len = unsafe { len.read() };
@@ -304,7 +304,7 @@ unsafe fn drop_one<T>(object: *mut u8, _: usize) {
 /// # Safety
 /// `object` points at an initialised slice of `T` in a slot of `slot_size` bytes, otherwise as [`drop_one`].
 unsafe fn drop_slice<T>(object: *mut u8, slot_size: usize) {
-    // SAFETY: the caller gives the start and the size of the slot of a slice, which is dropped.
+    // SAFETY: the caller gives the start and the size of the slot of a slice (I13), which is dropped.
     let len = unsafe { slice_len(object, slot_size) };
     // SAFETY: the last word of the slot is the length, written before anybody knew of the slice (I13), and aligned as slots end.
     let len = unsafe { len.read() };

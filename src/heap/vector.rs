@@ -19,7 +19,7 @@ pub(super) unsafe fn marked_bits(
         return None;
     }
     let first = core::ptr::with_exposed_provenance::<[u8; 16]>(first);
-    // SAFETY: `4 · stride` times sixteen bytes are `count · stride`: initialised, and not written meanwhile, by the caller.
+    // SAFETY: `4 · stride` times sixteen bytes are `count · stride`: initialised, and not written meanwhile (I6), by the caller.
     let marks = unsafe { core::slice::from_raw_parts(first, 4 * stride) };
     match stride {
         // SAFETY: SSE2 is part of x86-64.

@@ -79,7 +79,7 @@ pub(crate) struct Marker {
 /// As [`info_at`], for `object`.
 #[cold]
 unsafe fn is_scanned_when_fresh(object: usize, unscanned: &mut Vec<usize>) -> bool {
-    // SAFETY: the caller's contract says what `info_at` asks of `object`.
+    // SAFETY: the caller's contract says what `info_at` asks of `object` (I12).
     let mutable = unsafe { info_at(object) }.is_mutable();
     if mutable {
         unscanned.push(object);
@@ -412,7 +412,7 @@ impl Marker {
     /// As [`Marker::drain`], for what is in `deferred` too, which has been marked.
     pub(crate) unsafe fn retry_deferred(&mut self, mut deferred: SetAside) {
         let (objects, bytes) = (self.objects, self.bytes);
-        // SAFETY: the caller's contract, for the objects set aside, which have been marked.
+        // SAFETY: the caller's contract, for the objects set aside, which have been marked (I5).
         unsafe { self.scan_again(deferred.objects) };
         self.rests.append(&mut deferred.rests);
         // Here and now, as cells may be met in a way that others may not.

@@ -70,7 +70,7 @@ impl Tracer<'static> {
     pub(crate) fn rebrand<'gc>(&mut self) -> &mut Tracer<'gc> {
         let raw: *mut Tracer<'static> = self;
         // SAFETY: `raw` is `self`, borrowed for as long as the result. The types differ in the lifetime of a phantom: layout and
-        // validity are the same. A tracer gives out no pointers that could bear the wrong brand.
+        // validity are the same. A tracer gives out no pointers that could bear the wrong brand (I9).
         unsafe { &mut *raw.cast::<Tracer<'gc>>() }
     }
 }

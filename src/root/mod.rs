@@ -74,12 +74,12 @@ pub struct Root<R: ?Sized + for<'a> Rootable<'a>> {
     pointer: NonNull<<R as Rootable<'static>>::Root>,
 }
 
-// SAFETY: a handle gives `Gc`s to an object that is `Sync`, which are `Send`; to drop it drops no object. `SlotRef` is `Send` itself.
+// SAFETY: a handle gives `Gc`s to an object that is `Sync`, which are `Send`; to drop it drops no object. `SlotRef` is `Send` itself (I15).
 unsafe impl<R: ?Sized + for<'a> Rootable<'a>> Send for Root<R> where
     for<'a> <R as Rootable<'a>>::Root: Sync
 {
 }
-// SAFETY: a shared handle gives `Gc`s to an object that is `Sync`, which are `Send`, and clones of itself. `SlotRef` is `Sync` itself.
+// SAFETY: a shared handle gives `Gc`s to an object that is `Sync`, which are `Send`, and clones of itself. `SlotRef` is `Sync` itself (I15).
 unsafe impl<R: ?Sized + for<'a> Rootable<'a>> Sync for Root<R> where
     for<'a> <R as Rootable<'a>>::Root: Sync
 {

@@ -271,7 +271,7 @@ impl SlotRef {
         };
         if before & DEAD != 0 {
             slot.counted.read();
-            // SAFETY: the segment is closed, and had counted this handle, whose last access this is.
+            // SAFETY: the segment is closed, and had counted this handle, whose last access this is (I15).
             unsafe { close::release_orphan(self.segment_pointer()) };
         } else if twin::is(Twin::TouchedAfterDrop) {
             head.lives.read();
@@ -316,9 +316,9 @@ impl Growth {
     }
 }
 
-// SAFETY: the directory lists segments, which are `Sync`, and which any thread may free.
+// SAFETY: the directory lists segments, which are `Sync`, and which any thread may free (I15).
 unsafe impl Send for RootTable {}
-// SAFETY: the directory lists segments, which are `Sync`; it is changed under the lock.
+// SAFETY: the directory lists segments, which are `Sync`; it is changed under the lock (I15).
 unsafe impl Sync for RootTable {}
 
 impl RootTable {
@@ -448,6 +448,6 @@ fn take_from(segment: NonNull<Segment>, slots: &mut Vec<SlotRef>) {
 /// A slot of a segment. The pointer keeps the segment's provenance, for `SlotRef::segment`.
 fn slot_of(segment: NonNull<Segment>, index: usize) -> SlotRef {
     let offset = offset_of!(Segment, slots) + index * size_of::<Slot>();
-    // SAFETY: the slot lies within the segment, in which the caller counts slots below `SLOTS`.
+    // SAFETY: the slot lies within the segment, in which the caller counts slots below `SLOTS` (I15).
     SlotRef(unsafe { segment.byte_add(offset) }.cast::<Slot>())
 }

@@ -59,7 +59,7 @@ mod tests {
             assert_eq!(mapping.bytes(), CHUNK);
             assert_eq!(mapping.address() % CHUNK, 0);
             let byte = core::ptr::with_exposed_provenance_mut::<u8>(mapping.address());
-            // SAFETY: the first byte of a mapping that this test owns.
+            // SAFETY: the first byte of a mapping that this test owns (I14).
             unsafe { byte.write(number as u8) };
             if number % 3 != 0 {
                 kept.push(mapping);
@@ -70,7 +70,7 @@ mod tests {
         let numbers = (0..3 * CHUNKS).filter(|number| number % 3 != 0);
         for (mapping, number) in kept.iter().zip(numbers) {
             let byte = core::ptr::with_exposed_provenance::<u8>(mapping.address());
-            // SAFETY: the first byte of a mapping that this test owns, which has been written.
+            // SAFETY: the first byte of a mapping that this test owns (I14), which has been written.
             assert_eq!(unsafe { byte.read() }, number as u8);
         }
     }

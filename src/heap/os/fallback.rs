@@ -30,7 +30,7 @@ pub(super) fn reserve_chunks(bytes: usize) -> Result<NonNull<u8>, OsError> {
 pub(super) unsafe fn release(start: NonNull<u8>, bytes: usize) {
     // SAFETY: `reserve_chunks`, which gave the range, has checked the same size and alignment.
     let layout = unsafe { Layout::from_size_align_unchecked(bytes, CHUNK) };
-    // SAFETY: `start` came from the same allocator with this layout, and the caller gives all of it up.
+    // SAFETY: `start` came from the same allocator with this layout, and the caller gives all of it up (I14).
     unsafe { dealloc(start.as_ptr(), layout) }
 }
 

@@ -78,7 +78,7 @@ pub(crate) struct Mapping {
 
 // SAFETY: an address and a length, which belong to no thread; what is there belongs to whoever has the mapping (I14), on any.
 unsafe impl Send for Mapping {}
-// SAFETY: what takes `&self` and is safe is a call of the system that changes no contents and may come from several threads at once.
+// SAFETY: what takes `&self` and is safe is a call of the system on its own pages (I14) that changes no contents and may come from several threads at once.
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
@@ -174,7 +174,7 @@ impl Mapping {
     pub(crate) unsafe fn give_back(&self, offset: usize, bytes: usize) -> bool {
         debug_assert!(offset.is_multiple_of(page_size()) && bytes.is_multiple_of(page_size()));
         let part = self.part(offset, bytes);
-        // SAFETY: whole pages, by the caller, of this mapping, by `part`; the caller gives up their contents.
+        // SAFETY: whole pages, by the caller, of this mapping (I14), by `part`; the caller gives up their contents.
         unsafe { platform::give_back(part, bytes) }
     }
 

@@ -58,7 +58,7 @@ fn flags() -> MapFlags {
 /// A new anonymous mapping, wherever the kernel likes.
 fn map(bytes: usize) -> Option<NonNull<u8>> {
     let access = ProtFlags::READ | ProtFlags::WRITE;
-    // SAFETY: without a fixed address, mmap only makes a mapping where there was none.
+    // SAFETY: without a fixed address, mmap only makes a mapping where there was none (I14).
     let start = unsafe { mmap_anonymous(core::ptr::null_mut(), bytes, access, flags()) };
     NonNull::new(start.ok()?.cast())
 }
@@ -69,11 +69,11 @@ fn map(bytes: usize) -> Option<NonNull<u8>> {
 ///
 /// The range is page-aligned, lies in one mapping of this module, and nobody uses it any more.
 pub(super) unsafe fn release(start: NonNull<u8>, bytes: usize) {
-    // SAFETY: whole pages that this module mapped, and that the caller gives up.
+    // SAFETY: whole pages that this module mapped, and that the caller gives up (I14).
     let done = unsafe { munmap(start.as_ptr().cast::<c_void>(), bytes) };
     if done.is_err() {
         // Unmapping the middle of a region can exceed the kernel's limit of regions. The range then stays mapped, without memory.
-        // SAFETY: whole pages that this module mapped, and that the caller gives up.
+        // SAFETY: whole pages that this module mapped, and that the caller gives up (I14).
         unsafe { give_back(start, bytes) };
     }
 }
@@ -85,7 +85,7 @@ pub(super) unsafe fn release(start: NonNull<u8>, bytes: usize) {
 /// The range is page-aligned and lies in one mapping of this module.
 pub(super) unsafe fn advise_huge(start: NonNull<u8>, bytes: usize) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    // SAFETY: whole pages that are mapped, by the caller; this advice does not change contents. A kernel without huge pages
+    // SAFETY: whole pages that are mapped (I14), by the caller; this advice does not change contents. A kernel without huge pages
     // answers with an error, and the memory stays as it is.
     let _ = unsafe { madvise(start.as_ptr().cast(), bytes, Advice::LinuxHugepage) };
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -99,7 +99,7 @@ pub(super) unsafe fn advise_huge(start: NonNull<u8>, bytes: usize) {
 /// The range is page-aligned and lies in one mapping of this module.
 pub(super) unsafe fn advise_no_huge(start: NonNull<u8>, bytes: usize) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    // SAFETY: whole pages that are mapped, by the caller; this advice does not change contents. A kernel without huge pages
+    // SAFETY: whole pages that are mapped (I14), by the caller; this advice does not change contents. A kernel without huge pages
     // answers with an error, and the memory stays as it is.
     let _ = unsafe { madvise(start.as_ptr().cast(), bytes, Advice::LinuxNoHugepage) };
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -113,7 +113,7 @@ pub(super) unsafe fn advise_no_huge(start: NonNull<u8>, bytes: usize) {
 /// The range is page-aligned and lies in one mapping of this module.
 pub(super) unsafe fn populate(start: NonNull<u8>, bytes: usize) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    // SAFETY: whole pages that are mapped, by the caller; populating does not change contents. Kernels before 5.14 answer with
+    // SAFETY: whole pages that are mapped (I14), by the caller; populating does not change contents. Kernels before 5.14 answer with
     // an error, and the memory stays as it is.
     let _ = unsafe { madvise(start.as_ptr().cast(), bytes, Advice::LinuxPopulateWrite) };
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -127,14 +127,14 @@ pub(super) unsafe fn populate(start: NonNull<u8>, bytes: usize) {
 /// The range is page-aligned, lies in one mapping of this module, and nobody uses its contents or accesses it.
 pub(super) unsafe fn give_back(start: NonNull<u8>, bytes: usize) -> bool {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    // SAFETY: whole pages that are mapped and whose contents are given up, by the caller.
+    // SAFETY: whole pages that are mapped (I14) and whose contents are given up, by the caller.
     return unsafe { madvise(start.as_ptr().cast(), bytes, Advice::LinuxDontNeed) }.is_ok();
     // Elsewhere the advice is only advice; a new mapping in the old one's place reads as zero for certain.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {
         let access = ProtFlags::READ | ProtFlags::WRITE;
         let place = start.as_ptr().cast();
-        // SAFETY: what is replaced is whole pages of a mapping of this module, whose contents the caller gives up.
+        // SAFETY: what is replaced is whole pages of a mapping of this module (I14), whose contents the caller gives up.
         return unsafe { mmap_anonymous(place, bytes, access, flags() | MapFlags::FIXED) }.is_ok();
     }
 }
@@ -154,7 +154,7 @@ mod tests {
             ProtFlags::READ | ProtFlags::WRITE,
             MapFlags::FIXED_NOREPLACE,
         );
-        // SAFETY: with this flag, mmap only makes a mapping where there was none.
+        // SAFETY: with this flag, mmap only makes a mapping where there was none (I14).
         let start = unsafe { mmap_anonymous(place.cast(), page, access, flags() | new) };
         NonNull::new(start.ok()?.cast())
     }

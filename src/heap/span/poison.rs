@@ -14,7 +14,7 @@ pub(crate) unsafe fn poison(slot: usize, slot_size: usize) {
     }
     let words = core::ptr::with_exposed_provenance_mut::<u64>(slot);
     for index in 0..slot_size / size_of::<u64>() {
-        // SAFETY: within the slot, by the caller: the word lies in its `slot_size` bytes.
+        // SAFETY: within the slot, by the caller: the word lies in its `slot_size` bytes (I12).
         let word = unsafe { words.add(index) };
         // SAFETY: in the slot, which is the caller's and nobody else's, in writable memory (I14); aligned, as slots are to granules.
         unsafe { word.write(POISON) };
@@ -28,7 +28,7 @@ pub(crate) unsafe fn poison(slot: usize, slot_size: usize) {
 pub(super) unsafe fn check_poison(from: usize, to: usize) {
     let words = core::ptr::with_exposed_provenance::<u64>(from);
     for index in 0..(to - from) / size_of::<u64>() {
-        // SAFETY: the word lies in the free slots from `from` to `to`, by the caller.
+        // SAFETY: the word lies in the free slots from `from` to `to` (I12), by the caller.
         let word = unsafe { words.add(index) };
         // SAFETY: in free slots of the caller's span (I7), aligned, as slots are to granules; fresh memory is zero (I14), and what was used
         // has been filled, so the word is initialised.

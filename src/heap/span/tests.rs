@@ -274,7 +274,7 @@ fn a_page_knows_the_type_of_its_span() {
     let long = spans(&OVER_ALIGNED, 8192);
     assert!(long.pages() > 1);
     for page in 0..long.pages() {
-        // SAFETY: where a page of a small span begins, a slot does: its size divides a page's. The span is not freed.
+        // SAFETY: where a page of a small span begins, a slot does: its size divides a page's. The span is not freed (I12).
         let info = unsafe { info_at(long.base() + page * PAGE) };
         assert!(core::ptr::eq(info, &raw const OVER_ALIGNED));
     }

@@ -29,7 +29,7 @@ impl RootTable {
                     orphans.fetch_sub(1, Ordering::Relaxed);
                 }
             }
-            // SAFETY: the table has given the segment up, and this call, which `orphans` counts, needs it no more.
+            // SAFETY: the table has given the segment up, and this call, which `orphans` counts, needs it no more (I15).
             unsafe { release_orphan(raw.as_ptr()) };
         }
     }

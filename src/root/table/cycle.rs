@@ -104,7 +104,7 @@ impl RootTable {
         let (mut slots, mut roots) = (0, 0);
         let more = self.with_segments(|all| {
             for segment in all.iter().take(segments.end).skip(segments.start) {
-                // SAFETY: as in `release_zombies`.
+                // SAFETY: as in `release_zombies` (I15).
                 let segment = unsafe { segment.as_ref() };
                 segment.head.lives.read();
                 // Relaxed: see the module header.
