@@ -268,7 +268,7 @@ impl Core {
         let mut marker = None;
         let mut done = Done::default();
         let mut looks = 0;
-        self.worklist.set_hungry(true);
+        let looks_for_work = self.worklist.look_for_work();
         while done.work < budget && looks < ASSIST_LOOKS && self.is_marking() {
             let (outcome, now) = self.mark_counted(&mut marker, budget - done.work);
             done.work += now.work;
@@ -282,7 +282,7 @@ impl Core {
                 }
             }
         }
-        self.worklist.set_hungry(false);
+        drop(looks_for_work);
         if let Some(marker) = marker {
             self.retire_marker(marker);
         }
@@ -311,7 +311,7 @@ impl Core {
         let mut backoff = crate::sync::Backoff::default();
         let mut idle = 0;
         let mut more = false;
-        self.worklist.set_hungry(true);
+        let looks_for_work = self.worklist.look_for_work();
         while self.is_marking() && idle < IDLE_LOOKS && !more {
             match self.mark_some(&mut marker, self.slice()) {
                 Marking::Progress => (idle, more) = (0, !goes_on()),
@@ -322,7 +322,7 @@ impl Core {
                 }
             }
         }
-        self.worklist.set_hungry(false);
+        drop(looks_for_work);
         if let Some(marker) = marker {
             self.retire_marker(marker);
         }
@@ -331,166 +331,4 @@ impl Core {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::cycle::core::Phase;
-    use crate::cycle::driver::{Advance, Driver};
-    use crate::mark::worklist::Take;
-    use crate::sync::MutexGuard;
-    use crate::sync::atomic::Ordering;
-    use crate::{Barrier, Gc, Heap, Mutator, Root, Rootable, Trace};
-
-    #[derive(Trace)]
-    #[trace(crate = crate)]
-    struct Link<'gc>(Option<Gc<'gc, Self>>);
-
-    /// A thread drives from one cycle into the next, which has been asked for: what it marked with for the first, which was abandoned
-    /// in the middle of its marking, must not mark for the second, for which all that the first has found counts as not found.
-    #[test]
-    fn the_cycle_after_an_abandoned_one_has_markers_of_its_own() {
-        const LINKS: u64 = 1000;
-        for barrier in [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid] {
-            let heap = Heap::builder().barrier(barrier).marker_threads(0);
-            let heap = heap.build().unwrap();
-            let _list: Root<Rootable![Link<'_>]> = heap.attach().enter(|mc| {
-                let last = Gc::new(mc, Link(None));
-                let list = (1..LINKS).fold(last, |list, _| Gc::new(mc, Link(Some(list))));
-                Root::new(mc, list)
-            });
-            let core = heap.core();
-            let mut driver = core.driver.lock();
-            let mut marker = None;
-            core.wanted.store(1, Ordering::Relaxed);
-            while marker.is_none() {
-                assert!(core.advance(&mut driver, &mut marker, 64) != Advance::Idle);
-            }
-            core.abandon_cycle(None);
-            core.wanted.store(2, Ordering::Relaxed);
-            while core.advance(&mut driver, &mut marker, 64) != Advance::Idle {}
-            drop(driver);
-            let stats = heap.stats();
-            let (cycles, abandoned) = (stats.cycles, stats.cycles_abandoned);
-            assert_eq!((cycles, abandoned, stats.objects_freed), (2, 1, 0));
-            let marked = core.counters.objects_marked.load(Ordering::Relaxed);
-            assert_eq!(marked, LINKS, "{barrier}");
-        }
-    }
-
-    /// A heap in which a cycle marks a long list.
-    fn marks_a_list<'a>(
-        heap: &'a Heap,
-        mutator: &mut Mutator,
-    ) -> (MutexGuard<'a, Driver>, Root<Rootable![Link<'_>]>) {
-        let list = mutator.enter(|mc| {
-            let last = Gc::new(mc, Link(None));
-            let list = (1..100_000).fold(last, |list, _| Gc::new(mc, Link(Some(list))));
-            Root::new(mc, list)
-        });
-        let core = heap.core();
-        let mut driver = core.driver.lock();
-        core.wanted.store(1, Ordering::Relaxed);
-        let mut marker = None;
-        while marker.is_none() {
-            assert!(core.advance(&mut driver, &mut marker, 64) != Advance::Idle);
-        }
-        marker
-            .into_iter()
-            .for_each(|marker| core.retire_marker(marker));
-        assert_eq!(core.phase(), Phase::Marking);
-        (driver, list)
-    }
-
-    /// An assist takes as long as thousands of allocations.
-    #[test]
-    fn mutators_do_not_mark_while_there_is_room() {
-        let heap = Heap::builder().marker_threads(0).build().unwrap();
-        let (core, mut mutator) = (heap.core(), heap.attach());
-        let (_driver, _list) = marks_a_list(&heap, &mut mutator);
-        let marked_for = |mutator: &mut Mutator, bytes| {
-            let before = core.counters.objects_marked.load(Ordering::Relaxed);
-            mutator.enter(|mc| core.assist(mc.state(), bytes));
-            core.counters.objects_marked.load(Ordering::Relaxed) - before
-        };
-        core.counters.credit.store(0, Ordering::Relaxed);
-        core.assist_ratio.store(256, Ordering::Relaxed);
-        let much = core.goal.load(Ordering::Relaxed);
-        core.assist_from
-            .store(core.heap_now() + 1, Ordering::Relaxed);
-        assert_eq!(marked_for(&mut mutator, much), 0);
-        core.assist_from.store(core.heap_now(), Ordering::Relaxed);
-        assert!(marked_for(&mut mutator, much) > 0);
-    }
-
-    /// Nobody pays for a cycle that will free nothing.
-    #[test]
-    fn mutators_do_not_mark_for_an_abandoned_cycle() {
-        let heap = Heap::builder().marker_threads(0).build().unwrap();
-        let (_driver, _list) = marks_a_list(&heap, &mut heap.attach());
-        let core = heap.core();
-        let marked = || core.counters.objects_marked.load(Ordering::Relaxed);
-        let before = marked();
-        core.abandon_cycle(None);
-        core.assist_at_boundary();
-        assert_eq!(marked(), before);
-    }
-
-    /// Barriers that are off while a marker is at work would let cells be written as it reads them.
-    #[test]
-    fn an_abandoned_cycle_waits_for_markers_at_work() {
-        for barrier in [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid] {
-            let heap = Heap::builder().barrier(barrier).marker_threads(0);
-            let heap = heap.build().unwrap();
-            let _list: Root<Rootable![Link<'_>]> = heap.attach().enter(|mc| {
-                let last = Gc::new(mc, Link(None));
-                let list = (1..1000).fold(last, |list, _| Gc::new(mc, Link(Some(list))));
-                Root::new(mc, list)
-            });
-            let core = heap.core();
-            let mut driver = core.driver.lock();
-            core.wanted.store(1, Ordering::Relaxed);
-            let mut at_work = None;
-            while at_work.is_none() {
-                assert!(core.advance(&mut driver, &mut at_work, 64) != Advance::Idle);
-            }
-            core.abandon_cycle(None);
-            let mut step = || core.advance(&mut driver, &mut None, 64);
-            assert_eq!(step(), Advance::Waiting, "{barrier}");
-            assert_eq!(core.phase(), Phase::Marking);
-            at_work
-                .into_iter()
-                .for_each(|marker| core.retire_marker(marker));
-            assert_eq!(step(), Advance::Progress, "{barrier}");
-            assert_eq!(core.phase(), Phase::Terminating);
-        }
-    }
-
-    /// What mutators hand over when their barriers go off is nobody's: who marked now would read cells that are written without
-    /// claims.
-    #[test]
-    fn nobody_begins_to_mark_when_marking_is_over() {
-        for barrier in [Barrier::Insertion, Barrier::Deletion, Barrier::Hybrid] {
-            for abandoned in [false, true] {
-                let heap = Heap::builder().barrier(barrier).marker_threads(0);
-                let heap = heap.build().unwrap();
-                let mut mutator = heap.attach();
-                let object = mutator.enter(|mc| Gc::address(Gc::new(mc, 1_u64)));
-                let core = heap.core();
-                let mut driver = core.driver.lock();
-                core.wanted.store(1, Ordering::Relaxed);
-                let until = |driver: &mut Driver, phase| {
-                    while core.phase() != phase {
-                        assert!(core.advance(driver, &mut None, 64) != Advance::Idle);
-                    }
-                };
-                until(&mut driver, Phase::Marking);
-                if abandoned {
-                    core.abandon_cycle(None);
-                }
-                until(&mut driver, Phase::Terminating);
-                core.worklist.push(&mut vec![object]);
-                let taken = core.worklist.take(false);
-                assert!(matches!(taken, Take::Dry), "{barrier}, {abandoned}");
-                until(&mut driver, Phase::Sweeping);
-            }
-        }
-    }
-}
+mod tests;

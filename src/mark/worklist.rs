@@ -111,7 +111,16 @@ pub(crate) struct Worklist {
     /// futile lock or a moment's idleness).
     available: AtomicUsize,
     /// Markers that look for work and find none: a hint to share (Relaxed, for the same reason).
-    hungry: AtomicUsize,
+    pub(crate) looking: AtomicUsize,
+}
+
+/// One more looks for work as long as it lives.
+pub(crate) struct LooksForWork<'a>(&'a AtomicUsize);
+
+impl Drop for LooksForWork<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What a marker that wants work gets.
@@ -138,7 +147,7 @@ impl Worklist {
                 },
             ),
             available: AtomicUsize::new(0),
-            hungry: AtomicUsize::new(0),
+            looking: AtomicUsize::new(0),
         }
     }
 
@@ -247,16 +256,13 @@ impl Worklist {
     /// Whether a marker with plenty should hand some over.
     #[inline]
     pub(crate) fn wants_work(&self) -> bool {
-        self.hungry.load(Ordering::Relaxed) > 0 && self.available.load(Ordering::Relaxed) == 0
+        self.looking.load(Ordering::Relaxed) > 0 && self.available.load(Ordering::Relaxed) == 0
     }
 
-    /// Says that one more (or one fewer) marker looks for work.
-    pub(crate) fn set_hungry(&self, hungry: bool) {
-        if hungry {
-            self.hungry.fetch_add(1, Ordering::Relaxed);
-        } else {
-            self.hungry.fetch_sub(1, Ordering::Relaxed);
-        }
+    /// Somebody looks for work until the result is dropped.
+    pub(crate) fn look_for_work(&self) -> LooksForWork<'_> {
+        self.looking.fetch_add(1, Ordering::Relaxed);
+        LooksForWork(&self.looking)
     }
 
     /// `Some(pushes)` if there is no block or rest and nobody is active.
@@ -398,7 +404,7 @@ mod tests {
         list.open();
         list.push_rests(&mut vec![]);
         let before = list.dry().unwrap();
-        list.set_hungry(true);
+        let _looks_for_work = list.look_for_work();
         assert!(list.wants_work());
         list.push_rests(&mut vec![Rest::nowhere(), Rest::nowhere()]);
         assert!(!list.wants_work(), "there is something to take");
