@@ -217,6 +217,14 @@ mod tests {
             let old = pair(&mut mutator);
             mutator.collect();
             assert_eq!(lengths(&heap), (0, 1), "{barrier}");
+            let mut visited = Vec::new();
+            let core = heap.core();
+            core.weak.each_old(|_, target| visited.push(target));
+            let target = mutator.enter(|mc| {
+                let target = old.get(mc).strong.get().unwrap();
+                core::ptr::from_ref(target.as_ref()).addr()
+            });
+            assert_eq!(visited, [target], "{barrier}: for the verifier");
             let new = pair(&mut mutator);
             for root in [&old, &new] {
                 mutator.enter(|mc| root.get(mc).strong.set(mc, None));
