@@ -216,12 +216,31 @@ fn waits_row(what: &str, heap: &Heap, mutator: &mut Mutator, batches: u64) {
     println!(" {} | {stop:.1} |", stats.cycles - before);
 }
 
+/// What the machine makes of a loop that takes as long, and waits for nobody.
+fn idle_row(batches: u64) {
+    let mut latency = Latency::start(batches);
+    let mut number = 1_u64;
+    for _ in 0..batches {
+        number = (0..2000).fold(black_box(number), |n, _| n.wrapping_mul(n | 5));
+        latency.lap();
+    }
+    black_box(number);
+    print!("| none: 2,000 multiplications |");
+    let clocks = latency.summary();
+    clocks.iter().flatten().for_each(|us| print!(" {us:.1} |"));
+    println!(" – | – |");
+}
+
 fn live_heap() {
     println!("\n## Waits as the live heap grows\n");
     println!(
-        "Microseconds that a thousand allocations take, beside so much live data, in a heap that has been as large before; at least two cycles each.\n"
+        "Microseconds that a thousand allocations take, beside so much live data, in a heap that has been as large before; at least two cycles each."
+    );
+    println!(
+        "The first row is a loop without a heap: what the machine takes from a thread that waits for nobody.\n"
     );
     waits_header("live MB");
+    idle_row(50_000);
     for mb in [64, 256, 1024, 4096] {
         let heap = Heap::new();
         let mut mutator = heap.attach();
