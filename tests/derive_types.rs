@@ -193,3 +193,48 @@ fn whether_a_field_is_send_is_asked_of_the_field() {
     assert_eq!(constants::<Either<'_, u8>>(), (true, false));
     assert_eq!(constants::<Plain>(), (false, true));
 }
+
+/// A tree that may belong to any heap is traced, and no cell of it is written.
+#[derive(Trace)]
+enum Tree<T> {
+    Node(Vec<Tree<T>>),
+    Leaf(T),
+}
+
+trait Grow {}
+
+impl Grow for Tree<u8> {}
+
+/// A tree unsizes to it, in a cell too.
+#[derive(Trace)]
+#[trace(skip)]
+#[becomes(type Object = dyn Grow;)]
+struct Object;
+
+struct Ends<B, T: ?Sized>(Tree<u8>, PhantomData<B>, T);
+
+#[derive(Trace)]
+#[becomes(type EndsSized<'gc> = Ends<&'gc (), [u8; 4]>;)]
+struct EndsSized<'gc>(Tree<u8>, PhantomData<&'gc ()>, [u8; 4]);
+
+/// The one above unsizes to it.
+#[derive(Trace)]
+#[trace(bound = "")]
+#[becomes(type EndsUnsized<B> = Ends<B, [u8]>;)]
+struct EndsUnsized<B>(#[trace(skip)] Tree<u8>, PhantomData<B>, [u8]);
+
+#[derive(Trace)]
+struct Branded<'gc>(PhantomData<&'gc ()>, [u8]);
+
+fn is_traced_and_untied<'gc, T: ?Sized + Trace<'gc>>() -> (bool, bool) {
+    (T::NEEDS_TRACE, T::UNTIED)
+}
+
+#[test]
+fn what_others_unsize_to_counts_as_traced() {
+    assert_eq!(is_traced_and_untied::<Tree<u8>>(), (true, true));
+    assert_eq!(is_traced_and_untied::<Object>(), (true, true));
+    assert_eq!(is_traced_and_untied::<EndsSized<'_>>(), (true, false));
+    assert_eq!(is_traced_and_untied::<EndsUnsized<&()>>(), (true, true));
+    assert_eq!(is_traced_and_untied::<Branded<'_>>(), (true, false));
+}

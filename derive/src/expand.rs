@@ -98,7 +98,8 @@ impl<'a> Expansion<'a> {
     }
 
     /// The answers of all fields together. A type without parameters is `'static` and holds no `Gc`, whatever its recursive fields say.
-    /// A type with a brand is tied to it.
+    /// A type with a brand is tied to it. One without a size counts as traced: by an attribute after this one, the name may be that of an alias
+    /// for a trait object, or for one instance of a struct, and what unsizes to it has other answers.
     fn constants(&self) -> TokenStream {
         let has_types = self.input.generics.type_params().next().is_some();
         let is_leaf = !(self.has_brand() || has_types);
@@ -111,9 +112,15 @@ impl<'a> Expansion<'a> {
         let immutable = answers(is_leaf, quote!(&&), "immutable");
         let cells_inline = answers(is_leaf, quote!(&&), "cells_inline");
         let (code, drop_is_send) = (self.code_assertions(), self.drop_is_send());
+        let tracer = self.tracer();
+        let is_unsized = quote!(<#tracer>::__is_unsized::<Self>());
+        let no_brand = match self.has_brand() {
+            true => quote!(false),
+            false => is_unsized.clone(),
+        };
         quote! {
-            const NEEDS_TRACE: ::core::primitive::bool = { #(#code)* false #needs_trace };
-            const UNTIED: ::core::primitive::bool = false #untied;
+            const NEEDS_TRACE: ::core::primitive::bool = { #(#code)* #is_unsized #needs_trace };
+            const UNTIED: ::core::primitive::bool = #no_brand #untied;
             const IMMUTABLE: ::core::primitive::bool = true #immutable;
             const CELLS_INLINE: ::core::primitive::bool = true #cells_inline;
             const DROP_IS_SEND: ::core::primitive::bool = { #drop_is_send };

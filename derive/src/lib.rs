@@ -11,8 +11,8 @@
 //! trait's contract because
 //! 1. every field is either traced through its own `Trace` implementation, or proven to be `'static` and therefore
 //!    free of `Gc`, or proven to be a function pointer, which is an address of code;
-//! 2. `NEEDS_TRACE` is the disjunction over the fields, `DROP_IS_SEND` the conjunction, each field's part being the
-//!    answer of its implementation or a cautious one;
+//! 2. `NEEDS_TRACE` is the disjunction over the fields, or `true` of a type without a size, to which others are coerced;
+//!    `DROP_IS_SEND` is the conjunction, each field's part being the answer of its implementation or a cautious one;
 //! 3. the type cannot implement `Drop`, so no code of its own sees a dangling `Gc` while it is dropped.
 //!
 //! All of it is asked of the fields themselves, by functions that no program can replace: `expand` says how.
@@ -72,6 +72,9 @@ use proc_macro::TokenStream;
 /// mentions the type outside `Gc` and `GcWeak` counts as one that needs tracing, and as droppable on any thread exactly
 /// if it is `Send`. A type with neither lifetimes nor type parameters holds no `Gc` and is not traced for all that. One with
 /// type parameters and no lifetime is traced in vain, and the cells refuse to write it (`Trace::UNTIED`): give it a `'gc`.
+///
+/// A type without a size, as a struct that ends with a slice, is treated as one that contains itself: what is coerced to it may be traced. Without a
+/// lifetime it is refused by the cells.
 ///
 /// Two types that contain each other, without a `Gc` between them, would each need the other's constants to compute
 /// their own, and the compiler reports a cycle (E0391). `#[trace(recursive)]` on one of the fields breaks it: that

@@ -148,6 +148,11 @@ impl<'gc> Tracer<'gc> {
         DropProbe(PhantomData)
     }
 
+    /// Whether a type has no size, so that others may unsize to it.
+    pub const fn __is_unsized<S: ?Sized>() -> bool {
+        size_of::<*const S>() != size_of::<*const ()>()
+    }
+
     /// Whether a type has no drop glue.
     pub const fn __has_no_glue<S: ?Sized>() -> bool {
         !needs_drop::<S>()

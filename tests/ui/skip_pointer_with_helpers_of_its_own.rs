@@ -40,6 +40,10 @@ mod fake {
             true
         }
 
+        pub const fn __is_unsized<S: ?Sized>() -> bool {
+            false
+        }
+
         pub const fn __has_no_glue<S: ?Sized>() -> bool {
             true
         }

@@ -95,7 +95,7 @@ fn generic_struct() {
                         let __at = <::tricolor_gc::Tracer<'gc>>::__place_of(__at);
                         <::tricolor_gc::Tracer<'gc>>::__code(__at, <::tricolor_gc::Tracer<'gc>>::__place::<fn(&T)>());
                     };
-                    false || #value.needs_trace
+                    <::tricolor_gc::Tracer<'gc>>::__is_unsized::<Self>() || #value.needs_trace
                 };
                 const UNTIED: ::core::primitive::bool = false;
                 const IMMUTABLE: ::core::primitive::bool = true && #value.immutable;
@@ -136,8 +136,8 @@ fn recursive_enum() {
         #[automatically_derived]
         #[allow(deprecated, unreachable_patterns, unused_variables)]
         unsafe impl<'gc> ::tricolor_gc::Trace<'gc> for Expr {
-            const NEEDS_TRACE: ::core::primitive::bool = { false };
-            const UNTIED: ::core::primitive::bool = false;
+            const NEEDS_TRACE: ::core::primitive::bool = { <::tricolor_gc::Tracer<'gc>>::__is_unsized::<Self>() };
+            const UNTIED: ::core::primitive::bool = <::tricolor_gc::Tracer<'gc>>::__is_unsized::<Self>();
             const IMMUTABLE: ::core::primitive::bool = true;
             const CELLS_INLINE: ::core::primitive::bool = true;
             const DROP_IS_SEND: ::core::primitive::bool = {
@@ -173,8 +173,8 @@ fn skipped_type() {
         #[automatically_derived]
         #[allow(deprecated, unreachable_patterns, unused_variables)]
         unsafe impl<'gc, T> ::tricolor_gc::Trace<'gc> for Leaf<T> where T: 'static {
-            const NEEDS_TRACE: ::core::primitive::bool = { false };
-            const UNTIED: ::core::primitive::bool = false;
+            const NEEDS_TRACE: ::core::primitive::bool = { <::tricolor_gc::Tracer<'gc>>::__is_unsized::<Self>() };
+            const UNTIED: ::core::primitive::bool = <::tricolor_gc::Tracer<'gc>>::__is_unsized::<Self>();
             const IMMUTABLE: ::core::primitive::bool = true;
             const CELLS_INLINE: ::core::primitive::bool = true;
             const DROP_IS_SEND: ::core::primitive::bool = {
