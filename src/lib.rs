@@ -89,7 +89,7 @@ pub use weak::GcWeak;
 #[doc(hidden)]
 pub use root::__DynRootable;
 #[doc(hidden)]
-pub use trace::derived::__Branded;
+pub use trace::derived::{__Branded, Answers as __Answers};
 #[doc(hidden)]
 pub use tricolor_gc_derive::__unelide_lifetimes;
 

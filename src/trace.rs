@@ -120,6 +120,10 @@ pub unsafe trait Trace<'gc> {
     /// never dropped keeps its slot, and its page, as long as the heap lives.
     const DROP_IS_SEND: bool = false;
 
+    /// What the derive found, from which it has the others. Nobody else asks for it.
+    #[doc(hidden)]
+    const __ANSWERS: derived::Answers = derived::Answers::DEFAULT;
+
     /// Reports the pointers of the value: calls `trace` of every field that may hold one.
     fn trace(&self, tracer: &mut Tracer<'gc>);
 }

@@ -22,7 +22,7 @@
 //! else each time even so is refused in [`valid`].
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{
     DeriveInput, GenericParam, Generics, Lifetime, LifetimeParam, Member, Path, Type, parse_quote,
@@ -87,7 +87,7 @@ impl<'a> Expansion<'a> {
             #[automatically_derived]
             #[allow(deprecated, unreachable_patterns, unused_variables)]
             // SAFETY: T1, T2: `body` calls `trace` of every field but those that are code or skipped, which are `'static`; T7: and nothing
-            // else. T3: `drop_is_send`, or the whole is skipped, so `'static`. T4, T5, T8, T9: `constants`; T5:
+            // else. T3: `answers`, or the whole is skipped, so `'static`. T4, T5, T8, T9: `constants`; T5:
             // `brand_assertion`. T6: every field keeps it, or is `'static`. T10: if the type is `'static` its fields are, and keep it.
             unsafe impl #impl_generics #krate::Trace<#gc> for #ident #ty_generics #where_clause {
                 #constants
@@ -97,33 +97,18 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    /// The answers of all fields together. A type without parameters is `'static` and holds no `Gc`, whatever its recursive fields say.
-    /// A type with a brand is tied to it. One without a size counts as traced: by an attribute after this one, the name may be that of an alias
-    /// for a trait object, or for one instance of a struct, and what unsizes to it has other answers.
+    /// The answers of all fields together, and what they come to for the type.
     fn constants(&self) -> TokenStream {
-        let has_types = self.input.generics.type_params().next().is_some();
-        let is_leaf = !(self.has_brand() || has_types);
-        let answers = |known: bool, operator: TokenStream, of: &str| match known {
-            true => TokenStream::new(),
-            false => self.answers(&operator, of),
-        };
-        let needs_trace = answers(is_leaf, quote!(||), "needs_trace");
-        let untied = answers(is_leaf || self.has_brand(), quote!(||), "untied");
-        let immutable = answers(is_leaf, quote!(&&), "immutable");
-        let cells_inline = answers(is_leaf, quote!(&&), "cells_inline");
-        let (code, drop_is_send) = (self.code_assertions(), self.drop_is_send());
-        let tracer = self.tracer();
-        let is_unsized = quote!(<#tracer>::__is_unsized::<Self>());
-        let no_brand = match self.has_brand() {
-            true => quote!(false),
-            false => is_unsized.clone(),
-        };
+        let (krate, gc) = (&self.krate, &self.gc);
+        let (code, answers) = (self.code_assertions(), self.answers());
+        let mine = quote!(<Self as #krate::Trace<#gc>>::__ANSWERS);
         quote! {
-            const NEEDS_TRACE: ::core::primitive::bool = { #(#code)* #is_unsized #needs_trace };
-            const UNTIED: ::core::primitive::bool = #no_brand #untied;
-            const IMMUTABLE: ::core::primitive::bool = true #immutable;
-            const CELLS_INLINE: ::core::primitive::bool = true #cells_inline;
-            const DROP_IS_SEND: ::core::primitive::bool = { #drop_is_send };
+            const __ANSWERS: #krate::__Answers = { #answers };
+            const NEEDS_TRACE: ::core::primitive::bool = { #(#code)* #mine.needs_trace };
+            const UNTIED: ::core::primitive::bool = #mine.untied;
+            const IMMUTABLE: ::core::primitive::bool = #mine.immutable;
+            const CELLS_INLINE: ::core::primitive::bool = #mine.cells_inline;
+            const DROP_IS_SEND: ::core::primitive::bool = #mine.drop_is_send;
         }
     }
 
@@ -132,43 +117,19 @@ impl<'a> Expansion<'a> {
         self.input.generics.lifetimes().next().is_some()
     }
 
-    /// What the traced fields say of one constant, each after `operator`.
-    fn answers(&self, operator: &TokenStream, of: &str) -> TokenStream {
-        let of = Ident::new(of, Span::call_site());
-        let traced = self.asked().into_iter().filter(|asked| asked.is_traced());
-        let answers = traced.map(|asked| {
-            let answers = self.ask(&asked);
-            quote!(#operator #answers.#of)
-        });
-        answers.collect()
-    }
-
-    /// What a field, or the whole type if it is skipped, says of all constants. It is asked whether it keeps the contract on the way.
-    fn ask(&self, asked: &Asked<'_>) -> TokenStream {
-        let (tracer, way) = (self.tracer(), self.way_to(asked, ToTokens::to_token_stream));
-        let question = match asked.kind {
-            Kind::Traced => quote_spanned!(asked.span=> __traced),
-            Kind::Recursive => quote_spanned!(asked.span=> __recursive),
-            Kind::Skipped => quote_spanned!(asked.span=> __skipped),
-            Kind::Code => unreachable!("never asked"),
-        };
-        quote_spanned!(asked.span=> <#tracer>::#question(#way))
-    }
-
-    /// The type has no glue, or that of each field may run anywhere: its implementation says so, or it can be sent away and dropped there. Refuses on
-    /// the way a type that implements `Drop`. There is nothing of the program's in the block.
-    fn drop_is_send(&self) -> TokenStream {
+    /// Asks all fields, or the whole type if it is skipped. Refuses on the way a type that implements `Drop`. There is nothing of the program's
+    /// in the block.
+    fn answers(&self) -> TokenStream {
         let tracer = self.tracer();
         let no_drop = match self.input.attrs.skip {
             Some(_) => TokenStream::new(),
             None => quote!(let _ = || { let () = <#tracer>::__drop_probe::<Self>().__if_drop(); };),
         };
-        let fields = self.asked().into_iter().map(|asked| {
-            let answers = self.ask(&asked);
-            let probe = |place: &Ident| quote!(<#tracer>::__place_of(#place).__if_send());
-            let way = self.way_to(&asked, probe);
-            quote!(&& (#answers.drop_is_send || <#tracer>::__is_send(#way)))
-        });
+        let (has_brand, has_types) = (
+            self.has_brand(),
+            self.input.generics.type_params().next().is_some(),
+        );
+        let fields = self.asked().into_iter().map(|asked| self.ask(&asked));
         quote! {
             trait __Otherwise {
                 fn __if_send(self);
@@ -179,8 +140,23 @@ impl<'a> Expansion<'a> {
                 fn __if_drop(self) {}
             }
             #no_drop
-            <#tracer>::__has_no_glue::<Self>() || true #(#fields)*
+            <#tracer>::__answers::<Self>(#has_brand, #has_types, &[#(#fields),*])
         }
+    }
+
+    /// Asks a field whether it keeps the contract, and what it says of the constants; `__if_send` whether it is `Send`.
+    fn ask(&self, asked: &Asked<'_>) -> TokenStream {
+        let tracer = self.tracer();
+        let way = self.way_to(asked, |place| {
+            quote_spanned!(asked.span=> (<#tracer>::__place_of(#place).__if_send(), #place))
+        });
+        let question = match asked.kind {
+            Kind::Traced => quote_spanned!(asked.span=> __traced),
+            Kind::Recursive => quote_spanned!(asked.span=> __recursive),
+            Kind::Skipped => quote_spanned!(asked.span=> __skipped),
+            Kind::Code => unreachable!("never asked"),
+        };
+        quote_spanned!(asked.span=> <#tracer>::#question(#way))
     }
 
     /// That each field which counts as code is a pointer to a function.

@@ -2,8 +2,10 @@
 //! field, and the compiler puts in the type.
 //!
 //! ```text
-//! const NEEDS_TRACE: bool = false
-//!     || <Tracer<'gc>>::__traced(|this: &mut Self| { let Self { value: at, .. } = this; at }).needs_trace;
+//! const __ANSWERS: Answers = <Tracer<'gc>>::__answers::<Self>(true, false, &[<Tracer<'gc>>::__traced(|this: &mut Self| {
+//!     let Self { value: at, .. } = this;
+//!     (<Tracer<'gc>>::__place_of(at).__if_send(), at)
+//! })]);
 //! ```
 //!
 //! The closure is never called. It leads to the field by `&mut`, which says its type exactly: by `&` a longer lifetime in it could be taken
@@ -23,19 +25,50 @@ use core::mem::needs_drop;
 
 use super::{Trace, Tracer};
 
-/// What a field says of the constants of the type.
-#[derive(Clone, Copy)]
+/// The constants of a type, or what a field says of them.
+#[derive(Clone, Copy, Debug)]
 pub struct Answers {
-    /// Its [`Trace::NEEDS_TRACE`].
+    /// [`Trace::NEEDS_TRACE`].
     pub needs_trace: bool,
-    /// Its [`Trace::UNTIED`].
+    /// [`Trace::UNTIED`].
     pub untied: bool,
-    /// Its [`Trace::IMMUTABLE`].
+    /// [`Trace::IMMUTABLE`].
     pub immutable: bool,
-    /// Its [`Trace::CELLS_INLINE`], or it has no cells.
+    /// [`Trace::CELLS_INLINE`], or there are no cells.
     pub cells_inline: bool,
-    /// Its glue may run anywhere, though it be not `Send`.
+    /// [`Trace::DROP_IS_SEND`], or there is nothing to drop.
     pub drop_is_send: bool,
+}
+
+impl Answers {
+    /// Those of [`Trace`] itself.
+    pub(super) const DEFAULT: Answers = Answers {
+        needs_trace: true,
+        untied: false,
+        immutable: false,
+        cells_inline: false,
+        drop_is_send: false,
+    };
+
+    /// Of no fields.
+    const LEAF: Answers = Answers {
+        needs_trace: false,
+        untied: false,
+        immutable: true,
+        cells_inline: true,
+        drop_is_send: true,
+    };
+
+    /// Of what these are of, and of another.
+    const fn and(self, other: Answers) -> Answers {
+        Answers {
+            needs_trace: self.needs_trace || other.needs_trace,
+            untied: self.untied || other.untied,
+            immutable: self.immutable && other.immutable,
+            cells_inline: self.cells_inline && other.cells_inline,
+            drop_is_send: self.drop_is_send && other.drop_is_send,
+        }
+    }
 }
 
 /// Stands for a field.
@@ -90,38 +123,68 @@ pub trait __Branded {
 #[doc(hidden)]
 impl<'gc> Tracer<'gc> {
     /// A field that is traced, and answers for itself.
-    pub const fn __traced<S: ?Sized, T: ?Sized + Trace<'gc>>(_: fn(&mut S) -> &mut T) -> Answers {
+    pub const fn __traced<S: ?Sized, T: ?Sized + Trace<'gc>, A: IsSend>(
+        _: fn(&mut S) -> (A, &mut T),
+    ) -> Answers {
         Answers {
             needs_trace: T::NEEDS_TRACE,
             untied: T::UNTIED,
             immutable: T::IMMUTABLE,
             cells_inline: T::IMMUTABLE || T::CELLS_INLINE,
-            drop_is_send: T::DROP_IS_SEND,
+            drop_is_send: A::IS_SEND || T::DROP_IS_SEND,
         }
     }
 
     /// A field that is traced, and whose answers depend on those of the type: it is not asked. It is traced on suspicion, and may mention the type
     /// inside a cell, or in a box.
-    pub const fn __recursive<S: ?Sized, T: ?Sized + Trace<'gc>>(
-        _: fn(&mut S) -> &mut T,
+    pub const fn __recursive<S: ?Sized, T: ?Sized + Trace<'gc>, A: IsSend>(
+        _: fn(&mut S) -> (A, &mut T),
     ) -> Answers {
         Answers {
             needs_trace: true,
             untied: true,
             immutable: false,
             cells_inline: false,
-            drop_is_send: !needs_drop::<T>(),
+            drop_is_send: A::IS_SEND || !needs_drop::<T>(),
         }
     }
 
     /// A field, or a type, that is not traced: it holds no `Gc` (T10).
-    pub const fn __skipped<S: ?Sized, T: ?Sized + 'static>(_: fn(&mut S) -> &mut T) -> Answers {
+    pub const fn __skipped<S: ?Sized, T: ?Sized + 'static, A: IsSend>(
+        _: fn(&mut S) -> (A, &mut T),
+    ) -> Answers {
         Answers {
-            needs_trace: false,
-            untied: false,
-            immutable: true,
-            cells_inline: true,
-            drop_is_send: !needs_drop::<T>(),
+            drop_is_send: A::IS_SEND || !needs_drop::<T>(),
+            ..Answers::LEAF
+        }
+    }
+
+    /// The constants of a type with these fields. Without parameters it is `'static` and holds no `Gc`, whatever its recursive fields say; a type
+    /// with a brand is tied to it. One without a size counts as traced: by an attribute after the derive, its name may be that of an alias for a trait
+    /// object, or for one instance of a struct, and what unsizes to it has other answers.
+    pub const fn __answers<S: ?Sized>(
+        has_brand: bool,
+        has_types: bool,
+        fields: &[Answers],
+    ) -> Answers {
+        let mut all = Answers::LEAF;
+        let mut index = 0;
+        while index < fields.len() {
+            all = all.and(fields[index]);
+            index += 1;
+        }
+        let is_unsized = size_of::<*const S>() != size_of::<*const ()>();
+        let drop_is_send = !needs_drop::<S>() || all.drop_is_send;
+        let known = if has_brand || has_types {
+            all
+        } else {
+            Answers::LEAF
+        };
+        Answers {
+            needs_trace: is_unsized || known.needs_trace,
+            untied: !has_brand && (is_unsized || known.untied),
+            drop_is_send,
+            ..known
         }
     }
 
@@ -138,23 +201,8 @@ impl<'gc> Tracer<'gc> {
         Place(PhantomData)
     }
 
-    /// Whether a field is known to be `Send`, by what `__if_send` of its place returns.
-    pub const fn __is_send<S: ?Sized, A: IsSend>(_: fn(&mut S) -> A) -> bool {
-        A::IS_SEND
-    }
-
     /// See [`DropProbe`].
     pub const fn __drop_probe<S: ?Sized>() -> DropProbe<S> {
         DropProbe(PhantomData)
-    }
-
-    /// Whether a type has no size, so that others may unsize to it.
-    pub const fn __is_unsized<S: ?Sized>() -> bool {
-        size_of::<*const S>() != size_of::<*const ()>()
-    }
-
-    /// Whether a type has no drop glue.
-    pub const fn __has_no_glue<S: ?Sized>() -> bool {
-        !needs_drop::<S>()
     }
 }

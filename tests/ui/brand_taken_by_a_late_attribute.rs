@@ -25,7 +25,7 @@ struct Shorter<'gc: 'b, 'b>(PhantomData<&'b ()>, Vec<Shorter<'gc, 'b>>);
 
 /// The real trait and tracer, beside another trait that asks for nothing.
 mod fake {
-    pub use tricolor_gc::{Trace, Tracer};
+    pub use tricolor_gc::{__Answers, Trace, Tracer};
 
     pub trait __Branded {
         type Brand;

@@ -24,7 +24,7 @@ fn printed(input: TokenStream) -> String {
     derive(&input).to_string()
 }
 
-/// What `DROP_IS_SEND` asks with, and asks of the whole.
+/// What all types are asked with.
 fn otherwise() -> TokenStream {
     quote! {
         trait __Otherwise {
@@ -46,31 +46,32 @@ fn no_drop() -> TokenStream {
     }
 }
 
-/// Goes to the field of a struct, or through `variant` of an enum.
-fn way(variant: Option<TokenStream>, member: TokenStream, end: TokenStream) -> TokenStream {
-    match variant {
-        None => quote!(|__this: &mut Self| { let Self { #member: __at, .. } = __this; #end }),
+/// A question about the field of a struct, or in a variant.
+fn ask(question: TokenStream, variant: Option<TokenStream>, member: TokenStream) -> TokenStream {
+    let end = quote!((
+        <::tricolor_gc::Tracer<'gc>>::__place_of(__at).__if_send(),
+        __at
+    ));
+    let way = match variant {
+        None => quote!(let Self { #member: __at, .. } = __this; #end),
         Some(variant) => quote! {
-            |__this: &mut Self| {
-                match __this {
-                    Self::#variant { #member: __at, .. } => { #end }
-                    _ => loop {},
-                }
+            match __this {
+                Self::#variant { #member: __at, .. } => { #end }
+                _ => loop {},
             }
         },
+    };
+    quote!(<::tricolor_gc::Tracer<'gc>>::#question(|__this: &mut Self| { #way }))
+}
+
+/// The constants, but for `NEEDS_TRACE`.
+fn the_others() -> TokenStream {
+    quote! {
+        const UNTIED: ::core::primitive::bool = <Self as ::tricolor_gc::Trace<'gc>>::__ANSWERS.untied;
+        const IMMUTABLE: ::core::primitive::bool = <Self as ::tricolor_gc::Trace<'gc>>::__ANSWERS.immutable;
+        const CELLS_INLINE: ::core::primitive::bool = <Self as ::tricolor_gc::Trace<'gc>>::__ANSWERS.cells_inline;
+        const DROP_IS_SEND: ::core::primitive::bool = <Self as ::tricolor_gc::Trace<'gc>>::__ANSWERS.drop_is_send;
     }
-}
-
-/// A question about what is there.
-fn ask(question: TokenStream, variant: Option<TokenStream>, member: TokenStream) -> TokenStream {
-    let way = way(variant, member, quote!(__at));
-    quote!(<::tricolor_gc::Tracer<'gc>>::#question(#way))
-}
-
-fn is_send(variant: Option<TokenStream>, member: TokenStream) -> TokenStream {
-    let probe = quote!(<::tricolor_gc::Tracer<'gc>>::__place_of(__at).__if_send());
-    let way = way(variant, member, probe);
-    quote!(<::tricolor_gc::Tracer<'gc>>::__is_send(#way))
 }
 
 #[test]
@@ -78,10 +79,9 @@ fn generic_struct() {
     let input = quote! {
         struct Node<'gc, T: Clone> { value: T, #[trace(skip)] name: String, call: fn(&T) }
     };
-    let (otherwise, no_drop) = (otherwise(), no_drop());
+    let (otherwise, no_drop, the_others) = (otherwise(), no_drop(), the_others());
     let value = ask(quote!(__traced), None, quote!(value));
     let name = ask(quote!(__skipped), None, quote!(name));
-    let (value_is_send, name_is_send) = (is_send(None, quote!(value)), is_send(None, quote!(name)));
     check(
         input,
         quote! {
@@ -89,24 +89,20 @@ fn generic_struct() {
             #[allow(deprecated, unreachable_patterns, unused_variables)]
             unsafe impl<'gc, T: Clone> ::tricolor_gc::Trace<'gc> for Node<'gc, T>
             where T: ::tricolor_gc::Trace<'gc> {
+                const __ANSWERS: ::tricolor_gc::__Answers = {
+                    #otherwise
+                    #no_drop
+                    <::tricolor_gc::Tracer<'gc>>::__answers::<Self>(true, true, &[#value, #name])
+                };
                 const NEEDS_TRACE: ::core::primitive::bool = {
                     let _ = |__this: &mut Self| {
                         let Self { call: __at, .. } = __this;
                         let __at = <::tricolor_gc::Tracer<'gc>>::__place_of(__at);
                         <::tricolor_gc::Tracer<'gc>>::__code(__at, <::tricolor_gc::Tracer<'gc>>::__place::<fn(&T)>());
                     };
-                    <::tricolor_gc::Tracer<'gc>>::__is_unsized::<Self>() || #value.needs_trace
+                    <Self as ::tricolor_gc::Trace<'gc>>::__ANSWERS.needs_trace
                 };
-                const UNTIED: ::core::primitive::bool = false;
-                const IMMUTABLE: ::core::primitive::bool = true && #value.immutable;
-                const CELLS_INLINE: ::core::primitive::bool = true && #value.cells_inline;
-                const DROP_IS_SEND: ::core::primitive::bool = {
-                    #otherwise
-                    #no_drop
-                    <::tricolor_gc::Tracer<'gc>>::__has_no_glue::<Self>() || true
-                        && (#value.drop_is_send || #value_is_send)
-                        && (#name.drop_is_send || #name_is_send)
-                };
+                #the_others
                 #[inline]
                 fn trace(&self, __tracer: &mut ::tricolor_gc::Tracer<'gc>) {
                     let Self { value: __at0, name: __at1, call: __at2, } = self;
@@ -127,26 +123,20 @@ fn recursive_enum() {
     let input = quote! {
         enum Expr { Add(Box<Expr>, Box<Self>), Nil }
     };
-    let (otherwise, no_drop) = (otherwise(), no_drop());
-    let add = Some(quote!(Add));
-    let left = ask(quote!(__recursive), add.clone(), quote!(0));
-    let right = ask(quote!(__recursive), add.clone(), quote!(1));
-    let (left_is_send, right_is_send) = (is_send(add.clone(), quote!(0)), is_send(add, quote!(1)));
+    let (otherwise, no_drop, the_others) = (otherwise(), no_drop(), the_others());
+    let left = ask(quote!(__recursive), Some(quote!(Add)), quote!(0));
+    let right = ask(quote!(__recursive), Some(quote!(Add)), quote!(1));
     let output = quote! {
         #[automatically_derived]
         #[allow(deprecated, unreachable_patterns, unused_variables)]
         unsafe impl<'gc> ::tricolor_gc::Trace<'gc> for Expr {
-            const NEEDS_TRACE: ::core::primitive::bool = { <::tricolor_gc::Tracer<'gc>>::__is_unsized::<Self>() };
-            const UNTIED: ::core::primitive::bool = <::tricolor_gc::Tracer<'gc>>::__is_unsized::<Self>();
-            const IMMUTABLE: ::core::primitive::bool = true;
-            const CELLS_INLINE: ::core::primitive::bool = true;
-            const DROP_IS_SEND: ::core::primitive::bool = {
+            const __ANSWERS: ::tricolor_gc::__Answers = {
                 #otherwise
                 #no_drop
-                <::tricolor_gc::Tracer<'gc>>::__has_no_glue::<Self>() || true
-                    && (#left.drop_is_send || #left_is_send)
-                    && (#right.drop_is_send || #right_is_send)
+                <::tricolor_gc::Tracer<'gc>>::__answers::<Self>(false, false, &[#left, #right])
             };
+            const NEEDS_TRACE: ::core::primitive::bool = { <Self as ::tricolor_gc::Trace<'gc>>::__ANSWERS.needs_trace };
+            #the_others
             #[inline]
             fn trace(&self, __tracer: &mut ::tricolor_gc::Tracer<'gc>) {
                 match self {
@@ -168,24 +158,22 @@ fn skipped_type() {
         #[trace(skip)]
         struct Leaf<T>(T);
     };
-    let otherwise = otherwise();
+    let (otherwise, the_others) = (otherwise(), the_others());
     let output = quote! {
         #[automatically_derived]
         #[allow(deprecated, unreachable_patterns, unused_variables)]
         unsafe impl<'gc, T> ::tricolor_gc::Trace<'gc> for Leaf<T> where T: 'static {
-            const NEEDS_TRACE: ::core::primitive::bool = { <::tricolor_gc::Tracer<'gc>>::__is_unsized::<Self>() };
-            const UNTIED: ::core::primitive::bool = <::tricolor_gc::Tracer<'gc>>::__is_unsized::<Self>();
-            const IMMUTABLE: ::core::primitive::bool = true;
-            const CELLS_INLINE: ::core::primitive::bool = true;
-            const DROP_IS_SEND: ::core::primitive::bool = {
+            const __ANSWERS: ::tricolor_gc::__Answers = {
                 #otherwise
-                <::tricolor_gc::Tracer<'gc>>::__has_no_glue::<Self>() || true
-                    && (<::tricolor_gc::Tracer<'gc>>::__skipped(|__this: &mut Self| { let __at = __this; __at }).drop_is_send
-                        || <::tricolor_gc::Tracer<'gc>>::__is_send(|__this: &mut Self| {
-                            let __at = __this;
-                            <::tricolor_gc::Tracer<'gc>>::__place_of(__at).__if_send()
-                        }))
+                <::tricolor_gc::Tracer<'gc>>::__answers::<Self>(false, true, &[
+                    <::tricolor_gc::Tracer<'gc>>::__skipped(|__this: &mut Self| {
+                        let __at = __this;
+                        (<::tricolor_gc::Tracer<'gc>>::__place_of(__at).__if_send(), __at)
+                    })
+                ])
             };
+            const NEEDS_TRACE: ::core::primitive::bool = { <Self as ::tricolor_gc::Trace<'gc>>::__ANSWERS.needs_trace };
+            #the_others
             #[inline]
             fn trace(&self, __tracer: &mut ::tricolor_gc::Tracer<'gc>) {}
         }
@@ -252,7 +240,7 @@ fn only_the_trait_and_its_tracer_are_trusted_of_the_path_of_the_crate() {
     let names = printed.split("gc :: ").skip(1);
     for name in names.map(|rest| rest.split(' ').next().unwrap()) {
         assert!(
-            matches!(name, "Trace" | "Tracer" | "__Branded"),
+            matches!(name, "Trace" | "Tracer" | "__Answers" | "__Branded"),
             "{name}: {printed}"
         );
     }
