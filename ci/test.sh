@@ -60,7 +60,7 @@ for name in "${steps[@]}"; do
         model) step "model checking for users" ci/model.sh ;;
         stress) step 'stress' ci/stress.sh ;;
         # The whole of tests/ takes long under a sanitizer; without arguments the scripts run it.
-        tsan) step 'ThreadSanitizer' env TRICOLOR_RANDOM_SECONDS=20 ci/tsan.sh barriers roots weak stress random_programs ;;
+        tsan) step 'ThreadSanitizer' env TRICOLOR_RANDOM_SECONDS=20 ci/tsan.sh barriers roots weak panics stress random_programs ;;
         asan) step 'AddressSanitizer' ci/asan.sh drops panics roots weak ;;
         *) echo "ci/test.sh: no step is called $name" >&2; exit 2 ;;
     esac
