@@ -346,4 +346,13 @@ mod tests {
             });
         });
     }
+
+    /// It was leaked in a cycle that was abandoned before all were black: the next one loses nothing by it.
+    #[test]
+    fn a_guard_leaked_in_an_abandoned_cycle_stops_nobody() {
+        let heap = Heap::builder().barrier(Barrier::Hybrid).marker_threads(0);
+        let heap = heap.build().unwrap();
+        heap.core().leaked_guards.store(true, Ordering::Relaxed);
+        assert_eq!(heap.attach().collect().stops, 0);
+    }
 }

@@ -95,6 +95,14 @@ fn what_is_allocated_black_becomes_old_when_a_marker_comes_to_it() {
         });
         assert!(marked.minor);
         assert_eq!((marked.objects_marked, marked.objects_live), (10, 11));
+        let core = heap.core();
+        mutator.enter(|mc| {
+            let first = holder.get(mc).get().unwrap();
+            let address = core::ptr::from_ref(first.as_ref()).addr();
+            let cycle = core.number();
+            let is_written = core.cards.is_written(address, address + 1, cycle);
+            assert!(!is_written, "{barrier}: a link does not change");
+        });
         let after = any_cycle(&heap);
         assert_eq!((after.objects_marked, after.objects_live), (0, 11));
         // Its slots would be used again.
