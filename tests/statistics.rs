@@ -3,10 +3,14 @@
 mod common;
 
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{BARRIERS, CONCURRENT, Link, begin_cycle, finish_cycle, heap, long_list, quiet_heap};
-use tricolor_gc::{CycleStats, Gc, GcRefCell, GcSlot, Heap, Mutator, Root, Rootable, Trace};
+use tricolor_gc::{
+    Barrier, CycleStats, Gc, GcRefCell, GcSlot, Heap, Mutator, Root, Rootable, Trace,
+};
 
 /// In a slot of 32 bytes, which nothing else has.
 type Leaf<'gc> = Gc<'gc, [u64; 4]>;
@@ -124,6 +128,32 @@ fn the_times_of_a_cycle_fit_into_it() {
         );
         assert!(cycle.longest_handshake <= took, "{cycle:?}");
         assert_eq!((cycle.barrier, cycle.cycle, cycle.markers), (barrier, 1, 1));
+    }
+}
+
+/// One that stays inside holds up the first handshake, not those that end the marking.
+#[test]
+fn the_longest_handshake_is_that_of_a_straggler() {
+    const LONG: Duration = Duration::from_millis(20);
+    for barrier in [Barrier::Insertion, Barrier::Hybrid] {
+        let heap = heap(barrier, 1);
+        let (is_inside, inside) = mpsc::channel();
+        let straggler = thread::spawn({
+            let heap = heap.clone();
+            move || {
+                heap.attach().enter(|mc| {
+                    is_inside.send(()).unwrap();
+                    while !mc.should_yield() {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                    thread::sleep(LONG);
+                });
+            }
+        });
+        inside.recv().unwrap();
+        let cycle = heap.collect();
+        straggler.join().unwrap();
+        assert!(cycle.longest_handshake >= LONG, "{cycle:?}");
     }
 }
 
