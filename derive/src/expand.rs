@@ -253,9 +253,10 @@ impl<'a> Expansion<'a> {
     }
 
     /// An implementation that compiles only if the type, not its name alone, has the brand among its parameters: an associated type may mention
-    /// no others. By an attribute after this one, the name may be that of an alias for a type without one, which fits every heap (T5).
+    /// no others. By an attribute after this one, the name may be that of an alias for a type without one, which fits every heap (T5). Even if no field
+    /// is traced: without a size it counts as traced all the same.
     fn brand_assertion(&self) -> TokenStream {
-        if !self.has_brand() || !self.asked().iter().any(Asked::is_traced) {
+        if !self.has_brand() {
             return TokenStream::new();
         }
         let (krate, gc, ident) = (&self.krate, &self.gc, self.input.ident);
@@ -320,12 +321,6 @@ struct Asked<'a> {
     ty: Option<&'a Type>,
     /// Where an error is reported: at the field's type.
     span: Span,
-}
-
-impl Asked<'_> {
-    fn is_traced(&self) -> bool {
-        matches!(self.kind, Kind::Traced | Kind::Recursive)
-    }
 }
 
 /// The place of a field's type, for errors, but of the macro: the compiler has no advice for code that nobody wrote.

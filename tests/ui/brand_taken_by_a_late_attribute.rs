@@ -45,7 +45,17 @@ enum Bush<'gc, T> {
     Leaf(T),
 }
 
+trait Grow {}
+
+struct Ends<T: ?Sized>(T);
+
+// No field is traced. But what unsizes to it may be, of another heap.
+#[derive(Trace)]
+#[becomes(type OfAnyBrand<'gc> = Ends<dyn Grow>;)]
+struct OfAnyBrand<'gc>(#[trace(skip)] dyn Grow + 'gc);
+
 fn main() {
+    let _ = Ends(());
     let _ = [OfAnyHeap::Leaf(1), OfAnyHeap::Node(Vec::new())];
     let _ = [OfNoHeap::Leaf(1), OfNoHeap::Node(Vec::new())];
     let _ = OfAnother(PhantomData, Vec::new());

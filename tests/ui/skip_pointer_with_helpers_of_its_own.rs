@@ -2,14 +2,14 @@ use tricolor_gc::{Gc, Trace};
 
 /// What the derive needs, all of it real.
 mod real {
-    pub use tricolor_gc::{__Answers, Trace, Tracer};
+    pub use tricolor_gc::{__Answers, __Branded, Trace, Tracer};
 }
 
 /// The real trait, beside a tracer whose functions let everything pass.
 mod fake {
     use std::marker::PhantomData;
 
-    pub use tricolor_gc::{__Answers, Trace};
+    pub use tricolor_gc::{__Answers, __Branded, Trace};
 
     pub struct Tracer<'gc>(PhantomData<&'gc mut &'gc ()>);
 
