@@ -16,7 +16,8 @@
 //! **Attributes after the derive** may have another item compiled than the one that it sees. What it takes from that item is the pattern by which `trace`
 //! takes a value apart, which is without `..` and so names all fields and variants; how each field takes part, which is asked of what is
 //! compiled; and whether the type has a brand, or parameters at all. If it sees no brand where there is one, no field that holds a `Gc` is `Trace`
-//! for every brand; if it sees one where there is none, [`Expansion::brand_assertion`] fails.
+//! for every brand; if it sees one where there is none, [`Expansion::brand_assertion`] fails, or `__outlives`: the former is content
+//! with a clause that says the brand, as of the type of a closure, which outlives it.
 //!
 //! **The parameters and clauses** are printed twice, not in blocks, so that names mean the same as where the type is defined. What could mean something
 //! else each time even so is refused in [`valid`].
@@ -88,7 +89,7 @@ impl<'a> Expansion<'a> {
             #[allow(deprecated, unreachable_patterns, unused_variables)]
             // SAFETY: T1, T2: `body` calls `trace` of every field but those that are code or skipped, which are `'static`; T7: and nothing
             // else. T3: `answers`, or the whole is skipped, so `'static`. T4, T5, T8, T9: `constants`; T5:
-            // `brand_assertion`. T6: every field keeps it, or is `'static`. T10: if the type is `'static` its fields are, and keep it.
+            // `brand_assertion`, `answers`. T6: every field keeps it, or is `'static`. T10: if the type is `'static` its fields are, and keep it.
             unsafe impl #impl_generics #krate::Trace<#gc> for #ident #ty_generics #where_clause {
                 #constants
                 #[inline]
@@ -117,13 +118,18 @@ impl<'a> Expansion<'a> {
         self.input.generics.lifetimes().next().is_some()
     }
 
-    /// Asks all fields, or the whole type if it is skipped. Refuses on the way a type that implements `Drop`. There is nothing of the program's
-    /// in the block.
+    /// Asks all fields, or the whole type if it is skipped. Refuses on the way a type that implements `Drop`, or may outlive its brand.
+    /// There is nothing of the program's in the block.
     fn answers(&self) -> TokenStream {
         let tracer = self.tracer();
         let no_drop = match self.input.attrs.skip {
             Some(_) => TokenStream::new(),
             None => quote!(let _ = || { let () = <#tracer>::__drop_probe::<Self>().__if_drop(); };),
+        };
+        let this = Ident::new("__this", Span::mixed_site());
+        let outlived = match self.has_brand() {
+            true => quote!(let _ = |#this: &mut &Self| <#tracer>::__outlives(#this);),
+            false => TokenStream::new(),
         };
         let (has_brand, has_types) = (
             self.has_brand(),
@@ -140,6 +146,7 @@ impl<'a> Expansion<'a> {
                 fn __if_drop(self) {}
             }
             #no_drop
+            #outlived
             <#tracer>::__answers::<Self>(#has_brand, #has_types, &[#(#fields),*])
         }
     }
@@ -252,9 +259,9 @@ impl<'a> Expansion<'a> {
         })
     }
 
-    /// An implementation that compiles only if the type, not its name alone, has the brand among its parameters: an associated type may mention
-    /// no others. By an attribute after this one, the name may be that of an alias for a type without one, which fits every heap (T5). Even if no field
-    /// is traced: without a size it counts as traced all the same.
+    /// An implementation that compiles only if the type, not its name alone, has the brand among its parameters, or a clause says it of
+    /// one: an associated type may mention no others. By an attribute after this one, the name may be that of an alias for a type without
+    /// a brand, which fits every heap (T5). Even if no field is traced: without a size it counts as traced all the same.
     fn brand_assertion(&self) -> TokenStream {
         if !self.has_brand() {
             return TokenStream::new();

@@ -201,6 +201,14 @@ impl<'gc> Tracer<'gc> {
         Place(PhantomData)
     }
 
+    /// The brand outlives what the type outlives. So no other heap has values of the type: a `Gc` asks that its target outlive its own
+    /// brand.
+    pub const fn __outlives<'a, S: ?Sized>(_: &mut &'a S)
+    where
+        'gc: 'a,
+    {
+    }
+
     /// See [`DropProbe`].
     pub const fn __drop_probe<S: ?Sized>() -> DropProbe<S> {
         DropProbe(PhantomData)

@@ -28,6 +28,8 @@ mod fake {
 
         pub const fn __drop_probe<S: ?Sized>() {}
 
+        pub const fn __outlives<S: ?Sized>(_: &mut &S) {}
+
         pub const fn __place_of<T: ?Sized>(_: &mut T) {}
 
         pub const fn __answers<S: ?Sized>(_: bool, _: bool, _: &[__Answers]) -> __Answers {

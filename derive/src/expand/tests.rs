@@ -92,6 +92,7 @@ fn generic_struct() {
                 const __ANSWERS: ::tricolor_gc::__Answers = {
                     #otherwise
                     #no_drop
+                    let _ = |__this: &mut &Self| <::tricolor_gc::Tracer<'gc>>::__outlives(__this);
                     <::tricolor_gc::Tracer<'gc>>::__answers::<Self>(true, true, &[#value, #name])
                 };
                 const NEEDS_TRACE: ::core::primitive::bool = {
