@@ -19,7 +19,7 @@ pub use impls::Static;
 /// 1. `trace` calls `trace` of every field that may hold a [`Gc`](crate::Gc) or [`GcWeak`](crate::GcWeak), directly or
 ///    inside other values. If it reports nothing, [`NEEDS_TRACE`](Trace::NEEDS_TRACE) may be `false`, and only then.
 ///    Of a type without a size it is `true` if it is `true` of one that unsizes to it, for a cell of the one can be written as a cell of the
-///    other; and [`UNTIED`](Trace::UNTIED) is `true` then, unless the type has a brand.
+///    other; and [`UNTIED`](Trace::UNTIED) is `true` then, unless both are of one brand.
 /// 2. `trace` reads only what no thread can write at the same time: plain fields (they cannot change once the value is
 ///    in the heap), and the cells of this crate through their own `trace`. It never looks through `Cell`, `RefCell`,
 ///    `Mutex`, `Rc`, `Arc` or any other sharing or interior mutability; a type that holds a `Gc` behind one of those

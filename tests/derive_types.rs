@@ -236,5 +236,5 @@ fn what_others_unsize_to_counts_as_traced() {
     assert_eq!(is_traced_and_untied::<Object>(), (true, true));
     assert_eq!(is_traced_and_untied::<EndsSized<'_>>(), (true, false));
     assert_eq!(is_traced_and_untied::<EndsUnsized<&()>>(), (true, true));
-    assert_eq!(is_traced_and_untied::<Branded<'_>>(), (true, false));
+    assert_eq!(is_traced_and_untied::<Branded<'_>>(), (true, true));
 }

@@ -73,8 +73,8 @@ use proc_macro::TokenStream;
 /// if it is `Send`. A type with neither lifetimes nor type parameters holds no `Gc` and is not traced for all that. One with
 /// type parameters and no lifetime is traced in vain, and the cells refuse to write it (`Trace::UNTIED`): give it a `'gc`.
 ///
-/// A type without a size, as a struct that ends with a slice, is treated as one that contains itself: what is coerced to it may be traced. Without a
-/// lifetime it is refused by the cells.
+/// A type without a size, as a struct that ends with a slice, is treated as one that contains itself: what is coerced to it may be traced. The cells
+/// refuse to write it, with a lifetime or without, but not a `Gc` of it.
 ///
 /// Two types that contain each other, without a `Gc` between them, would each need the other's constants to compute
 /// their own, and the compiler reports a cycle (E0391). `#[trace(recursive)]` on one of the fields breaks it: that

@@ -53,7 +53,7 @@ impl<'gc, const CONFINED: bool, T: ?Sized + Trace<'gc>> Guarded<CONFINED, T> {
         const {
             assert!(
                 !T::UNTIED,
-                "a cell of traced contents that belong to no heap: give the recursive or unsized type a `'gc` lifetime parameter"
+                "a cell of traced contents that belong to no heap: give the recursive type a `'gc` lifetime parameter, the unsized one a `Gc` around it"
             );
         }
         if !T::NEEDS_TRACE {

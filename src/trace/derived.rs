@@ -160,8 +160,9 @@ impl<'gc> Tracer<'gc> {
     }
 
     /// The constants of a type with these fields. Without parameters it is `'static` and holds no `Gc`, whatever its recursive fields say; a type
-    /// with a brand is tied to it. One without a size counts as traced: by an attribute after the derive, its name may be that of an alias for a trait
-    /// object, or for one instance of a struct, and what unsizes to it has other answers.
+    /// with a brand is tied to it. One without a size counts as traced, and as untied, so that no cell of it is written: by an attribute after the derive,
+    /// its name may be that of an alias for a trait object, or for one instance of a struct, and what unsizes to it has other answers, and may
+    /// be in another heap.
     pub const fn __answers<S: ?Sized>(
         has_brand: bool,
         has_types: bool,
@@ -182,7 +183,7 @@ impl<'gc> Tracer<'gc> {
         };
         Answers {
             needs_trace: is_unsized || known.needs_trace,
-            untied: !has_brand && (is_unsized || known.untied),
+            untied: is_unsized || (!has_brand && known.untied),
             drop_is_send,
             ..known
         }
