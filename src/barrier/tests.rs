@@ -226,6 +226,32 @@ fn a_guard_that_must_shade_at_its_end_is_counted() {
     });
 }
 
+#[test]
+fn a_guard_that_has_ended_is_not_counted() {
+    in_mode(Mode::Grey, Colour::Grey, |mc, [a, ..]| {
+        let counted = || mc.state().open_guards.get();
+        let mutex = Gc::new(mc, GcMutex::new(a));
+        let guard = mutex.lock(mc);
+        assert_eq!(counted(), 1);
+        drop(guard);
+        assert_eq!(counted(), 0);
+        let rw_lock = Gc::new(mc, GcRwLock::new(a));
+        let guard = rw_lock.write(mc);
+        assert_eq!(counted(), 1);
+        drop(guard);
+        assert_eq!(counted(), 0);
+        let ref_cell = Gc::new(mc, GcRefCell::new(a));
+        mc.state()
+            .core()
+            .registry
+            .publish(mc.state().core().command());
+        let guard = ref_cell.borrow_mut(mc);
+        assert_eq!(counted(), 1, "others are Black");
+        drop(guard);
+        assert_eq!(counted(), 0);
+    });
+}
+
 /// A mutator that stays inside for long and stores much.
 #[test]
 fn what_barriers_shade_is_handed_over_in_time() {
@@ -235,6 +261,10 @@ fn what_barriers_shade_is_handed_over_in_time() {
             slot.set(mc, None);
             assert!(mc.state().tracer().edges.len() < BUFFER, "store {number}");
         }
+        let leaves = (0..2 * BUFFER as u64).map(|number| Gc::new(mc, [number; 4]));
+        let cell = Gc::new(mc, GcRefCell::new(leaves.collect::<Vec<_>>()));
+        cell.borrow_mut(mc).clear();
+        assert!(mc.state().tracer().edges.len() < BUFFER, "what a cell held");
     });
 }
 
