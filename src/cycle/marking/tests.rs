@@ -2,6 +2,7 @@
 
 use crate::cycle::core::Phase;
 use crate::cycle::driver::{Advance, Driver};
+use crate::cycle::marking::Marking;
 use crate::mark::worklist::Take;
 use crate::sync::MutexGuard;
 use crate::sync::atomic::Ordering;
@@ -87,6 +88,33 @@ fn who_marks_looks_for_work_until_it_is_done() {
     mutator.enter(|mc| core.assist(mc.state(), 1 << 16));
     assert!(core.counters.bytes_assisted.load(Ordering::Relaxed) > before);
     assert_eq!(looks(), 0);
+}
+
+/// Half of what it has found and not followed: the other has nothing.
+#[test]
+fn a_marker_with_plenty_shares_with_who_looks_for_work() {
+    let heap = Heap::builder().marker_threads(0).build().unwrap();
+    let (core, mut mutator) = (heap.core(), heap.attach());
+    let _wide: Root<Rootable!['gc => [Gc<'gc, Link<'gc>>]]> = mutator.enter(|mc| {
+        let link = |_| Gc::new(mc, Link(None));
+        Root::new(mc, Gc::slice_from_fn(mc, 10_000, link))
+    });
+    let mut driver = core.driver.lock();
+    core.wanted.store(1, Ordering::Relaxed);
+    let mut marker = None;
+    while marker.is_none() {
+        assert!(core.advance(&mut driver, &mut marker, 64) != Advance::Idle);
+    }
+    let looks_for_work = core.worklist.look_for_work();
+    let mut shared = false;
+    while core.mark_some(&mut marker, 4096) == Marking::Progress {
+        shared |= !core.worklist.wants_work();
+    }
+    assert!(shared);
+    drop(looks_for_work);
+    marker
+        .into_iter()
+        .for_each(|marker| core.retire_marker(marker));
 }
 
 /// An assist takes as long as thousands of allocations.
