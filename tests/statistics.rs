@@ -131,6 +131,25 @@ fn the_times_of_a_cycle_fit_into_it() {
     }
 }
 
+/// A cycle's goal is what the one before left: twice what lived, and the room of a small heap.
+#[test]
+fn the_goal_follows_what_lives() {
+    const MIN: usize = 1 << 20;
+    for barrier in BARRIERS {
+        let heap = Heap::builder().barrier(barrier).min_heap(MIN);
+        let mut mutator = heap.build().unwrap().attach();
+        let _bytes: Root<Rootable![[u8]]> =
+            mutator.enter(|mc| Root::new(mc, Gc::copy_from_slice(mc, &[1; 16 * MIN])));
+        let live = mutator.collect().heap_live;
+        let goal = mutator.collect().goal;
+        assert!(live >= 16 * MIN, "{barrier}");
+        assert!(
+            (31 * MIN..=2 * live + 2 * MIN).contains(&goal),
+            "{barrier}: {goal}"
+        );
+    }
+}
+
 /// One that stays inside holds up the first handshake, not those that end the marking.
 #[test]
 fn the_longest_handshake_is_that_of_a_straggler() {
