@@ -229,6 +229,11 @@ struct Page<'gc>(u8, Option<Gc<'gc, Line>>);
 #[repr(align(128))]
 struct Empty;
 
+/// Slots of no size class are multiples of its alignment for all lengths of a slice.
+#[derive(Trace, Clone, Copy)]
+#[repr(align(1024))]
+struct Block(u8);
+
 #[test]
 fn alignments_are_kept() {
     for heap in heaps() {
@@ -242,6 +247,8 @@ fn alignments_are_kept() {
                     let lines = [(); 3].map(|()| {
                         let lines = Gc::slice_from_fn(mc, 1 + index as usize, |_| Line(index));
                         assert_eq!(Gc::as_ptr(lines).addr() % 64, 0);
+                        let blocks = Gc::slice_from_fn(mc, 1 + index as usize, |_| Block(index));
+                        assert_eq!(Gc::as_ptr(blocks).addr() % 1024, 0);
                         lines
                     });
                     let empty = Gc::new(mc, Empty);
