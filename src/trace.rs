@@ -122,7 +122,7 @@ pub unsafe trait Trace<'gc> {
 
     /// What the derive found, from which it has the others. Nobody else asks for it.
     #[doc(hidden)]
-    const __ANSWERS: derived::Answers = derived::Answers::DEFAULT;
+    const __ANSWERS: derived::Answers = derived::Answers::of::<Self>();
 
     /// Reports the pointers of the value: calls `trace` of every field that may hold one.
     fn trace(&self, tracer: &mut Tracer<'gc>);

@@ -11,7 +11,7 @@
 //! **No type of a field is printed.** What one means here proves nothing about the field: names and macros may mean something else in each place.
 //! What is asked of a field is asked of the field: a closure leads from a value to it, and the compiler puts in the type (`src/trace/derived.rs`,
 //! whose header says why nobody can answer in the place of this crate). Only the type of a function pointer is printed, which is one whatever
-//! the names in it mean, in a place that has nothing of the derive's.
+//! the names in it mean, in a place that has no item of the derive's.
 //!
 //! **Attributes after the derive** may have another item compiled than the one that it sees. What it takes from that item is the pattern by which `trace`
 //! takes a value apart, which is without `..` and so names all fields and variants; how each field takes part, which is asked of what is
@@ -119,7 +119,7 @@ impl<'a> Expansion<'a> {
     }
 
     /// Asks all fields, or the whole type if it is skipped. Refuses on the way a type that implements `Drop`, or may outlive its brand.
-    /// There is nothing of the program's in the block.
+    /// No type of the program's is printed in the block.
     fn answers(&self) -> TokenStream {
         let tracer = self.tracer();
         let no_drop = match self.input.attrs.skip {
@@ -207,56 +207,45 @@ impl<'a> Expansion<'a> {
         quote_spanned!(span=> |#this: &mut Self| { #way })
     }
 
-    /// Matches `value`, naming all fields, and does `each` with the name of each field's place. A pattern without `..`, so that
-    /// the type cannot have a field that another macro added to it.
-    fn take_apart(
-        &self,
-        value: &Ident,
-        mut each: impl FnMut(&Field<'_>, &Ident) -> TokenStream,
-    ) -> TokenStream {
-        let mut arm = |fields: &[Field<'_>]| {
-            let (mut pattern, mut done) = (TokenStream::new(), TokenStream::new());
-            for (index, field) in fields.iter().enumerate() {
-                let member = &field.member;
-                let place = format_ident!("__at{index}", span = Span::mixed_site());
-                pattern.extend(quote!(#member: #place,));
-                done.extend(each(field, &place));
-            }
-            (pattern, done)
-        };
+    /// Takes the value apart and traces each field. The pattern is without `..`, so that the type cannot have a field that another macro added
+    /// to it.
+    fn body(&self, tracer: &Ident) -> TokenStream {
+        if self.input.attrs.skip.is_some() {
+            return TokenStream::new();
+        }
         match &self.input.shape {
             Shape::Struct(fields) => {
-                let (pattern, done) = arm(fields);
-                quote!(let Self { #pattern } = #value; #done)
+                let (pattern, calls) = self.visit_fields(fields, tracer);
+                quote!(let Self { #pattern } = self; #calls)
             }
-            Shape::Enum(variants) if variants.is_empty() => TokenStream::new(),
+            Shape::Enum(variants) if variants.is_empty() => quote!(match *self {}),
             Shape::Enum(variants) => {
                 let arms = variants.iter().map(|variant| {
                     let ident = variant.ident;
-                    let (pattern, done) = arm(&variant.fields);
-                    quote!(Self::#ident { #pattern } => { #done })
+                    let (pattern, calls) = self.visit_fields(&variant.fields, tracer);
+                    quote!(Self::#ident { #pattern } => { #calls })
                 });
-                quote!(match #value { #(#arms)* })
+                quote!(match self { #(#arms)* })
             }
             Shape::Union(_) => TokenStream::new(),
         }
     }
 
-    fn body(&self, tracer: &Ident) -> TokenStream {
-        if self.input.attrs.skip.is_some() {
-            return TokenStream::new();
-        }
-        if matches!(&self.input.shape, Shape::Enum(variants) if variants.is_empty()) {
-            return quote!(match *self {});
-        }
+    /// The pattern that names the fields, and the calls that trace those that are.
+    fn visit_fields(&self, fields: &[Field<'_>], tracer: &Ident) -> (TokenStream, TokenStream) {
         let (krate, gc) = (&self.krate, &self.gc);
-        let this = Ident::new("self", Span::call_site());
-        self.take_apart(&this, |field, place| {
-            if !field.is_traced() {
-                return TokenStream::new();
+        let visit = |(index, field): (usize, &Field<'_>)| {
+            let member = &field.member;
+            if !matches!(field.kind, Kind::Traced | Kind::Recursive) {
+                return (quote!(#member: _,), TokenStream::new());
             }
-            quote_spanned!(at(field.ty.span())=> <_ as #krate::Trace<#gc>>::trace(#place, #tracer);)
-        })
+            let place = format_ident!("__at{index}", span = Span::mixed_site());
+            let call = quote_spanned! {at(field.ty.span())=>
+                <_ as #krate::Trace<#gc>>::trace(#place, #tracer);
+            };
+            (quote!(#member: #place,), call)
+        };
+        fields.iter().enumerate().map(visit).unzip()
     }
 
     /// An implementation that compiles only if the type, not its name alone, has the brand among its parameters, or a clause says it of
@@ -334,12 +323,6 @@ struct Asked<'a> {
 /// All that is asked of a field has the same one, for the compiler then reports the same error but once.
 fn at(place: Span) -> Span {
     Span::call_site().located_at(place)
-}
-
-impl Field<'_> {
-    fn is_traced(&self) -> bool {
-        !matches!(self.kind, Kind::Skipped | Kind::Code)
-    }
 }
 
 /// The type's own parameters and clauses, the brand if it is not among them, and the bounds that tracing asks for.

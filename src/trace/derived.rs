@@ -41,14 +41,16 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Those of [`Trace`] itself.
-    pub(super) const DEFAULT: Answers = Answers {
-        needs_trace: true,
-        untied: false,
-        immutable: false,
-        cells_inline: false,
-        drop_is_send: false,
-    };
+    /// What a type says of itself, as a field.
+    pub(super) const fn of<'gc, T: ?Sized + Trace<'gc>>() -> Answers {
+        Answers {
+            needs_trace: T::NEEDS_TRACE,
+            untied: T::UNTIED,
+            immutable: T::IMMUTABLE,
+            cells_inline: T::IMMUTABLE || T::CELLS_INLINE,
+            drop_is_send: T::DROP_IS_SEND,
+        }
+    }
 
     /// Of no fields.
     const LEAF: Answers = Answers {
@@ -126,12 +128,10 @@ impl<'gc> Tracer<'gc> {
     pub const fn __traced<S: ?Sized, T: ?Sized + Trace<'gc>, A: IsSend>(
         _: fn(&mut S) -> (A, &mut T),
     ) -> Answers {
+        let said = Answers::of::<T>();
         Answers {
-            needs_trace: T::NEEDS_TRACE,
-            untied: T::UNTIED,
-            immutable: T::IMMUTABLE,
-            cells_inline: T::IMMUTABLE || T::CELLS_INLINE,
-            drop_is_send: A::IS_SEND || T::DROP_IS_SEND,
+            drop_is_send: A::IS_SEND || said.drop_is_send,
+            ..said
         }
     }
 

@@ -106,7 +106,7 @@ fn generic_struct() {
                 #the_others
                 #[inline]
                 fn trace(&self, __tracer: &mut ::tricolor_gc::Tracer<'gc>) {
-                    let Self { value: __at0, name: __at1, call: __at2, } = self;
+                    let Self { value: __at0, name: _, call: _, } = self;
                     <_ as ::tricolor_gc::Trace<'gc>>::trace(__at0, __tracer);
                 }
             }

@@ -1,8 +1,9 @@
 //! Marking: cycles that are abandoned, and mutators that help.
 
-use crate::cycle::core::Phase;
+use crate::cycle::core::{Core, Phase};
 use crate::cycle::driver::{Advance, Driver};
 use crate::cycle::marking::Marking;
+use crate::mark::marker::Marker;
 use crate::mark::worklist::Take;
 use crate::sync::MutexGuard;
 use crate::sync::atomic::Ordering;
@@ -11,6 +12,16 @@ use crate::{Barrier, Gc, Heap, Mutator, Root, Rootable, Trace};
 #[derive(Trace)]
 #[trace(crate = crate)]
 struct Link<'gc>(Option<Gc<'gc, Self>>);
+
+/// A cycle marks, with a marker of the caller's.
+fn begins_to_mark(core: &Core) -> (MutexGuard<'_, Driver>, Option<Marker>) {
+    let (mut driver, mut marker) = (core.driver.lock(), None);
+    core.wanted.store(1, Ordering::Relaxed);
+    while marker.is_none() {
+        assert!(core.advance(&mut driver, &mut marker, 64) != Advance::Idle);
+    }
+    (driver, marker)
+}
 
 /// A thread drives from one cycle into the next, which has been asked for: what it marked with for the first, which was abandoned
 /// in the middle of its marking, must not mark for the second, for which all that the first has found counts as not found.
@@ -26,12 +37,7 @@ fn the_cycle_after_an_abandoned_one_has_markers_of_its_own() {
             Root::new(mc, list)
         });
         let core = heap.core();
-        let mut driver = core.driver.lock();
-        let mut marker = None;
-        core.wanted.store(1, Ordering::Relaxed);
-        while marker.is_none() {
-            assert!(core.advance(&mut driver, &mut marker, 64) != Advance::Idle);
-        }
+        let (mut driver, mut marker) = begins_to_mark(core);
         core.abandon_cycle(None);
         core.wanted.store(2, Ordering::Relaxed);
         while core.advance(&mut driver, &mut marker, 64) != Advance::Idle {}
@@ -55,12 +61,7 @@ fn marks_a_list<'a>(
         Root::new(mc, list)
     });
     let core = heap.core();
-    let mut driver = core.driver.lock();
-    core.wanted.store(1, Ordering::Relaxed);
-    let mut marker = None;
-    while marker.is_none() {
-        assert!(core.advance(&mut driver, &mut marker, 64) != Advance::Idle);
-    }
+    let (driver, marker) = begins_to_mark(core);
     marker
         .into_iter()
         .for_each(|marker| core.retire_marker(marker));
@@ -99,12 +100,7 @@ fn a_marker_with_plenty_shares_with_who_looks_for_work() {
         let link = |_| Gc::new(mc, Link(None));
         Root::new(mc, Gc::slice_from_fn(mc, 10_000, link))
     });
-    let mut driver = core.driver.lock();
-    core.wanted.store(1, Ordering::Relaxed);
-    let mut marker = None;
-    while marker.is_none() {
-        assert!(core.advance(&mut driver, &mut marker, 64) != Advance::Idle);
-    }
+    let (_driver, mut marker) = begins_to_mark(core);
     let looks_for_work = core.worklist.look_for_work();
     let mut shared = false;
     while core.mark_some(&mut marker, 4096) == Marking::Progress {
@@ -163,12 +159,7 @@ fn an_abandoned_cycle_waits_for_markers_at_work() {
             Root::new(mc, list)
         });
         let core = heap.core();
-        let mut driver = core.driver.lock();
-        core.wanted.store(1, Ordering::Relaxed);
-        let mut at_work = None;
-        while at_work.is_none() {
-            assert!(core.advance(&mut driver, &mut at_work, 64) != Advance::Idle);
-        }
+        let (mut driver, at_work) = begins_to_mark(core);
         core.abandon_cycle(None);
         let mut step = || core.advance(&mut driver, &mut None, 64);
         assert_eq!(step(), Advance::Waiting, "{barrier}");
