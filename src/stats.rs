@@ -148,7 +148,7 @@ pub struct HeapStats {
     pub drops_panicked: u64,
     /// Objects that were never dropped because the thread that had to do it has ended.
     pub drops_leaked: u64,
-    /// The heap size at which the next cycle starts.
+    /// The heap size at which the next cycle starts, or earlier where many pages are partly empty.
     pub trigger: usize,
 }
 

@@ -3,7 +3,9 @@
 mod common;
 
 use common::{Drops, Link, Random, Token, begin_cycle, finish_cycle, heaps, long_list, quiet_heap};
-use tricolor_gc::{Barrier, Gc, GcRefCell, Heap, Mutation, Root, Rootable, StepStatus, Trace};
+use tricolor_gc::{
+    Barrier, Gc, GcCell, GcRefCell, Heap, Mutation, Root, Rootable, StepStatus, Trace,
+};
 
 /// Neither scanned nor dropped, scanned, and dropped: each is swept in a way of its own.
 #[derive(Trace, Clone, Copy)]
@@ -64,6 +66,34 @@ fn the_places_of_dead_objects_among_live_ones_are_used_again() {
             );
         }
     }
+}
+
+/// Strings that all grow leave the pages of shorter ones half empty, and no longer one fits there. Cycles that come early for it keep the
+/// heap within what it was to grow by.
+#[test]
+fn pages_that_are_left_half_empty_are_few() {
+    const STRINGS: usize = 200_000;
+    let heap = Heap::builder().marker_threads(0).build().unwrap();
+    let (mut mutator, mut random) = (heap.attach(), Random::new(7));
+    let table: Root<Rootable!['gc => [GcCell<Gc<'gc, str>>]]> = mutator.enter(|mc| {
+        let empty = |_| GcCell::new(Gc::new_str(mc, ""));
+        Root::new(mc, Gc::slice_from_fn(mc, STRINGS, empty))
+    });
+    let (mut pages, mut live) = (0, 0);
+    for _ in 0..3_000 {
+        mutator.enter(|mc| {
+            let table = table.get(mc);
+            for _ in 0..500 {
+                let cell = &table[random.below(STRINGS)];
+                let longer = format!("{}12345678", &*cell.get());
+                cell.set(mc, Gc::new_str(mc, &longer));
+            }
+        });
+        let stats = heap.stats();
+        pages = pages.max(stats.bytes_in_use);
+        live = live.max(heap.last_cycle().map_or(0, |cycle| cycle.heap_live));
+    }
+    assert!(pages < 2 * live + (12 << 20), "{pages} bytes for {live}");
 }
 
 /// Objects of less than 16 bytes share blocks, which die with all that is in them.

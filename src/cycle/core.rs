@@ -132,8 +132,10 @@ pub(crate) struct Core {
     /// Cycles started. Written by the driver with Release, which pairs with the Acquire of who asks for a cycle that is due
     /// (`check_trigger`). Relaxed under the driver's lock, as a hint, and for markers, as the epoch.
     pub(crate) started: plain::AtomicU64,
-    /// Heap size at which the next cycle starts. Relaxed, as the next three: for pacing.
+    /// Heap size at which the next cycle starts. Relaxed, as the next four: for pacing.
     pub(crate) trigger: plain::AtomicUsize,
+    /// Heap size at which it starts if the pages in use come to more than the goal.
+    pub(crate) sparse: plain::AtomicUsize,
     /// Heap size to stay under.
     pub(crate) goal: plain::AtomicUsize,
     /// While marking: heap size from which on mutators assist.
@@ -213,6 +215,7 @@ impl Core {
             full: AtomicU64::new(0),
             started: plain::AtomicU64::new(0),
             trigger: plain::AtomicUsize::new(below_limit(plan.trigger, 0, config.max_heap)),
+            sparse: plain::AtomicUsize::new(plan.sparse),
             goal: plain::AtomicUsize::new(goal),
             assist_from: plain::AtomicUsize::new(0),
             assist_ratio: plain::AtomicU64::new(0),

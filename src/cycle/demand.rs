@@ -46,9 +46,21 @@ impl Core {
         // In this order, as in `check_trigger`. Acquire: pairs with the Release of `begin`.
         let started = self.started.load(Ordering::Acquire);
         let idle = self.phase() == Phase::Idle;
-        if idle && self.heap_now() >= self.trigger.load(Ordering::Relaxed) {
+        if idle && self.has_grown(self.heap_now()) {
             self.request_cycle_after(started);
         }
+    }
+
+    /// Whether a heap of `heap` bytes has grown enough for a cycle since the last one.
+    fn has_grown(&self, heap: usize) -> bool {
+        heap >= self.trigger.load(Ordering::Relaxed)
+            || heap >= self.sparse.load(Ordering::Relaxed) && self.is_sparse()
+    }
+
+    /// Whether the heap's pages come to more than the goal: see `pacer`.
+    fn is_sparse(&self) -> bool {
+        let pages = self.space.in_use().saturating_add(self.external());
+        pages > self.goal.load(Ordering::Relaxed)
     }
 
     /// Asks for a cycle if the heap has grown enough, and tells the mutator what its boundary is wanted for.
@@ -61,7 +73,7 @@ impl Core {
         let idle = phase == Phase::Idle;
         let heap = self.heap_now();
         let goal = self.goal.load(Ordering::Relaxed);
-        if idle && heap >= self.trigger.load(Ordering::Relaxed) {
+        if idle && self.has_grown(heap) {
             self.request_cycle_after(started);
             if heap > goal {
                 // Asked for long ago, and it has not begun.

@@ -239,6 +239,7 @@ impl Core {
         let trigger = self.early_trigger(d, plan.trigger);
         let trigger = below_limit(trigger, d.cycle.heap_live, self.config.max_heap);
         self.trigger.store(trigger, Ordering::Relaxed);
+        self.sparse.store(plan.sparse, Ordering::Relaxed);
         d.stage = Stage::Idle;
         self.set_phase(Phase::Idle);
         if self.config.trace {
