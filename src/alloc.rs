@@ -1,14 +1,18 @@
 //! Allocation: from a Rust value to a slot of the heap.
 //!
 //! The fast path is inlined into the caller: a bump in the cache (see `heap::cache`) and the move of the value. Everything
-//! else is behind one cold call. The order is always: take a slot, write the value, and only then let anybody know of
-//! it (grey allocation hands the address to the markers last).
+//! else is behind one cold call, which takes a value of up to four words along in registers: a function that makes an object last
+//! then keeps nothing across it, and jumps there (a recursive one that builds a tree of two-word nodes takes 37 instructions a
+//! node, recursion included). The order is always: take a slot, write the value, and only then let anybody know of it (grey allocation
+//! hands the address to the markers last).
 
 mod in_place;
 mod slice;
+#[cfg(test)]
+mod tests;
 
 use core::convert::Infallible;
-use core::mem::{align_of, size_of};
+use core::mem::{MaybeUninit, align_of, size_of};
 use core::ptr::NonNull;
 
 use crate::cycle::command::{Command, Mode};
@@ -57,6 +61,8 @@ impl<'gc, T: Trace<'gc>> Kind<T> {
     } else {
         size_of::<T>()
     };
+    /// Whether a value of the type is handed on in registers.
+    const IN_REGISTERS: bool = size_of::<T>() <= size_of::<[Word; 4]>();
     const SMALL: bool = InfoOf::<T>::SLOT <= MAX_SMALL;
     const CLASS: usize = class_of(if Self::SMALL {
         InfoOf::<T>::SLOT
@@ -91,6 +97,16 @@ impl<'gc> Mutation<'gc> {
     /// Moves a value into the heap.
     #[inline(always)]
     pub(crate) fn alloc<T: Trace<'gc>>(&self, value: T) -> NonNull<T> {
+        if Kind::<T>::IN_REGISTERS {
+            return match self.fast_slot::<T>() {
+                Some(slot) => self.made(slot, value, false),
+                None => {
+                    let [a, b, c, d] = words_of(value);
+                    // SAFETY: those are the value's, which has gone into them.
+                    unsafe { self.alloc_slowly::<T>(InfoOf::<T>::info(), a, b, c, d) }
+                }
+            };
+        }
         let slot = |info| self.slow_slot_or_panic::<T>(info);
         match self.alloc_with(value, |info| Ok::<_, Infallible>(slot(info))) {
             Ok(pointer) => pointer,
@@ -119,19 +135,46 @@ impl<'gc> Mutation<'gc> {
             // the caller's is the one that the caller will look under next time.
             None => slow_slot(InfoOf::<T>::info())?,
         };
+        Ok(self.made(slot, value, fast.is_none()))
+    }
+
+    /// The slow path for a value in registers: the caller need not keep it, nor anything else of its own.
+    ///
+    /// # Safety
+    /// `a` to `d` are [`words_of`] a `T`, which nobody uses any more.
+    #[cold]
+    #[inline(never)]
+    unsafe fn alloc_slowly<T: Trace<'gc>>(
+        &self,
+        info: &'static TypeInfo,
+        a: Word,
+        b: Word,
+        c: Word,
+        d: Word,
+    ) -> NonNull<T> {
+        let words = [a, b, c, d];
+        // SAFETY: the caller's contract: the words begin with a `T`, which is ours now. Unaligned, as words may be for it.
+        let value: T = unsafe { words.as_ptr().cast::<T>().read_unaligned() };
+        let slot = self.slow_slot::<T>(info).unwrap_or_else(out_of_memory);
+        self.made(slot, value, true)
+    }
+
+    /// Writes a value into a slot that was taken for it, from the slow path if `slowly`.
+    #[inline(always)]
+    fn made<T: Trace<'gc>>(&self, slot: usize, value: T, slowly: bool) -> NonNull<T> {
         let pointer = pointer_to::<T>(slot);
-        if fast.is_none() && twin::is(Twin::GreyQueuedFirst) {
+        if slowly && twin::is(Twin::GreyQueuedFirst) {
             // SAFETY: its slot is this mutator's, and stays so (I1); that the object has been made is what this twin leaves to chance.
             unsafe { self.state().allocated_slowly(slot) };
         }
         // SAFETY: the slot, or part of a block, is ours alone (I7), writable (I14), as large and as aligned as `T` asks (I13).
         unsafe { pointer.write(value) };
-        if fast.is_none() {
+        if slowly {
             // No poll since the slot was taken: what it was taken for still holds.
             // SAFETY: it has just been made, and is on this stack: it lives (I2).
             unsafe { self.state().allocated_slowly(slot) };
         }
-        Ok(pointer)
+        pointer
     }
 
     /// As [`slow_slot`](Self::slow_slot): the address alone comes back in a register, so callers need no room for an error.
@@ -191,6 +234,19 @@ impl<'gc> Mutation<'gc> {
         let boxes = unsafe { &mut *self.state().new_weak.get() };
         boxes.push(address);
     }
+}
+
+/// A register's worth of a value, of whatever kind.
+type Word = MaybeUninit<*const u8>;
+
+/// A value of at most four words, taken apart.
+#[inline(always)]
+fn words_of<T>(value: T) -> [Word; 4] {
+    assert!(size_of::<T>() <= size_of::<[Word; 4]>());
+    let mut words = [Word::uninit(); 4];
+    // SAFETY: on this stack, and large enough by the assertion above. Unaligned, as words may be for it.
+    unsafe { words.as_mut_ptr().cast::<T>().write_unaligned(value) };
+    words
 }
 
 fn pointer_to<T>(slot: usize) -> NonNull<T> {
@@ -424,70 +480,5 @@ impl MutatorState {
             }
             self.core().check_trigger(self);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::cycle::command::Mode;
-    use crate::cycle::core::{Core, Phase};
-    use crate::heap::layout::PAGE;
-    use crate::{Gc, Heap};
-
-    type Object = [u64; 4];
-
-    /// A cycle's barriers are off, and its sweep has not begun.
-    fn up_to_the_sweep(core: &Core) {
-        let _ = core.request_new_cycle();
-        let mut driver = core.driver.lock();
-        let before =
-            |core: &Core| core.phase() == Phase::Terminating && core.command().mode == Mode::Off;
-        while !before(core) {
-            let _ = core.advance(&mut driver, &mut None, 1 << 20);
-        }
-    }
-
-    fn finish(core: &Core) {
-        let mut driver = core.driver.lock();
-        while core.phase() != Phase::Idle {
-            let _ = core.advance(&mut driver, &mut None, 1 << 20);
-        }
-    }
-
-    /// Somebody may be slow to take his barrier off.
-    #[test]
-    fn mutators_that_come_and_go_before_the_sweep_use_one_span() {
-        let heap = Heap::builder().marker_threads(0).build().unwrap();
-        let core = heap.core();
-        up_to_the_sweep(core);
-        let task = || {
-            let _driver = core.driver.lock();
-            heap.attach().enter(|mc| {
-                Gc::new(mc, Object::default());
-            });
-        };
-        task();
-        let before = core.space.in_use();
-        (0..100).for_each(|_| task());
-        assert_eq!(core.space.in_use(), before);
-        finish(core);
-    }
-
-    /// Or it would miss two sweeps, and there are two fresh colours.
-    #[test]
-    fn a_span_that_missed_a_sweep_is_not_taken_before_the_next() {
-        let heap = Heap::builder().marker_threads(0).build().unwrap();
-        let core = heap.core();
-        let mut mutator = heap.attach();
-        let mut page = || {
-            let _driver = core.driver.lock();
-            mutator.enter(|mc| Gc::address(Gc::new(mc, Object::default())) / PAGE)
-        };
-        up_to_the_sweep(core);
-        let first = page();
-        finish(core);
-        up_to_the_sweep(core);
-        assert_ne!(page(), first);
-        finish(core);
     }
 }

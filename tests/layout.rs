@@ -8,8 +8,8 @@ use std::fmt::{Debug, Display};
 
 use common::{Drops, Token, heap, heaps};
 use tricolor_gc::{
-    Barrier, ByIdentity, Gc, GcCell, GcRefCell, GcSlot, GcWeak, Heap, Root, Rootable, Trace,
-    gc_unsize,
+    Barrier, ByIdentity, Gc, GcCell, GcRefCell, GcSlot, GcWeak, Heap, Root, Rootable, StressConfig,
+    Trace, gc_unsize,
 };
 
 #[test]
@@ -88,9 +88,30 @@ fn objects_from_one_byte_to_three_mebibytes_keep_their_contents() {
     for barrier in [Barrier::Hybrid, Barrier::Insertion] {
         let heap = heap(barrier, 1);
         sizes!(&heap; 1 * 300, 2 * 300, 3 * 300, 7 * 300, 8 * 300, 15 * 300, 16 * 300, 17 * 300,
-            24 * 300, 33 * 300, 48 * 300, 100 * 200, 129 * 200, 500 * 100, 1025 * 50);
+            24 * 300, 31 * 300, 32 * 300, 33 * 300, 48 * 300, 100 * 200, 129 * 200, 500 * 100, 1025 * 50);
         sizes!(&heap; 4096 * 30, 10_000 * 10, 16_385 * 10, 32_768 * 8, 32_769 * 8, 65_537 * 4);
     }
+}
+
+/// In the stress mode no allocation takes the fast path: small values go to the slow one in registers.
+#[test]
+fn objects_whose_allocation_is_slow_keep_their_contents() {
+    let stress = StressConfig::new(3);
+    let heap = Heap::builder().stress(stress).build().unwrap();
+    macro_rules! sizes {
+        ($($size:literal),*) => { $(sized::<$size>(&heap, 40);)* };
+    }
+    sizes!(0, 1, 3, 7, 8, 9, 15, 16, 17, 23, 24, 25, 31, 32, 33, 40);
+    let mut mutator = heap.attach();
+    mutator.enter(|mc| {
+        for number in 0..100 {
+            assert_eq!(*Gc::new(mc, u128::MAX - number), u128::MAX - number);
+            let (byte, long) = *Gc::new(mc, (number as u8, [number; 1]));
+            assert_eq!((byte, long), (number as u8, [number]));
+            let word: &'static str = ["a", "bc"][number as usize % 2];
+            assert_eq!(*Gc::new(mc, Some(word)), Some(word));
+        }
+    });
 }
 
 /// A slice of any length, with pointers and destructors or without.
