@@ -116,7 +116,7 @@ fn ref_cell() {
         assert_eq!(cell.take(mc), [3]);
         cell.borrow_mut(mc).push(4);
         let first = GcRef::map(cell.borrow(), |list| &list[0]);
-        let second = first.clone();
+        let second = GcRef::clone(&first);
         assert_eq!((*first, *second), (4, 4));
         assert!(cell.try_borrow().is_some() && cell.try_borrow_mut(mc).is_none());
         assert_eq!(
@@ -133,6 +133,8 @@ fn ref_cell() {
         assert_eq!(format!("{cell:?}"), "GcRefCell(<borrowed>)");
         drop(guard);
         assert_eq!(format!("{cell:?}"), "GcRefCell([4])");
+        let copy: Vec<i32> = cell.borrow().clone();
+        assert_eq!(copy, [4], "of the value, not of the borrow");
     });
 }
 

@@ -159,6 +159,25 @@ impl<T: ?Sized> GcRefCell<T> {
 }
 
 impl<'b, T: ?Sized> GcRef<'b, T> {
+    /// Another borrow of the same. No method, as in the standard library: `cell.borrow().clone()` clones the value.
+    ///
+    /// # Panics
+    /// If there are too many borrows of the cell to count.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "a method would hide that of the value"
+    )]
+    pub fn clone(this: &Self) -> Self {
+        let flag = this.flag.get();
+        assert!(flag < MAX_READERS, "too many borrows of one GcRefCell");
+        this.flag.set(flag + 1);
+        GcRef {
+            value: this.value,
+            flag: this.flag,
+            borrow: PhantomData,
+        }
+    }
+
     /// A borrow of a part of the value.
     pub fn map<U: ?Sized>(this: Self, part: impl FnOnce(&T) -> &U) -> GcRef<'b, U> {
         let mapped = GcRef {
@@ -179,19 +198,6 @@ impl<T: ?Sized> Deref for GcRef<'_, T> {
         // SAFETY: made from a reference to the contents, or a part of them, of a cell that is borrowed for `'b`. Nobody writes: the flag
         // counts this guard, which is borrowed, and only this thread has the cell (`!Sync`); markers only read (I3, `Guarded::trace`).
         unsafe { self.value.as_ref() }
-    }
-}
-
-impl<T: ?Sized> Clone for GcRef<'_, T> {
-    fn clone(&self) -> Self {
-        let flag = self.flag.get();
-        assert!(flag < MAX_READERS, "too many borrows of one GcRefCell");
-        self.flag.set(flag + 1);
-        GcRef {
-            value: self.value,
-            flag: self.flag,
-            borrow: PhantomData,
-        }
     }
 }
 
@@ -286,7 +292,7 @@ mod tests {
         let last = cell.borrow();
         for _ in 0..3 {
             assert!(cell.try_borrow().is_none());
-            assert!(catch_unwind(AssertUnwindSafe(|| last.clone())).is_err());
+            assert!(catch_unwind(AssertUnwindSafe(|| GcRef::clone(&last))).is_err());
             assert_eq!(cell.flag.get(), MAX_READERS);
         }
         crate::Heap::new().attach().enter(|mc| {
