@@ -26,7 +26,6 @@ use crate::heap::size_class::{class_of, size_of_class};
 use crate::heap::span::{Epoch, Span};
 use crate::heap::type_info::{InfoOf, PLAIN, TypeInfo};
 use crate::mutator::Mutation;
-use crate::sweep::Empty;
 use crate::sync::atomic::Ordering;
 use crate::sync::hooks;
 use crate::sync::twin::{self, Twin};
@@ -411,15 +410,14 @@ impl MutatorState {
         }
         // Nobody should find the heap full for what others have at hand.
         let count = if core.is_half_full() { 1 } else { count };
-        for _ in 0..SWEPT_PER_REFILL {
-            let Some(unswept) = class.take(count, spans) else {
+        let (mut unswept, mut left) = (Vec::new(), SWEPT_PER_REFILL);
+        while spans.is_empty() && left > 0 {
+            class.take(count.min(left), spans, &mut unswept);
+            if unswept.is_empty() {
                 return;
-            };
-            match core.sweep_span(unswept, Empty::Keep) {
-                Some(span) if span.free() > 0 => return spans.push(span),
-                Some(full) => class.put(full),
-                None => {}
             }
+            left -= unswept.len();
+            core.sweep_to_fill(class, &mut unswept, spans);
         }
     }
 

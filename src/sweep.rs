@@ -13,9 +13,14 @@
 //! span, so that no byte written before the last round of epochs is left when its number comes again. `ZOMBIE` and `NEVER_MADE` are no
 //! colours: they stay until the slot is free, or what is dead would be dropped again.
 
+mod tally;
+
+use self::tally::Tally;
 use crate::cycle::core::Core;
 use crate::cycle::mail::{Letter, thread_token};
 use crate::cycle::mutator::{MAIL, MutatorState};
+use crate::heap::class::Class;
+use crate::heap::layout::PAGE;
 use crate::heap::span::{Epoch, Found, LAST_EPOCH, NEVER_MADE, Span, ZOMBIE, mark_of, poison};
 use crate::heap::type_info::DropFn;
 use crate::panic::contain;
@@ -27,12 +32,16 @@ use crate::user_code::UserCodeScope;
 
 /// What to do with a span in which nothing lives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Empty {
+enum Empty {
     /// The caller allocates from it.
     Keep,
     /// Its pages go back to the page heap.
     Free,
 }
+
+/// Spans that are swept one after the other before anybody hears of them: sweepers and mutators that take from the same class, and from the
+/// page heap, at the same time would have each other wait at their locks and counters for each span, half a microsecond's work.
+const BATCH: usize = 16;
 
 /// What the sweep of one span found, in slots.
 #[derive(Default)]
@@ -46,8 +55,43 @@ struct Swept {
 }
 
 impl Core {
-    /// Sweeps a span that the caller took off its list. `None` if nothing in it lives and its pages have been freed.
-    pub(crate) fn sweep_span(&self, span: Span, empty: Empty) -> Option<Span> {
+    /// Sweeps spans that the caller took off the list of `class`, and puts back those in which something lives.
+    fn sweep_batch(&self, class: &Class, spans: &mut Vec<Span>) {
+        let (mut tally, mut empty) = (Tally::default(), Vec::new());
+        spans.retain(|&span| {
+            let kept = self.sweep(span, Empty::Free, &mut tally);
+            if !kept {
+                empty.push(span);
+            }
+            kept
+        });
+        class.put_all(spans);
+        self.space.free_spans(&empty);
+        self.swept(&tally);
+    }
+
+    /// Sweeps spans that the caller took off the list of `class`: those with free slots go to `spans`, others back to the class.
+    pub(crate) fn sweep_to_fill(
+        &self,
+        class: &Class,
+        unswept: &mut Vec<Span>,
+        spans: &mut Vec<Span>,
+    ) {
+        let mut tally = Tally::default();
+        unswept.retain(|&span| {
+            self.sweep(span, Empty::Keep, &mut tally);
+            let full = span.free() == 0;
+            if !full {
+                spans.push(span);
+            }
+            full
+        });
+        class.put_all(unswept);
+        self.swept(&tally);
+    }
+
+    /// Sweeps a span that the caller took off its list; whether it stays one. If not, nothing in it lives, and its pages are to be freed.
+    fn sweep(&self, span: Span, empty: Empty, tally: &mut Tally) -> bool {
         let epoch = self.sweeping_epoch.load(Ordering::Relaxed);
         let fresh = self.found_in_cycle().fresh;
         let marks = Found { epoch, fresh };
@@ -75,47 +119,24 @@ impl Core {
             span.keep_marks(epoch);
             span.set_fresh(false);
         }
-        self.count(span, &found);
-        let kept = if found.taken == 0 && empty == Empty::Free {
-            self.space.free_span(span);
-            None
-        } else {
-            let old = !mutable && found.old == span.slots();
+        let old = !mutable && found.old == span.slots();
+        tally.count(span, &found, old && !span.is_large());
+        let kept = found.taken != 0 || empty == Empty::Keep;
+        if kept {
             span.set_swept(span.slots() - found.taken, old);
-            if old && !span.is_large() {
-                let swept = &self.counters.swept;
-                let (objects, bytes) = (found.live as u64, found.live * span.slot_size());
-                swept.old_objects.fetch_add(objects, Ordering::Relaxed);
-                swept.old_bytes.fetch_add(bytes, Ordering::Relaxed);
-            }
-            Some(span)
-        };
-        // Release: pairs with the driver's Acquire: the cycle is over when every span has been dealt with. A span that is
-        // still in the caller's hands goes to a cache or a list, both of which the next cycle reaches.
-        if !twin::is(Twin::DoneBeforeSwept) {
-            self.counters.swept.pending.fetch_sub(1, Ordering::Release);
         }
         kept
     }
 
-    /// A span has been swept: for the statistics.
-    fn count(&self, span: Span, found: &Swept) {
-        let swept = &self.counters.swept;
-        let size = span.slot_size();
-        let fresh = found.live - found.old;
-        swept
-            .objects_live
-            .fetch_add(found.live as u64, Ordering::Relaxed);
-        swept
-            .bytes_live
-            .fetch_add(found.taken * size, Ordering::Relaxed);
-        swept.bytes_fresh.fetch_add(fresh * size, Ordering::Relaxed);
-        swept
-            .objects_freed
-            .fetch_add(found.freed as u64, Ordering::Relaxed);
-        swept
-            .bytes_freed
-            .fetch_add((found.freed * size) as u64, Ordering::Relaxed);
+    /// The spans of a tally have been dealt with: back on a list, freed, or in the hands of a caller who goes on to a list or a cache, both of
+    /// which the next cycle reaches.
+    fn swept(&self, tally: &Tally) {
+        tally.add_to(&self.counters.swept);
+        // Release: pairs with the driver's Acquire: the cycle is over when every span has been dealt with.
+        if !twin::is(Twin::DoneBeforeSwept) {
+            let pending = &self.counters.swept.pending;
+            pending.fetch_sub(tally.spans, Ordering::Release);
+        }
     }
 
     /// Sweeps a span of a type with drop glue.
@@ -283,12 +304,15 @@ impl Core {
             return true;
         }
         let classes: Vec<Arc<_>> = self.space.classes.lock().all().to_vec();
+        let mut spans = Vec::new();
         for class in classes {
-            while let Some(span) = class.take_unswept() {
-                let bytes = span.slots() * span.slot_size();
-                if let Some(span) = self.sweep_span(span, Empty::Free) {
-                    class.put(span);
+            loop {
+                class.take_unswept((left / PAGE).clamp(1, BATCH), &mut spans);
+                if spans.is_empty() {
+                    break;
                 }
+                let bytes: usize = spans.iter().map(|s| s.slots() * s.slot_size()).sum();
+                self.sweep_batch(&class, &mut spans);
                 if bytes >= left {
                     return true;
                 }
@@ -313,10 +337,13 @@ impl Core {
             let Some(span) = self.space.large.lock().unswept.pop() else {
                 return true;
             };
-            let bytes = span.slot_size();
-            if let Some(span) = self.sweep_span(span, Empty::Free) {
+            let (bytes, mut tally) = (span.slot_size(), Tally::default());
+            if self.sweep(span, Empty::Free, &mut tally) {
                 self.space.large.lock().swept.push(span);
+            } else {
+                self.space.free_spans(&[span]);
             }
+            self.swept(&tally);
             if bytes >= *left {
                 return false;
             }
@@ -403,24 +430,6 @@ fn found_bits(span: Span, word: usize, marks: Found) -> (u64, u64) {
     (span.marked_bits(word, marks.epoch), fresh)
 }
 
-impl crate::cycle::core::SweepCounters {
-    /// A sweep begins. That of a minor cycle passes old spans over.
-    fn reset(&self, minor: bool) {
-        if !minor {
-            self.old_objects.store(0, Ordering::Relaxed);
-            self.old_bytes.store(0, Ordering::Relaxed);
-        }
-        let (objects, bytes) = (&self.old_objects, &self.old_bytes);
-        self.objects_live
-            .store(objects.load(Ordering::Relaxed), Ordering::Relaxed);
-        self.bytes_live
-            .store(bytes.load(Ordering::Relaxed), Ordering::Relaxed);
-        self.bytes_fresh.store(0, Ordering::Relaxed);
-        self.objects_freed.store(0, Ordering::Relaxed);
-        self.bytes_freed.store(0, Ordering::Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -441,5 +450,39 @@ mod tests {
         let waiting = pending.load(Ordering::Relaxed);
         assert!(waiting > 0 && !core.sweep_all());
         assert_eq!(pending.load(Ordering::Relaxed), waiting);
+    }
+
+    /// Spans are swept together, but no more of them than asked for, and those with destructors one by one.
+    #[test]
+    fn a_sweep_keeps_to_its_budget() {
+        fn swept_within<T: for<'gc> crate::Trace<'gc> + 'static>(
+            make: impl Fn() -> T,
+            budget: usize,
+        ) -> usize {
+            let heap = crate::Heap::builder().marker_threads(0).build().unwrap();
+            let core = heap.core();
+            heap.attach().enter(|mc| {
+                for _ in 0..40 * PAGE / size_of::<[u64; 16]>() {
+                    Gc::new(mc, make());
+                }
+            });
+            let _ = core.request_new_cycle();
+            let mut driver = core.driver.lock();
+            while core.phase() != crate::cycle::core::Phase::Sweeping {
+                let _ = core.advance(&mut driver, &mut None, 1 << 20);
+            }
+            let pending = &core.counters.swept.pending;
+            let before = pending.load(Ordering::Relaxed);
+            core.sweep_some(budget);
+            before - pending.load(Ordering::Relaxed)
+        }
+        for pages in [1, 3, 4, BATCH, 2 * BATCH] {
+            assert_eq!(swept_within(|| [7_u64; 16], pages * PAGE), pages);
+            assert_eq!(
+                swept_within(|| (Box::new(7), [7_u64; 15]), pages * PAGE),
+                pages
+            );
+        }
+        assert_eq!(swept_within(|| [7_u64; 16], 1), 1);
     }
 }

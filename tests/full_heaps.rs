@@ -1,9 +1,9 @@
-//! Heaps with a hard limit that garbage must not fill.
+//! Heaps with a hard limit: garbage must not fill them, and what they refuse is dropped.
 
 mod common;
 
-use common::{BARRIERS, full_heap};
-use tricolor_gc::{Barrier, Gc, GcCell, Root, Rootable, Trace};
+use common::{BARRIERS, Drops, full_heap, panic_message};
+use tricolor_gc::{Barrier, Gc, GcCell, GcRefCell, Root, Rootable, Trace};
 
 const MIB: usize = 1 << 20;
 
@@ -112,4 +112,32 @@ fn a_mutator_that_allocates_leaves_half_used_spans_to_others() {
         other.enter(|mc| assert!(Gc::try_new(mc, [2u64; 3500]).is_ok()));
     }
     mutator.enter(|mc| assert!(Gc::try_new(mc, [3u64; 3500]).is_ok()));
+}
+
+/// However large it is: small values go to the slow path in registers.
+#[test]
+fn a_value_that_a_panic_refuses_is_dropped_once() {
+    fn fill<const PADDING: usize>() {
+        let heap = full_heap(Barrier::Hybrid, 0, 65_536);
+        let mut mutator = heap.attach();
+        let drops = Drops::new();
+        let made = mutator.enter(|mc| {
+            let list = Gc::new(mc, GcRefCell::new(Vec::new()));
+            let new = || {
+                let token = Gc::new(mc, (drops.token(), [7_u64; PADDING]));
+                list.borrow_mut(mc).push(token);
+            };
+            let full = panic_message(|| (0..20_000).for_each(|_| new()));
+            assert!(full.contains("heap"), "{full}");
+            assert_eq!(drops.count(), 1);
+            assert!(list.borrow().iter().all(|token| token.1 == [7; PADDING]));
+            list.borrow().len()
+        });
+        assert!(made > 0);
+        mutator.collect();
+        assert_eq!(drops.count(), made + 1);
+    }
+    fill::<0>();
+    fill::<2>();
+    fill::<8>();
 }

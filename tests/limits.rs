@@ -391,34 +391,6 @@ fn a_refused_value_is_dropped_once() {
     assert_eq!(drops.count(), 20_000);
 }
 
-/// By the panic of `Gc::new`, too, however large the value is.
-#[test]
-fn a_value_that_a_panic_refuses_is_dropped_once() {
-    fn fill<const PADDING: usize>() {
-        let heap = full_heap(Barrier::Hybrid, 0, 65_536);
-        let mut mutator = heap.attach();
-        let drops = Drops::new();
-        let made = mutator.enter(|mc| {
-            let list = Gc::new(mc, GcRefCell::new(Vec::new()));
-            let new = || {
-                let token = Gc::new(mc, (drops.token(), [7_u64; PADDING]));
-                list.borrow_mut(mc).push(token);
-            };
-            let full = panic_message(|| (0..20_000).for_each(|_| new()));
-            assert!(full.contains("heap"), "{full}");
-            assert_eq!(drops.count(), 1);
-            assert!(list.borrow().iter().all(|token| token.1 == [7; PADDING]));
-            list.borrow().len()
-        });
-        assert!(made > 0);
-        mutator.collect();
-        assert_eq!(drops.count(), made + 1);
-    }
-    fill::<0>();
-    fill::<2>();
-    fill::<8>();
-}
-
 #[test]
 fn any_headroom_builds_and_collects() {
     for min_heap in 0..=130 {

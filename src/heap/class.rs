@@ -61,6 +61,12 @@ impl ClassLists {
     }
 }
 
+/// Moves the last spans of a list, `count` at most.
+fn take_last(list: &mut Vec<Span>, count: usize, spans: &mut Vec<Span>) {
+    let first = list.len().saturating_sub(count);
+    spans.extend(list.drain(first..));
+}
+
 /// All spans of one type and slot size.
 pub(crate) struct Class {
     pub(crate) key: ClassKey,
@@ -68,12 +74,7 @@ pub(crate) struct Class {
 }
 
 impl Class {
-    /// Puts a swept span that nobody uses any more where the next user looks for it.
-    pub(crate) fn put(&self, span: Span) {
-        self.lists.lock().put(span);
-    }
-
-    /// As [`put`](Self::put), of all `spans`.
+    /// Puts swept spans that nobody uses any more where the next user looks for them.
     pub(crate) fn put_all(&self, spans: &mut Vec<Span>) {
         let mut lists = self.lists.lock();
         for span in spans.drain(..) {
@@ -81,18 +82,24 @@ impl Class {
         }
     }
 
-    /// Takes up to `count` spans with free slots, swept; where there is none, one to be swept first.
-    pub(crate) fn take(&self, count: usize, spans: &mut Vec<Span>) -> Option<Span> {
+    /// Takes up to `count` spans with free slots, swept; where there is none, up to `count` that are to be swept first, into `unswept`.
+    pub(crate) fn take(&self, count: usize, spans: &mut Vec<Span>, unswept: &mut Vec<Span>) {
         let mut lists = self.lists.lock();
         let lists = &mut *lists;
         for list in [&mut lists.partial, &mut lists.made] {
-            let first = list.len().saturating_sub(count - spans.len());
-            spans.extend(list.drain(first..));
+            take_last(list, count - spans.len(), spans);
         }
         if spans.is_empty() {
-            lists.unswept.pop()
+            take_last(&mut lists.unswept, self.together(count), unswept);
+        }
+    }
+
+    /// How many of `count` spans may be swept one after the other before the first of them is seen again: all, but destructors may take long.
+    fn together(&self, count: usize) -> usize {
+        if self.key.info.drop.is_some() {
+            1
         } else {
-            None
+            count
         }
     }
 
@@ -102,9 +109,10 @@ impl Class {
         lists.made.pop_if(|span| span.made_before() == Some(cycle))
     }
 
-    /// A span to be swept.
-    pub(crate) fn take_unswept(&self) -> Option<Span> {
-        self.lists.lock().unswept.pop()
+    /// Takes up to `count` spans that are to be swept.
+    pub(crate) fn take_unswept(&self, count: usize, unswept: &mut Vec<Span>) {
+        let count = self.together(count);
+        take_last(&mut self.lists.lock().unswept, count, unswept);
     }
 
     /// The cycle has ended: everything on the lists is to be swept, but for what is old if the cycle was `minor`. Adds to `pending`
@@ -198,14 +206,14 @@ mod tests {
         let mut spans = Vec::new();
         space.new_spans(&filled, 0, 1, &mut spans).unwrap();
         let span = spans[0];
-        filled.put(span);
+        filled.put_all(&mut vec![span]);
         drop(filled);
         let aged = of(3);
         spans.clear();
         space.new_spans(&aged, 0, 1, &mut spans).unwrap();
         let old = spans[0];
         old.set_swept(0, true);
-        aged.put(old);
+        aged.put_all(&mut vec![old]);
         drop(aged);
         for owner in 4..10_000 {
             drop(of(owner));
@@ -213,8 +221,9 @@ mod tests {
         assert!(space.classes.lock().all().len() <= 2 * FEW);
         assert!(Arc::ptr_eq(&held, &of(1)), "a cache has it");
         spans.clear();
-        assert!(of(2).take(1, &mut spans).is_none());
-        assert_eq!(spans, [span], "it has a span");
+        let mut unswept = Vec::new();
+        of(2).take(1, &mut spans, &mut unswept);
+        assert_eq!((spans, unswept), (vec![span], vec![]), "it has a span");
         assert_eq!(
             of(3).lists.lock().old,
             [old],

@@ -212,14 +212,23 @@ impl Space {
         Ok(span)
     }
 
-    /// Gives the pages of a span back. The caller owns it and no object in it is alive.
-    pub(crate) fn free_span(&self, span: Span) {
-        let (base, pages) = (span.base(), span.pages());
-        span.colour(base, base + span.slots() * span.slot_size(), 0);
+    /// Gives the pages of spans back. The caller owns them and no object in them is alive.
+    pub(crate) fn free_spans(&self, spans: &[Span]) {
+        if spans.is_empty() {
+            return;
+        }
+        for span in spans {
+            let base = span.base();
+            span.colour(base, base + span.slots() * span.slot_size(), 0);
+        }
+        let mut unmapped = Vec::new();
         let mut heap = self.pages.lock();
-        let unmapped = heap.free(base, pages);
-        let in_use = self.in_use.load(Ordering::Relaxed);
-        self.in_use.store(in_use - pages * PAGE, Ordering::Relaxed);
+        let mut in_use = self.in_use.load(Ordering::Relaxed);
+        for span in spans {
+            in_use -= span.pages() * PAGE;
+            unmapped.extend(heap.free(span.base(), span.pages()));
+        }
+        self.in_use.store(in_use, Ordering::Relaxed);
         drop(heap);
         // Unmapping takes long: not under the lock.
         drop(unmapped);
@@ -269,7 +278,8 @@ mod tests {
                     let mut spans = Vec::new();
                     for count in (1..=4).cycle().take(50_000) {
                         space.new_spans(&class, 0, count, &mut spans).unwrap();
-                        spans.drain(..).for_each(|span| space.free_span(span));
+                        space.free_spans(&spans);
+                        spans.clear();
                     }
                 });
             }

@@ -270,7 +270,7 @@ fn a_page_knows_the_type_of_its_span() {
         new_span(&space, &space.class(key))
     };
     let short: Vec<Span> = (0..8).map(|_| spans(&PLAIN, 16)).collect();
-    short.into_iter().for_each(|span| space.free_span(span));
+    space.free_spans(&short);
     let long = spans(&OVER_ALIGNED, 8192);
     assert!(long.pages() > 1);
     for page in 0..long.pages() {

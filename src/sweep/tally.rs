@@ -1,0 +1,68 @@
+//! What sweeps have found: added up by each sweeper for some spans, then to the heap's counters.
+
+use super::Swept;
+use crate::cycle::core::SweepCounters;
+use crate::heap::span::Span;
+use crate::sync::atomic::Ordering;
+
+/// See [`SweepCounters`].
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) spans: usize,
+    objects_live: u64,
+    bytes_live: usize,
+    objects_freed: u64,
+    bytes_freed: u64,
+    bytes_fresh: usize,
+    old_objects: u64,
+    old_bytes: usize,
+}
+
+impl Tally {
+    /// A span has been swept; `passed_over`: minor cycles will not sweep it.
+    pub(super) fn count(&mut self, span: Span, found: &Swept, passed_over: bool) {
+        let size = span.slot_size();
+        self.spans += 1;
+        self.objects_live += found.live as u64;
+        self.bytes_live += found.taken * size;
+        self.objects_freed += found.freed as u64;
+        self.bytes_freed += (found.freed * size) as u64;
+        self.bytes_fresh += (found.live - found.old) * size;
+        if passed_over {
+            self.old_objects += found.live as u64;
+            self.old_bytes += found.live * size;
+        }
+    }
+
+    /// Adds it to what others have found.
+    pub(super) fn add_to(&self, swept: &SweepCounters) {
+        const ORDER: Ordering = Ordering::Relaxed;
+        swept.objects_live.fetch_add(self.objects_live, ORDER);
+        swept.bytes_live.fetch_add(self.bytes_live, ORDER);
+        swept.objects_freed.fetch_add(self.objects_freed, ORDER);
+        swept.bytes_freed.fetch_add(self.bytes_freed, ORDER);
+        swept.bytes_fresh.fetch_add(self.bytes_fresh, ORDER);
+        if self.old_objects != 0 {
+            swept.old_objects.fetch_add(self.old_objects, ORDER);
+            swept.old_bytes.fetch_add(self.old_bytes, ORDER);
+        }
+    }
+}
+
+impl SweepCounters {
+    /// A sweep begins. That of a minor cycle passes old spans over.
+    pub(super) fn reset(&self, minor: bool) {
+        if !minor {
+            self.old_objects.store(0, Ordering::Relaxed);
+            self.old_bytes.store(0, Ordering::Relaxed);
+        }
+        let (objects, bytes) = (&self.old_objects, &self.old_bytes);
+        self.objects_live
+            .store(objects.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.bytes_live
+            .store(bytes.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.bytes_fresh.store(0, Ordering::Relaxed);
+        self.objects_freed.store(0, Ordering::Relaxed);
+        self.bytes_freed.store(0, Ordering::Relaxed);
+    }
+}
