@@ -70,7 +70,7 @@ pub(crate) use noted::Noted;
 const MOST: u64 = 16;
 
 /// Bytes allocated between minor cycles, at least; and the part of the live heap that this may be.
-const NURSERY: usize = 4 << 20;
+const NURSERY: usize = 8 << 20;
 const NURSERY_PART: usize = 8;
 
 /// Full cycles in a row, at most, because minor ones were found to be of no use.

@@ -3,7 +3,7 @@
 use core::cell::Cell;
 
 use super::super::{BATCH, LEAST};
-use super::{Node, any_cycle, heap};
+use super::{EARLY, LATE, Node, any_cycle, heap, roomy};
 use crate::{
     Barrier, Gc, GcRefCell, GcSlot, Heap, Mutation, Root, Rootable, StepStatus, Trace, Tracer,
 };
@@ -237,21 +237,21 @@ fn guards_stamp_when_they_begin() {
 /// Minor cycles come early; late when what there is has been written, by `write`, and scanned.
 fn writing_puts_minor_cycles_off(heap: &Heap, write: impl FnOnce()) {
     let _ = any_cycle(heap);
-    assert!(heap.stats().trigger < 5 << 20);
+    assert!(heap.stats().trigger < EARLY);
     assert!(any_cycle(heap).minor);
-    assert!(heap.stats().trigger < 5 << 20, "it has not been written");
+    assert!(heap.stats().trigger < EARLY, "it has not been written");
     write();
     assert!(any_cycle(heap).minor);
-    assert!(heap.stats().trigger > 6 << 20, "{}", heap.stats());
+    assert!(heap.stats().trigger > LATE, "{}", heap.stats());
 }
 
 /// A table that is one object is scanned by each minor cycle if it has been written.
 #[test]
 fn what_noted_objects_own_puts_minor_cycles_off() {
-    let heap = heap(Heap::builder());
+    let heap = roomy();
     let mut mutator = heap.attach();
     let table: Root<Rootable![GcRefCell<Vec<Gc<'_, u64>>>]> = mutator.enter(|mc| {
-        let entries = vec![Gc::new(mc, 1); 200_000];
+        let entries = vec![Gc::new(mc, 1); 400_000];
         Root::new(mc, Gc::new(mc, GcRefCell::new(entries)))
     });
     writing_puts_minor_cycles_off(&heap, || {
@@ -269,7 +269,7 @@ fn what_noted_objects_take_to_scan_puts_minor_cycles_off() {
         #[expect(dead_code, reason = "to be looked for")]
         Object(Gc<'gc, u64>),
     }
-    let heap = heap(Heap::builder());
+    let heap = roomy();
     let mut mutator = heap.attach();
     let table: Root<Rootable![GcRefCell<Vec<Value<'_>>>]> = mutator.enter(|mc| {
         let numbers = (0..1_000_000).map(Value::Number).collect();
