@@ -76,6 +76,9 @@ pub(crate) struct Class {
 impl Class {
     /// Puts swept spans that nobody uses any more where the next user looks for them.
     pub(crate) fn put_all(&self, spans: &mut Vec<Span>) {
+        if spans.is_empty() {
+            return;
+        }
         let mut lists = self.lists.lock();
         for span in spans.drain(..) {
             lists.put(span);

@@ -42,7 +42,7 @@ use self::hot::HotRuns;
 use self::large::{LargeRun, LargeRuns};
 pub(crate) use self::ready::ReadyChunk;
 use self::scavenge::Ages;
-use super::os::{Mapping, OsError};
+use super::os::{Mapping, OsError, huge_at_hand, huge_for_next_chunk};
 use crate::heap::layout::{CHUNK, DATA_PAGES, HEADER, PAGE};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -139,7 +139,8 @@ impl PageHeap {
             return self.allocate(pages);
         }
         // A long run is a large heap by itself.
-        let huge = self.committed_bytes().saturating_add(bytes) >= self.config.huge_pages_from;
+        let large = self.committed_bytes().saturating_add(bytes) >= self.config.huge_pages_from;
+        let huge = large && huge_at_hand();
         let kept = self.large.take_fitting(pages);
         let zeroed = kept.is_none();
         let run = match kept {
@@ -293,7 +294,7 @@ impl PageHeap {
     #[cold]
     #[inline(never)]
     fn allocate_in_new_chunk(&mut self, pages: usize) -> Result<PageRun, OsError> {
-        let huge = self.wants_huge_pages();
+        let huge = self.is_large() && huge_for_next_chunk();
         let mapping = match Mapping::chunk() {
             Err(_) if self.drop_free() => Mapping::chunk()?,
             result => result?,
@@ -358,8 +359,8 @@ impl PageHeap {
         self.resident.file(slot, resident);
     }
 
-    /// Whether new memory asks for huge pages.
-    fn wants_huge_pages(&self) -> bool {
+    /// Whether new memory asks for huge pages, if they are at hand.
+    fn is_large(&self) -> bool {
         self.committed_bytes() >= self.config.huge_pages_from
     }
 

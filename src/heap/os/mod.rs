@@ -7,7 +7,8 @@
 //! Invariants: `start % CHUNK == 0`, `bytes % CHUNK == 0`, `bytes > 0`.
 //!
 //! A mapping belongs to whoever holds the value. It is not a heap; what lies inside, and who may touch it, is the page
-//! heap's affair. The only state is the address space for the next chunks of all heaps, `ahead`.
+//! heap's affair. The only state is the address space for the next chunks of all heaps, `ahead`, and what
+//! huge pages cost of late, `huge`.
 //!
 //! Rejected: reserving one large `PROT_NONE` region per heap. It makes the way from an address to its chunk a
 //! subtraction, but a process with many heaps runs into limits of address space, and commit becomes a system call.
@@ -16,10 +17,12 @@ use crate::heap::layout::CHUNK;
 use core::fmt;
 use core::num::NonZero;
 use core::ptr::NonNull;
+use core::time::Duration;
 
 mod ahead;
 #[cfg(any(test, miri, not(unix)))]
 mod fallback;
+mod huge;
 #[cfg(all(unix, not(miri)))]
 mod unix;
 
@@ -46,6 +49,22 @@ pub(crate) const fn page_size() -> usize {
     } else {
         64 << 10
     }
+}
+
+/// Whether a chunk that is made now should have huge pages, if its heap is large enough. See `huge`.
+pub(crate) fn huge_for_next_chunk() -> bool {
+    // Unit tests are about what has been asked for.
+    cfg!(test) || huge::HUGE_PAGES.for_next_chunk()
+}
+
+/// Whether the system has huge pages at hand, as far as anybody knows.
+pub(crate) fn huge_at_hand() -> bool {
+    cfg!(test) || huge::HUGE_PAGES.at_hand()
+}
+
+/// A chunk with huge pages has taken so long to touch.
+pub(crate) fn huge_took(time: Duration) {
+    huge::HUGE_PAGES.took(time);
 }
 
 /// The operating system refused memory.
@@ -158,10 +177,13 @@ impl Mapping {
         unsafe { platform::advise_no_huge(self.start, self.bytes) }
     }
 
-    /// Takes room for all of the mapping now, so that nobody waits for it at the first access. Contents do not change.
-    pub(crate) fn populate(&self) {
+    /// Takes room for all of the mapping now, so that nobody waits for it at the first access. Contents do not change. The processor time
+    /// that it took, if that can be told.
+    pub(crate) fn populate(&self) -> Option<Duration> {
+        let before = platform::thread_time();
         // SAFETY: all of the mapping, which is `self`'s and whole pages (I14).
-        unsafe { platform::populate(self.start, self.bytes) }
+        unsafe { platform::populate(self.start, self.bytes) };
+        platform::thread_time()?.checked_sub(before?)
     }
 
     /// Gives the memory of a part back; true means that it takes no room and reads as zero from now on. After false it

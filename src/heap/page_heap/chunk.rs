@@ -9,6 +9,7 @@
 
 use super::super::os::{LAZY, Mapping, page_size};
 use crate::heap::layout::{CHUNK, FIRST_DATA_PAGE, PAGE};
+use std::time::Duration;
 
 /// All data pages.
 pub(super) const DATA: u128 = u128::MAX << FIRST_DATA_PAGE;
@@ -67,9 +68,10 @@ impl Chunk {
         }
     }
 
-    /// Takes room for all of it now. Takes long.
-    pub(super) fn populate(&self) {
-        self.mapping.populate();
+    /// Takes room for all of it now. Takes long: how long, if that can be told.
+    pub(super) fn populate(&mut self) -> Option<Duration> {
+        self.returned = 0;
+        self.mapping.populate()
     }
 
     /// Its address.

@@ -11,7 +11,9 @@
 use super::chunk::Chunk;
 use super::{OsError, PageHeap};
 use crate::heap::layout::{DATA_PAGES, PAGE};
-use crate::heap::os::Mapping;
+use std::time::Duration;
+
+use crate::heap::os::{Mapping, huge_for_next_chunk, huge_took};
 
 /// Free bytes that a growing heap keeps: a part of what is in use, between one and eight chunks.
 const PART: usize = 64;
@@ -24,9 +26,19 @@ pub(crate) struct ReadyChunk(Chunk);
 impl ReadyChunk {
     /// Maps and touches. Takes long: not to be called under a lock.
     pub(crate) fn new() -> Result<ReadyChunk, OsError> {
-        let chunk = Chunk::new(Mapping::chunk()?, true);
-        chunk.populate();
-        Ok(ReadyChunk(chunk))
+        let huge = huge_for_next_chunk();
+        let (ready, took) = Self::with_pages(huge)?;
+        if huge && let Some(took) = took {
+            huge_took(took);
+        }
+        Ok(ready)
+    }
+
+    /// With huge pages or without, and the processor time that touching took, if that can be told.
+    pub(super) fn with_pages(huge: bool) -> Result<(ReadyChunk, Option<Duration>), OsError> {
+        let mut chunk = Chunk::new(Mapping::chunk()?, huge);
+        let took = chunk.populate();
+        Ok((ReadyChunk(chunk), took))
     }
 }
 
@@ -35,7 +47,7 @@ impl PageHeap {
     #[inline]
     pub(crate) fn wants_chunk(&self) -> bool {
         let wanted = (self.totals.in_use / PART).clamp(LEAST, MOST);
-        self.wants_huge_pages() && self.free_bytes() + self.totals.returned < wanted
+        self.is_large() && self.free_bytes() + self.totals.returned < wanted
     }
 
     /// Takes a ready chunk in.

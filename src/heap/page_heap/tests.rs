@@ -405,14 +405,24 @@ proptest! {
 
 #[test]
 fn a_growing_heap_asks_for_chunks_and_uses_them() {
+    for huge in [true, false] {
+        grow_into_a_chunk(huge);
+    }
+}
+
+/// Whatever its pages: touched, it takes room.
+fn grow_into_a_chunk(huge: bool) {
     let mut heap = heap(CHUNK);
     assert!(!heap.wants_chunk(), "small heaps fault in what they need");
     let first = heap.allocate(DATA_PAGES).unwrap();
     assert!(heap.wants_chunk());
-    heap.add_chunk(ReadyChunk::new().unwrap());
+    let (chunk, took) = ReadyChunk::with_pages(huge).unwrap();
+    assert_eq!(took.is_some(), cfg!(unix));
+    heap.add_chunk(chunk);
     heap.check_invariants();
     assert!(!heap.wants_chunk());
     assert_eq!(heap.free_bytes(), DATA_PAGES * PAGE);
+    assert_eq!(heap.committed_bytes(), heap.reserved_bytes());
     let reserved = heap.reserved_bytes();
     let ready = heap.allocate(DATA_PAGES).unwrap();
     assert_eq!((ready.new_chunk, ready.zeroed), (None, true));
