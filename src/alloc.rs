@@ -98,7 +98,8 @@ impl<'gc> Mutation<'gc> {
     pub(crate) fn alloc<T: Trace<'gc>>(&self, value: T) -> NonNull<T> {
         if Kind::<T>::IN_REGISTERS {
             return match self.fast_slot::<T>() {
-                Some(slot) => self.made(slot, value, false),
+                // SAFETY: the fast path has just found it for a `T`.
+                Some(slot) => unsafe { self.made(slot, value, false) },
                 None => {
                     let [a, b, c, d] = words_of(value);
                     // SAFETY: those are the value's, which has gone into them.
@@ -134,7 +135,8 @@ impl<'gc> Mutation<'gc> {
             // the caller's is the one that the caller will look under next time.
             None => slow_slot(InfoOf::<T>::info())?,
         };
-        Ok(self.made(slot, value, fast.is_none()))
+        // SAFETY: the fast path, or the slow one, has just found it for a `T`.
+        Ok(unsafe { self.made(slot, value, fast.is_none()) })
     }
 
     /// The slow path for a value in registers: the caller need not keep it, nor anything else of its own.
@@ -155,18 +157,22 @@ impl<'gc> Mutation<'gc> {
         // SAFETY: the caller's contract: the words begin with a `T`, which is ours now. Unaligned, as words may be for it.
         let value: T = unsafe { words.as_ptr().cast::<T>().read_unaligned() };
         let slot = self.slow_slot::<T>(info).unwrap_or_else(out_of_memory);
-        self.made(slot, value, true)
+        // SAFETY: the slow path has just found it for a `T`.
+        unsafe { self.made(slot, value, true) }
     }
 
     /// Writes a value into a slot that was taken for it, from the slow path if `slowly`.
+    ///
+    /// # Safety
+    /// The slot, or part of a block, has just been taken for a `T` by this mutator, and there was no poll since.
     #[inline(always)]
-    fn made<T: Trace<'gc>>(&self, slot: usize, value: T, slowly: bool) -> NonNull<T> {
+    unsafe fn made<T: Trace<'gc>>(&self, slot: usize, value: T, slowly: bool) -> NonNull<T> {
         let pointer = pointer_to::<T>(slot);
         if slowly && twin::is(Twin::GreyQueuedFirst) {
             // SAFETY: its slot is this mutator's, and stays so (I1); that the object has been made is what this twin leaves to chance.
             unsafe { self.state().allocated_slowly(slot) };
         }
-        // SAFETY: the slot, or part of a block, is ours alone (I7), writable (I14), as large and as aligned as `T` asks (I13).
+        // SAFETY: taken for a `T`, by the caller's contract: ours alone (I7), writable (I14), as large and as aligned as it asks (I13).
         unsafe { pointer.write(value) };
         if slowly {
             // No poll since the slot was taken: what it was taken for still holds.
@@ -400,7 +406,7 @@ impl MutatorState {
         black
     }
 
-    /// Takes up to `count` spans of the class that have free slots and have been swept, or sweeps one.
+    /// Takes up to `count` spans of the class that have free slots: swept ones, or some that it sweeps, up to [`SWEPT_PER_REFILL`] in all.
     fn take_swept(&self, class: &Class, count: usize, spans: &mut Vec<Span>) {
         let core = self.core();
         if self.before_sweep() && !twin::is(Twin::TakesUnsweptSpans) {

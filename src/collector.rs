@@ -186,6 +186,7 @@ impl HeapBuilder {
 
     /// How much the heap may grow over what lived after a cycle before the next is done, in percent: 1 to 100,000. Default:
     /// 100, as Go's `GOGC`.
+    /// A heap whose pages come to more than that, because many are half empty, collects up to three times as often while they grow.
     pub fn growth_percent(mut self, percent: u32) -> Self {
         self.config.growth_percent = percent;
         self

@@ -96,6 +96,37 @@ fn pages_that_are_left_half_empty_are_few() {
     assert!(pages < 2 * live + (12 << 20), "{pages} bytes for {live}");
 }
 
+/// Nor do such pages call for cycles where they are used again: a heap whose objects keep their size takes no more of them.
+#[test]
+fn pages_that_are_half_empty_and_used_again_call_for_no_cycles() {
+    type Node = [u64; 8];
+    const NODES: usize = (16 << 20) / size_of::<Node>();
+    let cycles = |kept: usize| {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let mut mutator = heap.attach();
+        let _kept: Vec<Root<Rootable![Node]>> = mutator.enter(|mc| {
+            let all = (0..NODES).map(|number| (number, Gc::new(mc, Node::default())));
+            let kept = all.filter(|(number, _)| number.is_multiple_of(NODES / kept));
+            kept.map(|(_, node)| Root::new(mc, node)).collect()
+        });
+        heap.collect();
+        let before = heap.stats().cycles;
+        for _ in 0..2_000 {
+            mutator.enter(|mc| {
+                for _ in 0..1000 {
+                    Gc::new(mc, Node::default());
+                }
+            });
+        }
+        heap.stats().cycles - before
+    };
+    let (together, scattered) = (cycles(1), cycles(1024));
+    assert!(
+        scattered <= 2 * together,
+        "{scattered} cycles, {together} otherwise"
+    );
+}
+
 /// Objects of less than 16 bytes share blocks, which die with all that is in them.
 #[test]
 fn a_tiny_object_is_not_put_beside_one_that_has_died() {

@@ -132,10 +132,12 @@ pub(crate) struct Core {
     /// Cycles started. Written by the driver with Release, which pairs with the Acquire of who asks for a cycle that is due
     /// (`check_trigger`). Relaxed under the driver's lock, as a hint, and for markers, as the epoch.
     pub(crate) started: plain::AtomicU64,
-    /// Heap size at which the next cycle starts. Relaxed, as the next four: for pacing.
+    /// Heap size at which the next cycle starts. Relaxed, as the next five: for pacing.
     pub(crate) trigger: plain::AtomicUsize,
-    /// Heap size at which it starts if the pages in use come to more than the goal.
+    /// Heap size at which it starts if the pages in use come to more than the goal, and than `pages`.
     pub(crate) sparse: plain::AtomicUsize,
+    /// Bytes of the pages that were in use when the last one ended.
+    pub(crate) pages: plain::AtomicUsize,
     /// Heap size to stay under.
     pub(crate) goal: plain::AtomicUsize,
     /// While marking: heap size from which on mutators assist.
@@ -216,6 +218,7 @@ impl Core {
             started: plain::AtomicU64::new(0),
             trigger: plain::AtomicUsize::new(below_limit(plan.trigger, 0, config.max_heap)),
             sparse: plain::AtomicUsize::new(plan.sparse),
+            pages: plain::AtomicUsize::new(0),
             goal: plain::AtomicUsize::new(goal),
             assist_from: plain::AtomicUsize::new(0),
             assist_ratio: plain::AtomicU64::new(0),
@@ -428,7 +431,7 @@ impl Core {
         }
     }
 
-    /// Sweeps everything that is left to sweep, for an allocation that finds no memory; whether there was anything.
+    /// Sweeps everything that is left to sweep, for an allocation that finds no memory; whether there may have been anything.
     pub(crate) fn sweep_all(&self) -> bool {
         if self.phase() != Phase::Sweeping {
             return false;

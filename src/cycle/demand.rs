@@ -57,10 +57,12 @@ impl Core {
             || heap >= self.sparse.load(Ordering::Relaxed) && self.is_sparse()
     }
 
-    /// Whether the heap's pages come to more than the goal: see `pacer`.
+    /// Whether the heap's pages come to more than the goal, and grow: see `pacer`.
     fn is_sparse(&self) -> bool {
-        let pages = self.space.in_use().saturating_add(self.external());
-        pages > self.goal.load(Ordering::Relaxed)
+        let pages = self.space.in_use();
+        let with_external = pages.saturating_add(self.external());
+        pages > self.pages.load(Ordering::Relaxed)
+            && with_external > self.goal.load(Ordering::Relaxed)
     }
 
     /// Asks for a cycle if the heap has grown enough, and tells the mutator what its boundary is wanted for.

@@ -240,6 +240,7 @@ impl Core {
         let trigger = below_limit(trigger, d.cycle.heap_live, self.config.max_heap);
         self.trigger.store(trigger, Ordering::Relaxed);
         self.sparse.store(plan.sparse, Ordering::Relaxed);
+        self.pages.store(self.space.in_use(), Ordering::Relaxed);
         d.stage = Stage::Idle;
         self.set_phase(Phase::Idle);
         if self.config.trace {

@@ -10,10 +10,11 @@
 //! - *trigger* = goal − runway, where runway is what would have been allocated during the last cycles had the background
 //!   markers done all the marking (the largest of the last four, plus a tenth), clamped so that the trigger lies between
 //!   80 % and 95 % of the way from live to goal: earlier cycles would find more of what they allocate floating, and be more;
-//! - *sparse* = a third of that way, or the least room there is: where a heap starts a cycle if its pages come to more than the goal, because many are half empty.
-//!   Objects that give way to others of another size leave such pages, which no object of the new size can use: the sooner
-//!   the dead ones among them are found, the fewer there are. At most three times as many cycles, and no difference where objects
-//!   keep their sizes (strings that all grow: 138 MiB at a peak of 43 alive without, 104 with, in the same time; `strings` in `benches/peers`);
+//! - *sparse* = a third of that way, or the least room there is: where a heap starts a cycle if its pages come to more than the goal,
+//!   because many are half empty, and it has taken more since the last cycle. Objects that give way to others of another size
+//!   leave such pages, which no object of the new size can use: the sooner the dead ones among them are found, the fewer there are.
+//!   At most three times as many cycles, and none where what is half empty is used again (strings that all grow: 137 MiB at a peak of
+//!   43 alive without, 105 with, in the same time; `strings` in `benches/peers`);
 //! - *assist ratio* = bytes to mark per byte of the second half of what may be allocated before the goal: a mutator that allocates
 //!   `n` bytes there owes `n · ratio` bytes of marking, paid from the credit of the background markers first. The ratio is such
 //!   that all is marked when the goal is reached; a mutator pays a piece at a time, and past the goal its boundaries hold it up
@@ -27,7 +28,7 @@ pub(crate) struct Plan {
     pub(crate) goal: usize,
     /// Heap size at which the next cycle starts.
     pub(crate) trigger: usize,
-    /// Heap size at which it starts if the pages in use come to more than the goal.
+    /// Heap size at which it starts if the pages in use come to more than the goal, and grow.
     pub(crate) sparse: usize,
 }
 

@@ -192,7 +192,7 @@ impl Classes {
 mod tests {
     use super::*;
     use crate::heap::Space;
-    use crate::heap::type_info::PLAIN;
+    use crate::heap::type_info::{InfoOf, PLAIN};
 
     #[test]
     fn classes_that_nobody_uses_are_forgotten() {
@@ -232,5 +232,29 @@ mod tests {
             [old],
             "it has a span of old objects"
         );
+    }
+
+    /// Destructors may take long: nobody else should wait for the spans behind the first.
+    #[test]
+    fn spans_with_destructors_are_swept_one_by_one() {
+        let space = Space::new(usize::MAX, usize::MAX);
+        for (info, together) in [(&PLAIN, 4), (InfoOf::<Box<u8>>::info(), 1)] {
+            let class = space.class(ClassKey {
+                info,
+                slot_size: 16,
+                owner: 0,
+            });
+            let (mut spans, mut unswept) = (Vec::new(), Vec::new());
+            space.new_spans(&class, 0, 1, &mut spans).unwrap();
+            space.new_spans(&class, 0, 7, &mut spans).unwrap();
+            class.put_all(&mut spans);
+            class.start_sweep(&AtomicUsize::new(0), false);
+            class.take_unswept(4, &mut unswept);
+            assert_eq!(unswept.len(), together, "a sweeper's");
+            unswept.clear();
+            class.take(4, &mut spans, &mut unswept);
+            let taken = (spans.len(), unswept.len());
+            assert_eq!(taken, (0, together), "a mutator's");
+        }
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! 1. the mutator's [`cache`]: bump a pointer inside the current free run of its span (no lock, no atomic);
 //! 2. the next run of that span, from its free bits;
-//! 3. some spans of the [`class`] with free slots (a short lock), or one that is swept first if the last cycle has not done so;
+//! 3. some spans of the [`class`] with free slots (a short lock), swept first if the last cycle has not done so;
 //! 4. pages for new spans from the [`page_heap`] (a lock);
 //! 5. a chunk from the operating system ([`os`]).
 

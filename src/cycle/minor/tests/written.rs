@@ -272,7 +272,7 @@ fn what_noted_objects_take_to_scan_puts_minor_cycles_off() {
     let heap = roomy();
     let mut mutator = heap.attach();
     let table: Root<Rootable![GcRefCell<Vec<Value<'_>>>]> = mutator.enter(|mc| {
-        let numbers = (0..1_000_000).map(Value::Number).collect();
+        let numbers = (0..2_000_000).map(Value::Number).collect();
         Root::new(mc, Gc::new(mc, GcRefCell::new(numbers)))
     });
     writing_puts_minor_cycles_off(&heap, || {
