@@ -2,7 +2,7 @@
 //!
 //! The fast path is inlined into the caller: a bump in the cache (see `heap::cache`) and the move of the value. Everything
 //! else is behind one cold call, which takes a value of up to four words along in registers: a function that makes an object last
-//! then keeps nothing across it, and jumps there (a recursive one that builds a tree of two-word nodes takes 37 instructions a
+//! then keeps nothing across it, and jumps there (a recursive one that builds a tree of two-word nodes takes 36 instructions for an inner
 //! node, recursion included). The order is always: take a slot, write the value, and only then let anybody know of it (grey allocation
 //! hands the address to the markers last).
 
