@@ -13,10 +13,8 @@
 //! four): graph 1.32 s with huge pages, 1.12 with this, arrays 1.33 and 1.12, GCBench 0.56 and 0.51. Run after run, where huge pages stay at
 //! hand, there is no difference.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-
-use crate::sync::atomic::Ordering;
-use crate::sync::plain::AtomicUsize;
 
 /// Processor time from which on a huge page is dear.
 const DEAR: Duration = Duration::from_millis(1);
@@ -27,7 +25,7 @@ const LEAST: usize = 16;
 /// Chunks that ever do without.
 const IN_ALL: usize = 96;
 
-/// What is known. Hints about the machine, for all heaps of the process and no matter of a protocol (Relaxed): an answer that is late or lost
+/// What is known, beside all protocols: under loom it is as it is. Hints about the machine, for all heaps of the process and no matter of a protocol (Relaxed): an answer that is late or lost
 /// makes a chunk slower, not wrong.
 pub(super) struct HugePages {
     /// Chunks to come that do without.
