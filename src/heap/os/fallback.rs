@@ -5,7 +5,6 @@
 use super::OsError;
 use crate::heap::layout::CHUNK;
 use core::ptr::NonNull;
-use core::time::Duration;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 
 /// Untouched memory takes room, and `give_back` does nothing.
@@ -56,11 +55,6 @@ pub(super) unsafe fn advise_no_huge(_start: NonNull<u8>, _bytes: usize) {}
 /// None here; as on the other platform.
 pub(super) unsafe fn populate(_start: NonNull<u8>, _bytes: usize) {}
 
-/// The processor time of this thread is not known.
-pub(super) fn thread_time() -> Option<Duration> {
-    None
-}
-
 /// Parts cannot be given back; the contents stay.
 ///
 /// # Safety
@@ -94,7 +88,6 @@ mod tests {
         unsafe { advise_no_huge(start, CHUNK) };
         // SAFETY: has no preconditions on this platform.
         unsafe { populate(start, CHUNK) };
-        assert_eq!(thread_time(), None);
         // SAFETY: all of the allocation above, which is not used any more.
         unsafe { release(start, 2 * CHUNK) };
     }

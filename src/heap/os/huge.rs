@@ -16,8 +16,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Processor time from which on a huge page is dear.
-const DEAR: Duration = Duration::from_millis(1);
+/// Time from which on a huge page is dear: by the clock on the wall, so a thread that loses the processor meanwhile may find it so, too.
+const DEAR: Duration = Duration::from_millis(2);
 
 /// Chunks that do without huge pages after the first dear one.
 const LEAST: usize = 16;

@@ -17,7 +17,7 @@ use crate::heap::layout::CHUNK;
 use core::fmt;
 use core::num::NonZero;
 use core::ptr::NonNull;
-use core::time::Duration;
+use std::time::{Duration, Instant};
 
 mod ahead;
 #[cfg(any(test, miri, not(unix)))]
@@ -177,13 +177,12 @@ impl Mapping {
         unsafe { platform::advise_no_huge(self.start, self.bytes) }
     }
 
-    /// Takes room for all of the mapping now, so that nobody waits for it at the first access. Contents do not change. The processor time
-    /// that it took, if that can be told.
-    pub(crate) fn populate(&self) -> Option<Duration> {
-        let before = platform::thread_time();
+    /// Takes room for all of the mapping now, so that nobody waits for it at the first access. Contents do not change. The time that it took.
+    pub(crate) fn populate(&self) -> Duration {
+        let before = Instant::now();
         // SAFETY: all of the mapping, which is `self`'s and whole pages (I14).
         unsafe { platform::populate(self.start, self.bytes) };
-        platform::thread_time()?.checked_sub(before?)
+        before.elapsed()
     }
 
     /// Gives the memory of a part back; true means that it takes no room and reads as zero from now on. After false it

@@ -8,11 +8,9 @@ use super::OsError;
 use crate::heap::layout::CHUNK;
 use core::ffi::c_void;
 use core::ptr::NonNull;
-use core::time::Duration;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::mm::{Advice, madvise};
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
-use rustix::time::{ClockId, clock_gettime};
 
 /// Untouched memory takes no room, and `give_back` works.
 pub(super) const LAZY: bool = true;
@@ -120,12 +118,6 @@ pub(super) unsafe fn populate(start: NonNull<u8>, bytes: usize) {
     let _ = unsafe { madvise(start.as_ptr().cast(), bytes, Advice::LinuxPopulateWrite) };
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let _ = (start, bytes);
-}
-
-/// The processor time of this thread.
-pub(super) fn thread_time() -> Option<Duration> {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::try_from(time).ok()
 }
 
 /// Drops the contents: the range takes no room and reads as zero.

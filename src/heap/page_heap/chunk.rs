@@ -68,8 +68,8 @@ impl Chunk {
         }
     }
 
-    /// Takes room for all of it now. Takes long: how long, if that can be told.
-    pub(super) fn populate(&mut self) -> Option<Duration> {
+    /// Takes room for all of it now. Takes long: how long.
+    pub(super) fn populate(&mut self) -> Duration {
         self.returned = 0;
         self.mapping.populate()
     }

@@ -28,14 +28,14 @@ impl ReadyChunk {
     pub(crate) fn new() -> Result<ReadyChunk, OsError> {
         let huge = huge_for_next_chunk();
         let (ready, took) = Self::with_pages(huge)?;
-        if huge && let Some(took) = took {
+        if huge {
             huge_took(took);
         }
         Ok(ready)
     }
 
-    /// With huge pages or without, and the processor time that touching took, if that can be told.
-    pub(super) fn with_pages(huge: bool) -> Result<(ReadyChunk, Option<Duration>), OsError> {
+    /// With huge pages or without, and the time that touching took.
+    pub(super) fn with_pages(huge: bool) -> Result<(ReadyChunk, Duration), OsError> {
         let mut chunk = Chunk::new(Mapping::chunk()?, huge);
         let took = chunk.populate();
         Ok((ReadyChunk(chunk), took))
