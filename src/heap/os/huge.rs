@@ -9,9 +9,9 @@
 //! do without, then another is tried; if that is dear, too, twice as many do without. Not more than [`IN_ALL`] chunks ever: a heap of more
 //! than that lives long enough to be worth what its pages cost.
 //!
-//! Measured with a quarter of a minute between runs, in which the hypervisor takes memory back (`benches/peers`, processor time, medians of
-//! four): graph 1.32 s with huge pages, 1.12 with this, arrays 1.33 and 1.12, GCBench 0.56 and 0.51. Run after run, where huge pages stay at
-//! hand, there is no difference.
+//! Measured with a pause of four to six seconds before each run, in which the hypervisor takes memory back (`benches/peers`, processor time,
+//! medians of four; a form of this that took the thread's time, and a millisecond): graph 1.32 s with huge pages, 1.12 with this, arrays
+//! 1.33 and 1.12, GCBench 0.56 and 0.51. Run after run, where huge pages stay at hand, there was no difference.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -25,8 +25,8 @@ const LEAST: usize = 16;
 /// Chunks that ever do without.
 const IN_ALL: usize = 96;
 
-/// What is known, beside all protocols: under loom it is as it is. Hints about the machine, for all heaps of the process and no matter of a protocol (Relaxed): an answer that is late or lost
-/// makes a chunk slower, not wrong.
+/// What is known: hints about the machine, for all heaps of the process (Relaxed). An answer that is late or lost makes a chunk slower, not
+/// wrong; so they are no matter of a protocol, and under loom as they are.
 pub(super) struct HugePages {
     /// Chunks to come that do without.
     without: AtomicUsize,

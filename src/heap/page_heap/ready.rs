@@ -11,9 +11,8 @@
 use super::chunk::Chunk;
 use super::{OsError, PageHeap};
 use crate::heap::layout::{DATA_PAGES, PAGE};
-use std::time::Duration;
-
 use crate::heap::os::{Mapping, huge_for_next_chunk, huge_took};
+use std::time::Duration;
 
 /// Free bytes that a growing heap keeps: a part of what is in use, between one and eight chunks.
 const PART: usize = 64;
