@@ -139,11 +139,12 @@ impl Space {
         let pages = size_class::span_pages(slot_size);
         let mut runs = [0; MAX_BATCH];
         let mut heap = self.pages.lock();
-        runs[0] = self.take_pages(&mut heap, pages * PAGE, external)?.base;
+        let first = self.take_pages(&mut heap, pages * PAGE, external)?;
+        runs[0] = first.base;
         let more = &mut runs[1..count.clamp(1, MAX_BATCH)];
         let taken = 1 + self.take_more_pages(&mut heap, pages, external, more);
         drop(heap);
-        for &base in runs[..taken].iter().rev() {
+        let create = |&base: &usize| {
             let init = SpanInit {
                 base,
                 pages,
@@ -155,8 +156,11 @@ impl Space {
             };
             // SAFETY: the page heap has given the pages to nobody else (I14), and their marks are zero (I12). As many slots as fit,
             // which `span_pages` keeps few enough; `alloc` makes keys whose slots suit the type.
-            spans.push(unsafe { Span::create(&init) });
-        }
+            unsafe { Span::create(&init) }
+        };
+        os::first_touch(first.fresh_huge, || {
+            spans.extend(runs[..taken].iter().rev().map(create));
+        });
         Ok(())
     }
 
@@ -205,9 +209,11 @@ impl Space {
             large: true,
             owner,
         };
-        // SAFETY: the page heap has given the pages to nobody else (I14), and their marks are zero (I12). One slot of all of them, enough
-        // for the object and any alignment.
-        let span = unsafe { Span::create(&init) };
+        let span = os::first_touch(run.fresh_huge, || {
+            // SAFETY: the page heap has given the pages to nobody else (I14), and their marks are zero (I12). One slot of all of them,
+            // enough for the object and any alignment.
+            unsafe { Span::create(&init) }
+        });
         span.take_run(black);
         Ok(span)
     }

@@ -42,7 +42,7 @@ use self::hot::HotRuns;
 use self::large::{LargeRun, LargeRuns};
 pub(crate) use self::ready::ReadyChunk;
 use self::scavenge::Ages;
-use super::os::{Mapping, OsError, huge_at_hand, huge_for_next_chunk};
+use super::os::{Mapping, OsError, huge_at_hand, huge_to_try};
 use crate::heap::layout::{CHUNK, DATA_PAGES, HEADER, PAGE};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -74,6 +74,8 @@ pub(crate) struct PageRun {
     pub(crate) zeroed: bool,
     /// The chunk, if it is new: its header is zero and waits for the owner to fill it.
     pub(crate) new_chunk: Option<usize>,
+    /// Whether the first access, to the header in front, is the first to a huge page.
+    pub(crate) fresh_huge: bool,
 }
 
 /// Runs of pages, free and in use.
@@ -95,6 +97,8 @@ pub(crate) struct PageHeap {
     ages: Ages,
     /// The slot at which the last scavenging stopped.
     scavenge_from: usize,
+    /// Somebody makes chunks ready.
+    made_ready: bool,
 }
 
 impl PageHeap {
@@ -112,6 +116,7 @@ impl PageHeap {
             totals: Totals::default(),
             ages: Ages::default(),
             scavenge_from: 0,
+            made_ready: false,
         }
     }
 
@@ -140,7 +145,7 @@ impl PageHeap {
         }
         // A long run is a large heap by itself.
         let large = self.committed_bytes().saturating_add(bytes) >= self.config.huge_pages_from;
-        let huge = large && huge_at_hand();
+        let huge = large && huge_to_try();
         let kept = self.large.take_fitting(pages);
         let zeroed = kept.is_none();
         let run = match kept {
@@ -165,6 +170,7 @@ impl PageHeap {
             pages,
             zeroed,
             new_chunk: Some(base),
+            fresh_huge: huge && zeroed,
         })
     }
 
@@ -287,6 +293,7 @@ impl PageHeap {
             pages,
             zeroed: taken.zeroed,
             new_chunk: new,
+            fresh_huge: false,
         }
     }
 
@@ -294,16 +301,25 @@ impl PageHeap {
     #[cold]
     #[inline(never)]
     fn allocate_in_new_chunk(&mut self, pages: usize) -> Result<PageRun, OsError> {
-        let huge = self.is_large() && huge_for_next_chunk();
-        let mapping = match Mapping::chunk() {
-            Err(_) if self.drop_free() => Mapping::chunk()?,
+        // Who makes chunks ready tries, rather than an allocation.
+        let at_hand = match self.made_ready {
+            true => huge_at_hand,
+            false => huge_to_try,
+        };
+        let huge = self.is_large() && at_hand();
+        let mapping = match Mapping::chunk(huge) {
+            Err(_) if self.drop_free() => Mapping::chunk(huge)?,
             result => result?,
         };
         let chunk = Chunk::new(mapping, huge);
         let base = chunk.base();
         let slot = self.insert_chunk(chunk);
         let first = (HEADER / PAGE) as u32;
-        Ok(self.take(slot, first, pages, Some(base)))
+        let run = self.take(slot, first, pages, Some(base));
+        Ok(PageRun {
+            fresh_huge: huge,
+            ..run
+        })
     }
 
     /// Gives a fresh chunk a slot; it is to be filed.

@@ -3,7 +3,8 @@
 //! To map, trim and advise each chunk on its own are several system calls that need the process's address space to themselves. A thread
 //! that makes a chunk ready (`page_heap::ready`) shares it for as long as the kernel clears two megabytes, milliseconds where memory is slow
 //! to come; so a mutator that needed the next chunk meanwhile waited for the one that was made so that it need not wait. Faults in
-//! what is mapped already exclude nobody.
+//! what is mapped already exclude nobody. Advice on huge pages is such a call, too, so there are mappings with them and without; and who makes chunks
+//! ready maps the next ones first, for a mutator that has come to the end of them would wait at each of those calls.
 //!
 //! The address space belongs to no heap: heaps are many, most are small, and what none has touched takes no room. Nothing comes
 //! back to it; a chunk is unmapped like any other mapping.
@@ -13,37 +14,59 @@ use crate::heap::layout::CHUNK;
 use crate::sync::ranked::{Mutex, Rank};
 
 /// Chunks mapped at once.
-const CHUNKS: usize = 16;
+const CHUNKS: usize = 32;
 
-/// What is mapped and not taken. Its lock is a leaf, held for a mapping at most, and no matter of a protocol: under loom it is as it is.
-static REST: Mutex<Option<Mapping>> = Mutex::ranked(Rank::AddressSpace, None);
+/// Mappings of each kind that a growing heap keeps.
+const KEPT: usize = 2;
 
-/// A mapping of one chunk, for which huge pages may have been asked.
-pub(super) fn chunk() -> Result<Mapping, OsError> {
+/// What is mapped and not taken, for small pages and for huge ones. Its lock is a leaf, held for a mapping at most, and no matter of a
+/// protocol: under loom it is as it is.
+static REST: Mutex<[Vec<Mapping>; 2]> = Mutex::ranked(Rank::AddressSpace, [Vec::new(), Vec::new()]);
+
+/// A mapping of one chunk, with huge pages or without.
+pub(super) fn chunk(huge: bool) -> Result<Mapping, OsError> {
     if !LAZY {
         return Mapping::map(CHUNK);
     }
     let mut rest = REST.lock();
-    let mut mapping = match rest.take() {
+    let own = usize::from(huge);
+    let mut mapping = match rest[own].pop() {
         Some(mapping) => mapping,
-        None => match Mapping::map(CHUNKS * CHUNK) {
-            Ok(mut mapping) => {
-                mapping.advise_huge(mapping.bytes());
-                mapping.advised = true;
-                mapping
-            }
-            // Where address space is short, one will do.
-            Err(_) => Mapping::map(CHUNK)?,
-        },
+        // Where the system refuses, what there is of the other kind will do.
+        None => map(huge).or_else(|refused| rest[1 - own].pop().ok_or(refused))?,
     };
-    *rest = mapping.split_off_first();
+    let behind = mapping.split_off_first();
+    rest[own].extend(behind);
+    Ok(mapping)
+}
+
+/// Sees to it that the next chunks are mapped when somebody needs them.
+pub(super) fn stock_up() {
+    for huge in [false, true] {
+        let few = LAZY && REST.lock()[usize::from(huge)].len() < KEPT;
+        // Not under the lock: there may be a chunk for who needs one meanwhile.
+        if let Some(mapping) = few.then(|| map(huge).ok()).flatten() {
+            REST.lock()[usize::from(huge)].insert(0, mapping);
+        }
+    }
+}
+
+/// A mapping of many chunks; where address space is short, of one.
+fn map(huge: bool) -> Result<Mapping, OsError> {
+    let mapping = Mapping::map(CHUNKS * CHUNK).or_else(|_| Mapping::map(CHUNK))?;
+    if huge {
+        mapping.advise_huge(mapping.bytes());
+    } else {
+        mapping.advise_no_huge();
+    }
     Ok(mapping)
 }
 
 /// Unmaps what nobody has taken, where the system refuses more; whether there was anything.
 #[cold]
 pub(super) fn give_up() -> bool {
-    REST.lock().take().is_some()
+    let taken = REST.lock().each_mut().map(std::mem::take);
+    taken.iter().any(|mappings| !mappings.is_empty())
 }
 
 #[cfg(test)]
@@ -55,7 +78,7 @@ mod tests {
     fn chunks_are_apart_and_each_goes_alone() {
         let mut kept: Vec<Mapping> = Vec::new();
         for number in 0..3 * CHUNKS {
-            let mapping = chunk().unwrap();
+            let mapping = chunk(number % 2 == 0).unwrap();
             assert_eq!(mapping.bytes(), CHUNK);
             assert_eq!(mapping.address() % CHUNK, 0);
             let byte = core::ptr::with_exposed_provenance_mut::<u8>(mapping.address());
@@ -77,11 +100,25 @@ mod tests {
 
     /// Once at least: other tests take chunks meanwhile.
     #[test]
+    fn stocked_up_there_are_chunks_for_both_kinds() {
+        let stocked = (0..1000).any(|_| {
+            stock_up();
+            let rest = REST.lock();
+            rest.iter().all(|mappings| {
+                let chunks = mappings.iter().map(|mapping| mapping.bytes() / CHUNK);
+                mappings.len() >= KEPT && chunks.sum::<usize>() > CHUNKS
+            })
+        });
+        assert_eq!(stocked, LAZY);
+    }
+
+    /// Once at least: other tests take chunks meanwhile.
+    #[test]
     fn what_nobody_has_taken_goes_when_the_system_refuses_more() {
         let gone = (0..1000).any(|_| {
-            drop(chunk().unwrap());
+            drop([true, false].map(|huge| chunk(huge).unwrap()));
             Mapping::reserve(1 << 62).unwrap_err();
-            REST.lock().is_none()
+            REST.lock().iter().all(Vec::is_empty)
         });
         assert!(gone);
     }

@@ -17,7 +17,7 @@ use crate::heap::layout::CHUNK;
 use core::fmt;
 use core::num::NonZero;
 use core::ptr::NonNull;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 mod ahead;
 #[cfg(any(test, miri, not(unix)))]
@@ -51,10 +51,10 @@ pub(crate) const fn page_size() -> usize {
     }
 }
 
-/// Whether a chunk that is made now should have huge pages, if its heap is large enough. See `huge`.
-pub(crate) fn huge_for_next_chunk() -> bool {
+/// Whether what is made now should have huge pages, if whoever asks should try them now and then. See `huge`.
+pub(crate) fn huge_to_try() -> bool {
     // Unit tests are about what has been asked for.
-    cfg!(test) || huge::HUGE_PAGES.for_next_chunk()
+    cfg!(test) || huge::HUGE_PAGES.to_try()
 }
 
 /// Whether the system has huge pages at hand, as far as anybody knows.
@@ -62,9 +62,15 @@ pub(crate) fn huge_at_hand() -> bool {
     cfg!(test) || huge::HUGE_PAGES.at_hand()
 }
 
-/// A chunk with huge pages has taken so long to touch.
-pub(crate) fn huge_took(time: Duration) {
-    huge::HUGE_PAGES.took(time);
+/// Does what touches memory for the first time, and takes the time of that if it is in a huge page.
+pub(crate) fn first_touch<R>(in_huge_page: bool, touch: impl FnOnce() -> R) -> R {
+    if !in_huge_page {
+        return touch();
+    }
+    let before = Instant::now();
+    let result = touch();
+    huge::HUGE_PAGES.took(before.elapsed());
+    result
 }
 
 /// The operating system refused memory.
@@ -91,8 +97,6 @@ impl std::error::Error for OsError {}
 pub(crate) struct Mapping {
     start: NonNull<u8>,
     bytes: usize,
-    /// Huge pages have been asked for.
-    advised: bool,
 }
 
 // SAFETY: an address and a length, which belong to no thread; what is there belongs to whoever has the mapping (I14), on any.
@@ -122,16 +126,17 @@ impl Mapping {
         let start = platform::reserve_chunks(bytes)?;
         debug_assert!(start.addr().get().is_multiple_of(CHUNK));
         let _ = start.as_ptr().expose_provenance();
-        Ok(Mapping {
-            start,
-            bytes,
-            advised: false,
-        })
+        Ok(Mapping { start, bytes })
     }
 
-    /// Maps one chunk, as [`reserve`](Self::reserve) does, but seldom by a system call.
-    pub(crate) fn chunk() -> Result<Mapping, OsError> {
-        ahead::chunk()
+    /// Maps one chunk, as [`reserve`](Self::reserve) does, with huge pages or without, but seldom by a system call.
+    pub(crate) fn chunk(huge: bool) -> Result<Mapping, OsError> {
+        ahead::chunk(huge)
+    }
+
+    /// Maps what [`chunk`](Self::chunk) will give next.
+    pub(crate) fn stock_up() {
+        ahead::stock_up();
     }
 
     /// Keeps the first chunk; what is behind it, if there is more.
@@ -143,13 +148,7 @@ impl Mapping {
         Some(Mapping {
             start: self.start.map_addr(behind),
             bytes,
-            advised: self.advised,
         })
-    }
-
-    /// Whether huge pages have been asked for when it was mapped.
-    pub(crate) fn is_advised(&self) -> bool {
-        self.advised
     }
 
     /// The address of the first byte.
@@ -177,12 +176,10 @@ impl Mapping {
         unsafe { platform::advise_no_huge(self.start, self.bytes) }
     }
 
-    /// Takes room for all of the mapping now, so that nobody waits for it at the first access. Contents do not change. The time that it took.
-    pub(crate) fn populate(&self) -> Duration {
-        let before = Instant::now();
+    /// Takes room for all of the mapping now, so that nobody waits for it at the first access. Contents do not change.
+    pub(crate) fn populate(&self) {
         // SAFETY: all of the mapping, which is `self`'s and whole pages (I14).
         unsafe { platform::populate(self.start, self.bytes) };
-        before.elapsed()
     }
 
     /// Gives the memory of a part back; true means that it takes no room and reads as zero from now on. After false it

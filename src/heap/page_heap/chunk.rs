@@ -9,7 +9,6 @@
 
 use super::super::os::{LAZY, Mapping, page_size};
 use crate::heap::layout::{CHUNK, FIRST_DATA_PAGE, PAGE};
-use std::time::Duration;
 
 /// All data pages.
 pub(super) const DATA: u128 = u128::MAX << FIRST_DATA_PAGE;
@@ -47,15 +46,10 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    /// A fresh chunk, all free.
+    /// A fresh chunk, all free, in a mapping with huge pages or without.
     pub(super) fn new(mapping: Mapping, huge: bool) -> Chunk {
         debug_assert_eq!(mapping.bytes(), CHUNK);
         let advice = if huge { Advice::Huge } else { Advice::Small };
-        match advice {
-            Advice::Huge if mapping.is_advised() => {}
-            Advice::Huge => mapping.advise_huge(CHUNK),
-            _ => mapping.advise_no_huge(),
-        }
         let returned = if LAZY && !huge { DATA } else { 0 };
         Chunk {
             mapping,
@@ -68,10 +62,10 @@ impl Chunk {
         }
     }
 
-    /// Takes room for all of it now. Takes long: how long.
-    pub(super) fn populate(&mut self) -> Duration {
+    /// Takes room for all of it now. Takes long.
+    pub(super) fn populate(&mut self) {
         self.returned = 0;
-        self.mapping.populate()
+        self.mapping.populate();
     }
 
     /// Its address.
@@ -306,7 +300,7 @@ mod tests {
 
     #[test]
     fn pages_age_over_two_grace_times_and_use_makes_them_young() {
-        let mut chunk = Chunk::new(Mapping::reserve(CHUNK).unwrap(), true);
+        let mut chunk = Chunk::new(Mapping::chunk(true).unwrap(), true);
         chunk.take(run(9, 59));
         chunk.grow_older();
         assert_eq!(chunk.scavengeable(), 0);
@@ -327,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_broken_chunk_is_mended_when_it_fills_up() {
-        let mut chunk = Chunk::new(Mapping::reserve(CHUNK).unwrap(), true);
+        let mut chunk = Chunk::new(Mapping::chunk(true).unwrap(), true);
         assert_eq!(
             chunk.take(run(9, 59)),
             Taken {

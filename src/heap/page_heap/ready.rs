@@ -11,8 +11,7 @@
 use super::chunk::Chunk;
 use super::{OsError, PageHeap};
 use crate::heap::layout::{DATA_PAGES, PAGE};
-use crate::heap::os::{Mapping, huge_for_next_chunk, huge_took};
-use std::time::Duration;
+use crate::heap::os::{Mapping, first_touch, huge_to_try};
 
 /// Free bytes that a growing heap keeps: a part of what is in use, between one and eight chunks.
 const PART: usize = 64;
@@ -25,19 +24,15 @@ pub(crate) struct ReadyChunk(Chunk);
 impl ReadyChunk {
     /// Maps and touches. Takes long: not to be called under a lock.
     pub(crate) fn new() -> Result<ReadyChunk, OsError> {
-        let huge = huge_for_next_chunk();
-        let (ready, took) = Self::with_pages(huge)?;
-        if huge {
-            huge_took(took);
-        }
-        Ok(ready)
+        Mapping::stock_up();
+        Self::with_pages(huge_to_try())
     }
 
-    /// With huge pages or without, and the time that touching took.
-    pub(super) fn with_pages(huge: bool) -> Result<(ReadyChunk, Duration), OsError> {
-        let mut chunk = Chunk::new(Mapping::chunk()?, huge);
-        let took = chunk.populate();
-        Ok((ReadyChunk(chunk), took))
+    /// With huge pages or without.
+    pub(super) fn with_pages(huge: bool) -> Result<ReadyChunk, OsError> {
+        let mut chunk = Chunk::new(Mapping::chunk(huge)?, huge);
+        first_touch(huge, || chunk.populate());
+        Ok(ReadyChunk(chunk))
     }
 }
 
@@ -51,6 +46,7 @@ impl PageHeap {
 
     /// Takes a ready chunk in.
     pub(crate) fn add_chunk(&mut self, ready: ReadyChunk) {
+        self.made_ready = true;
         let slot = self.insert_chunk(ready.0);
         self.refile(slot);
     }

@@ -416,7 +416,7 @@ fn grow_into_a_chunk(huge: bool) {
     assert!(!heap.wants_chunk(), "small heaps fault in what they need");
     let first = heap.allocate(DATA_PAGES).unwrap();
     assert!(heap.wants_chunk());
-    let (chunk, _) = ReadyChunk::with_pages(huge).unwrap();
+    let chunk = ReadyChunk::with_pages(huge).unwrap();
     heap.add_chunk(chunk);
     heap.check_invariants();
     assert!(!heap.wants_chunk());
