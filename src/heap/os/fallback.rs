@@ -5,6 +5,7 @@
 use super::OsError;
 use crate::heap::layout::CHUNK;
 use core::ptr::NonNull;
+use core::time::Duration;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 
 /// Untouched memory takes room, and `give_back` does nothing.
@@ -48,12 +49,10 @@ pub(super) unsafe fn advise_huge(_start: NonNull<u8>, _bytes: usize) {}
 /// None here; as on the other platform.
 pub(super) unsafe fn advise_no_huge(_start: NonNull<u8>, _bytes: usize) {}
 
-/// All memory takes room from the start.
-///
-/// # Safety
-///
-/// None here; as on the other platform.
-pub(super) unsafe fn populate(_start: NonNull<u8>, _bytes: usize) {}
+/// Not known.
+pub(super) fn thread_time() -> Duration {
+    Duration::ZERO
+}
 
 /// Parts cannot be given back; the contents stay.
 ///
@@ -86,8 +85,7 @@ mod tests {
         unsafe { advise_huge(start, CHUNK) };
         // SAFETY: has no preconditions on this platform.
         unsafe { advise_no_huge(start, CHUNK) };
-        // SAFETY: has no preconditions on this platform.
-        unsafe { populate(start, CHUNK) };
+        assert_eq!(thread_time(), Duration::ZERO);
         // SAFETY: all of the allocation above, which is not used any more.
         unsafe { release(start, 2 * CHUNK) };
     }

@@ -17,7 +17,6 @@ use crate::heap::layout::CHUNK;
 use core::fmt;
 use core::num::NonZero;
 use core::ptr::NonNull;
-use std::time::Instant;
 
 mod ahead;
 #[cfg(any(test, miri, not(unix)))]
@@ -62,14 +61,14 @@ pub(crate) fn huge_at_hand() -> bool {
     cfg!(test) || huge::HUGE_PAGES.at_hand()
 }
 
-/// Does what touches memory for the first time, and takes the time of that if it is in a huge page.
+/// Does what touches memory for the first time, and tells `huge` how long that took the thread if it is in a huge page.
 pub(crate) fn first_touch<R>(in_huge_page: bool, touch: impl FnOnce() -> R) -> R {
     if !in_huge_page {
         return touch();
     }
-    let before = Instant::now();
+    let before = platform::thread_time();
     let result = touch();
-    huge::HUGE_PAGES.took(before.elapsed());
+    huge::HUGE_PAGES.took(platform::thread_time().saturating_sub(before));
     result
 }
 
@@ -176,10 +175,19 @@ impl Mapping {
         unsafe { platform::advise_no_huge(self.start, self.bytes) }
     }
 
-    /// Takes room for all of the mapping now, so that nobody waits for it at the first access. Contents do not change.
-    pub(crate) fn populate(&self) {
-        // SAFETY: all of the mapping, which is `self`'s and whole pages (I14).
-        unsafe { platform::populate(self.start, self.bytes) };
+    /// Takes room for all of the mapping now, by a write to each page, so that nobody waits for it at the first access.
+    ///
+    /// Linux has a call for that, which excludes whoever maps or unmaps anything from the process's address space for as long as it takes
+    /// to clear the pages: `malloc` in other threads, of milliseconds where memory is slow to come. Faults exclude nobody since 6.4.
+    ///
+    /// # Safety
+    ///
+    /// Nobody uses the contents, nor accesses them during the call.
+    pub(crate) unsafe fn populate(&self) {
+        for offset in (0..self.bytes).step_by(page_size()) {
+            // SAFETY: a byte of this mapping, by `part`, which is writable (I14); the caller gives up the contents.
+            unsafe { self.part(offset, 1).write_volatile(0) };
+        }
     }
 
     /// Gives the memory of a part back; true means that it takes no room and reads as zero from now on. After false it

@@ -8,6 +8,7 @@ use super::OsError;
 use crate::heap::layout::CHUNK;
 use core::ffi::c_void;
 use core::ptr::NonNull;
+use core::time::Duration;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::mm::{Advice, madvise};
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
@@ -106,18 +107,15 @@ pub(super) unsafe fn advise_no_huge(start: NonNull<u8>, bytes: usize) {
     let _ = (start, bytes);
 }
 
-/// Takes room for the range. Where the kernel has no such call, the first accesses will.
-///
-/// # Safety
-///
-/// The range is page-aligned and lies in one mapping of this module.
-pub(super) unsafe fn populate(start: NonNull<u8>, bytes: usize) {
+/// Processor time that the thread has taken; always the same where it is not known.
+pub(super) fn thread_time() -> Duration {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    // SAFETY: whole pages that are mapped (I14), by the caller; populating does not change contents. Kernels before 5.14 answer with
-    // an error, and the memory stays as it is.
-    let _ = unsafe { madvise(start.as_ptr().cast(), bytes, Advice::LinuxPopulateWrite) };
+    return {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::try_from(time).unwrap_or_default()
+    };
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = (start, bytes);
+    Duration::ZERO
 }
 
 /// Drops the contents: the range takes no room and reads as zero.

@@ -62,10 +62,12 @@ impl Chunk {
         }
     }
 
-    /// Takes room for all of it now. Takes long.
+    /// Takes room for all of it now, of which nothing is in use. Takes long.
     pub(super) fn populate(&mut self) {
+        assert!(self.is_free());
         self.returned = 0;
-        self.mapping.populate();
+        // SAFETY: no page is in use; nor is the header, before the first one is.
+        unsafe { self.mapping.populate() };
     }
 
     /// Its address.
