@@ -140,6 +140,8 @@ pub(crate) struct Core {
     pub(crate) pages: plain::AtomicUsize,
     /// Heap size to stay under.
     pub(crate) goal: plain::AtomicUsize,
+    /// While marking: heap size from which on mutators hardly go on. At least twice the goal.
+    pub(crate) outrun_from: plain::AtomicUsize,
     /// While marking: heap size from which on mutators assist.
     pub(crate) assist_from: plain::AtomicUsize,
     /// Bytes of marking per byte allocated from there on, times 256.
@@ -220,6 +222,7 @@ impl Core {
             sparse: plain::AtomicUsize::new(plan.sparse),
             pages: plain::AtomicUsize::new(0),
             goal: plain::AtomicUsize::new(goal),
+            outrun_from: plain::AtomicUsize::new(0),
             assist_from: plain::AtomicUsize::new(0),
             assist_ratio: plain::AtomicU64::new(0),
             abandon: AtomicBool::new(false),

@@ -167,7 +167,9 @@ impl Core {
     /// | the heap is | |
     /// |---|---|
     /// | near its hard limit | waits for the end of a cycle, at most a second or two |
-    /// | past twice the goal | waits two milliseconds for the end of marking, half a one where nobody knows when that will be: allocation slows down to the markers' pace |
+    /// | past twice the goal, and a quarter larger than when marking began | waits two milliseconds for the end of marking: allocation slows down to the markers' pace |
+    /// | past twice the goal, and it is marked | waits half a millisecond, each time that it has grown by a 4096th: so it takes part of a second to grow by that quarter. A heap that comes late to its cycle, for its mutator was inside until then, is not the fault of what is allocated now |
+    /// | past twice the goal | waits half a millisecond |
     /// | past the goal, and it is not marked | gives way to the background threads, each time that it has grown by an eighth |
     /// | else | marks a little, or waits a tenth of a millisecond if there is nothing to take |
     pub(crate) fn wait_for_cycle_under_pressure(&self, state: &MutatorState) {
@@ -191,13 +193,14 @@ impl Core {
             }
         } else if heap > goal.saturating_mul(2) {
             let ends_soon = self.phase() == Phase::Marking && !self.is_stepped();
-            let turn = if ends_soon { 2000 } else { 500 };
-            let _ = self.wait_for_end_of_cycle(Duration::from_micros(turn), 1);
+            let outrun = heap > self.outrun_from.load(Ordering::Relaxed);
+            let turn = if ends_soon && outrun { 2000 } else { 500 };
+            if !ends_soon || outrun || state.gives_way(heap, heap / 4096) {
+                let _ = self.wait_for_end_of_cycle(Duration::from_micros(turn), 1);
+            }
         } else if heap > goal && self.phase() != Phase::Marking && !self.is_stepped() {
             // Now and then: there may be other processes, which get the processor as well.
-            let before = state.gave_way_at.get();
-            if heap.abs_diff(before) >= goal / 8 {
-                state.gave_way_at.set(heap);
+            if state.gives_way(heap, goal / 8) {
                 self.give_way();
             }
         } else if self.assist_at_boundary() == 0 {
@@ -289,6 +292,17 @@ impl Core {
     }
 }
 
+impl MutatorState {
+    /// Whether a heap of `heap` bytes has changed by `part` since the thread last gave way; now it does.
+    fn gives_way(&self, heap: usize, part: usize) -> bool {
+        let gives = heap.abs_diff(self.gave_way_at.get()) >= part;
+        if gives {
+            self.gave_way_at.set(heap);
+        }
+        gives
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Duration, PRESSURE, Phase};
@@ -358,6 +372,32 @@ mod tests {
         assert!(first > goal);
         assert_eq!(gave_way_at(1), first);
         assert!(gave_way_at(goal / 8) > first);
+        core.set_phase(Phase::Idle);
+        drop(driver);
+    }
+
+    /// What came late to the cycle is not the fault of what is allocated now: waits are few and short until the heap has grown by a quarter.
+    #[test]
+    fn a_mutator_that_came_late_to_the_cycle_is_slowed_down_gently() {
+        let heap = Heap::builder().marker_threads(1).build().unwrap();
+        let (core, mut mutator) = (heap.core(), heap.attach());
+        let late = 64 * core.goal.load(Ordering::Relaxed);
+        core.account(late as isize);
+        // Nobody drives meanwhile.
+        let driver = core.driver.lock();
+        core.outrun_from.store(late + late / 4, Ordering::Relaxed);
+        core.set_phase(Phase::Marking);
+        let mut waits = |bytes: usize| {
+            core.account(bytes as isize);
+            mutator.enter(|mc| core.check_trigger(mc.state()));
+            let before = mutator.enter(|mc| mc.state().gave_way_at.get());
+            before == core.heap_now()
+        };
+        assert!(waits(1));
+        assert!(!waits(late / 5000));
+        assert!(waits(late / 5000), "a 4096th since");
+        assert!(waits(late / 8));
+        assert!(!waits(late / 4), "another kind of wait");
         core.set_phase(Phase::Idle);
         drop(driver);
     }

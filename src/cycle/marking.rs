@@ -211,7 +211,10 @@ impl Core {
 
     /// Marking begins: when, and how much, mutators will have to help.
     pub(super) fn expect_assists(&self, d: &Driver) {
-        let assists = Assists::new(self.bytes_to_mark(d), self.heap_now(), d.cycle.goal);
+        let heap = self.heap_now();
+        let assists = Assists::new(self.bytes_to_mark(d), heap, d.cycle.goal);
+        let outrun = (heap + heap / 4).max(d.cycle.goal.saturating_mul(2));
+        self.outrun_from.store(outrun, Ordering::Relaxed);
         self.assist_from.store(assists.from, Ordering::Relaxed);
         self.assist_ratio.store(assists.ratio, Ordering::Relaxed);
         self.counters.credit.store(0, Ordering::Relaxed);
