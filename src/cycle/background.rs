@@ -53,6 +53,8 @@ pub(crate) struct Pace {
     tick: Duration,
     /// Bytes allocated ever, at the last look.
     allocated: u64,
+    /// When the next chunk may be made ready in a cycle.
+    ready_from: Instant,
 }
 
 /// Bytes allocated between two looks at a heap that is idle, at most: a program that allocates has cycles when they are due.
@@ -65,6 +67,7 @@ impl Pace {
             wait: FIRST_WAIT,
             tick: IDLE_TICK,
             allocated: 0,
+            ready_from: Instant::now(),
         }
     }
 
@@ -72,6 +75,7 @@ impl Pace {
     fn busy(&mut self) {
         *self = Pace {
             allocated: self.allocated,
+            ready_from: self.ready_from,
             ..Pace::new()
         };
     }
@@ -129,8 +133,7 @@ impl Client for Core {
         let mut marker: Option<Marker> = None;
         let (outcome, ready) = loop {
             let outcome = self.drive_in_background(&mut marker);
-            // Mutators should find memory that has been touched.
-            let ready = self.space.make_ready();
+            let ready = self.make_ready();
             if outcome == Some(Advance::Progress) {
                 // What comes next is waited for anew.
                 self.pace.lock().busy();
@@ -355,6 +358,20 @@ impl Core {
         Some(outcome)
     }
 
+    /// Makes a chunk ready if the heap grows: mutators should find memory that has been touched. But a cycle gives some back, and who drives it
+    /// leaves it for this a quarter of the time: a heap outgrew minor cycles that would have been over before the first chunk was touched.
+    fn make_ready(&self) -> bool {
+        let before = Instant::now();
+        if self.phase() != Phase::Idle && before < self.pace.lock().ready_from {
+            return false;
+        }
+        let ready = self.space.make_ready();
+        if ready {
+            self.pace.lock().ready_from = Instant::now() + 3 * before.elapsed();
+        }
+        ready
+    }
+
     /// Takes a mutator off the heap.
     pub(crate) fn detach(&self, state: &Arc<MutatorState>) {
         let mut backoff = crate::sync::Backoff::default();
@@ -418,6 +435,28 @@ mod tests {
             drop(driver);
             assert_eq!(told.recv().unwrap(), 2);
         });
+    }
+
+    #[test]
+    fn in_a_cycle_chunks_are_made_ready_for_part_of_the_time() {
+        let builder = Heap::builder().marker_threads(0);
+        let heap = builder.min_heap(1 << 30).build().unwrap();
+        let (core, mut mutator, mut roots) = (heap.core(), heap.attach(), Vec::new());
+        let mut grow = || {
+            roots.push(mutator.enter(|mc| -> Root<Rootable![[u64]]> {
+                Root::new(mc, Gc::slice_from_fn(mc, 8192, |_| 0))
+            }));
+        };
+        let mut grows_until_ready = |at_most| (0..at_most).any(|_| (grow(), core.make_ready()).1);
+        assert!(grows_until_ready(1000), "while there is no cycle");
+        let from = core.pace.lock().ready_from;
+        assert!(from > Instant::now() - Duration::from_secs(1));
+        core.pace.lock().ready_from = Instant::now() + Duration::from_secs(3600);
+        // Nobody drives meanwhile.
+        core.set_phase(crate::cycle::core::Phase::Arming);
+        assert!(!grows_until_ready(100), "six megabytes");
+        core.set_phase(crate::cycle::core::Phase::Idle);
+        assert!(core.make_ready(), "there is no cycle any more");
     }
 
     /// The collector of a heap that grows slowly has nothing to do for long.
