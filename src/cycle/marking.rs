@@ -213,7 +213,9 @@ impl Core {
     pub(super) fn expect_assists(&self, d: &Driver) {
         let heap = self.heap_now();
         let assists = Assists::new(self.bytes_to_mark(d), heap, d.cycle.goal);
-        let outrun = (heap + heap / 4).max(d.cycle.goal.saturating_mul(2));
+        let outrun = heap
+            .saturating_add(heap / 4)
+            .max(d.cycle.goal.saturating_mul(2));
         self.outrun_from.store(outrun, Ordering::Relaxed);
         self.assist_from.store(assists.from, Ordering::Relaxed);
         self.assist_ratio.store(assists.ratio, Ordering::Relaxed);
