@@ -59,6 +59,9 @@ impl Core {
     /// Sweeps spans that the caller took off the list of `class`, and puts back those in which something lives.
     fn sweep_batch(&self, class: &Class, spans: &mut Vec<Span>) {
         let (mut tally, mut empty) = (Tally::default(), Vec::new());
+        if twin::is(Twin::PutBeforeSwept) {
+            class.put_all(&mut spans.clone());
+        }
         spans.retain(|&span| {
             let kept = self.sweep(span, Empty::Free, &mut tally);
             if !kept {

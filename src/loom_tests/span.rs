@@ -12,7 +12,7 @@ use crate::heap::layout::MAX_SMALL;
 use crate::sync::thread;
 use crate::sync::twin::Twin;
 use crate::sync::watched::violation;
-use crate::{Barrier, Gc, GcWeak, Mutator, Root, Rootable};
+use crate::{Barrier, Gc, GcWeak, Mutation, Mutator, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 2 };
 const DEEP: Bound = Bound { preemptions: 3 };
@@ -65,6 +65,58 @@ fn allocate(barrier: Barrier) {
     loom::explore();
     (5..10).for_each(must_be_freed);
     main.enter(|mc| roots.iter().for_each(|root| root.get(mc).stamp.lives()));
+}
+
+type Plain = Root<Rootable![[usize; 2]]>;
+
+/// A plain object that says which it is.
+fn plain(mc: &Mutation<'_>, number: usize) -> Plain {
+    Root::new(mc, Gc::new(mc, [number; 2]))
+}
+
+/// They are what they were made as: nobody else got their memory.
+fn are_intact<'a>(mc: &Mutation<'_>, plain: impl IntoIterator<Item = (usize, &'a Plain)>) {
+    for (number, root) in plain {
+        if *root.get(mc) != [number; 2] {
+            violation(format!("object {number} is another"));
+        }
+    }
+}
+
+/// The driver sweeps spans without destructors, which it takes together, one without a live object among them, while a mutator takes
+/// some of the same class. What either has is nobody else's.
+fn batch(barrier: Barrier) {
+    let heap = heap(barrier);
+    let mut main = heap.attach();
+    let old = main.enter(|mc| {
+        [0, 1, 2].map(|number| {
+            let kept = plain(mc, number);
+            drop(plain(mc, 99));
+            kept
+        })
+    });
+    main.enter(|mc| [99; 3].map(|number| drop(plain(mc, number))));
+    let _ = heap.core().request_new_cycle();
+    drive(&heap, |core| core.phase() == Phase::Terminating);
+    let beside = heap.clone();
+    loom::explore();
+    let thread = spawn(move || {
+        let mut mutator = beside.attach();
+        mutator.enter(|mc| {
+            let new = [3, 4, 5, 6].map(|number| plain(mc, number));
+            polls(mc);
+            new
+        })
+    });
+    finish(&heap);
+    let new = thread.join().unwrap();
+    loom::stop_exploring();
+    // Before another sweep finds out what is alive.
+    main.enter(|mc| {
+        let more: Vec<_> = (7..19).map(|number| plain(mc, number)).collect();
+        are_intact(mc, old.iter().chain(&new).chain(&more).enumerate());
+    });
+    loom::explore();
 }
 
 /// A mutator comes while a cycle runs, allocates, hides an object and goes: with its buffer and its spans handed over.
@@ -223,6 +275,8 @@ pub(super) fn models() -> Vec<Model> {
     for barrier in BARRIERS {
         let name = format!("span, {barrier}");
         models.push(model(name, BOUND, move || allocate(barrier)));
+        let name = format!("batch of spans, {barrier}");
+        models.push(model(name, BOUND, move || batch(barrier)));
         let name = format!("half a run, {barrier}");
         models.push(model(name, BOUND, move || bump(barrier)));
         let name = format!("large, {barrier}");
@@ -237,6 +291,9 @@ pub(super) const TWINS: &[Caught] = &[
     ("span, hybrid", Twin::WhiteBeforeSweep),
     ("span, hybrid", Twin::DoneBeforeSwept),
     ("span, hybrid", Twin::CacheKeptAtOff),
+    ("batch of spans, hybrid", Twin::PutBeforeSwept),
+    ("batch of spans, deletion", Twin::WhiteBeforeSweep),
+    ("batch of spans, insertion", Twin::SweepToldByEpoch),
     ("half a run, hybrid", Twin::NotBlackened),
     ("half a run, hybrid", Twin::GreyFastPath),
     ("build while arming", Twin::GreyNotHeld),

@@ -227,6 +227,8 @@ twins! {
     BlackIsOld,
     /// A span counts as swept before it is.
     DoneBeforeSwept,
+    /// The spans of a batch are back on their lists before all are swept.
+    PutBeforeSwept,
     /// A claim in a barrier shades nothing.
     ClaimNotTraced,
     /// A scanned cell needs no barrier under Insertion.
