@@ -187,7 +187,10 @@ impl<'a> Arbitrary<'a> for Program {
 fuzz_target!(|program: Program| {
     let Program(huge_pages_from, steps) = program;
     let mut checked = Checked {
-        heap: PageHeap::new(PageHeapConfig { huge_pages_from }),
+        heap: PageHeap::new(PageHeapConfig {
+            huge_pages_from,
+            made_ready: true,
+        }),
         runs: BTreeMap::new(),
         clock: Instant::now(),
     };

@@ -140,7 +140,7 @@ pub(crate) struct Core {
     pub(crate) pages: plain::AtomicUsize,
     /// Heap size to stay under.
     pub(crate) goal: plain::AtomicUsize,
-    /// While marking: heap size from which on mutators hardly go on. At least twice the goal.
+    /// While marking: heap size from which on mutators hardly go on, at least twice the goal.
     pub(crate) outrun_from: plain::AtomicUsize,
     /// While marking: heap size from which on mutators assist.
     pub(crate) assist_from: plain::AtomicUsize,
@@ -199,7 +199,11 @@ impl Core {
             id,
             plan: cycles,
             created: Instant::now(),
-            space: Space::new(config.max_heap, config.span_slots()),
+            space: Space::new(
+                config.max_heap,
+                config.span_slots(),
+                config.marker_threads > 0,
+            ),
             worklist: Worklist::new(),
             registry: Registry::new(),
             roots: RootTable::new(id),

@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn classes_that_nobody_uses_are_forgotten() {
-        let space = Space::new(usize::MAX, usize::MAX);
+        let space = Space::new(usize::MAX, usize::MAX, false);
         let of = |owner| {
             space.class(ClassKey {
                 info: &PLAIN,
@@ -237,7 +237,7 @@ mod tests {
     /// Destructors may take long: nobody else should wait for the spans behind the first.
     #[test]
     fn spans_with_destructors_are_swept_one_by_one() {
-        let space = Space::new(usize::MAX, usize::MAX);
+        let space = Space::new(usize::MAX, usize::MAX, false);
         for (info, together) in [(&PLAIN, 4), (InfoOf::<Box<u8>>::info(), 1)] {
             let class = space.class(ClassKey {
                 info,

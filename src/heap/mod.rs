@@ -66,9 +66,14 @@ pub(crate) enum NoPages {
 }
 
 impl Space {
-    pub(crate) fn new(max_bytes: usize, max_slots: usize) -> Self {
+    /// Of at most `max_bytes`, whose small spans have at most `max_slots`; `made_ready` says whether a background thread makes chunks ready.
+    pub(crate) fn new(max_bytes: usize, max_slots: usize, made_ready: bool) -> Self {
+        let config = PageHeapConfig {
+            made_ready,
+            ..PageHeapConfig::default()
+        };
         Space {
-            pages: Mutex::ranked(Rank::Pages, PageHeap::new(PageHeapConfig::default())),
+            pages: Mutex::ranked(Rank::Pages, PageHeap::new(config)),
             classes: Mutex::ranked(Rank::Classes, Classes::default()),
             large: Mutex::ranked(Rank::Large, LargeSpans::default()),
             in_use: AtomicUsize::new(0),
@@ -271,7 +276,7 @@ mod tests {
 
     #[test]
     fn pages_that_threads_take_and_free_at_once_are_all_counted() {
-        let space = Space::new(usize::MAX, MAX_SLOTS);
+        let space = Space::new(usize::MAX, MAX_SLOTS, false);
         let key = ClassKey {
             info: &PLAIN,
             slot_size: 4096,

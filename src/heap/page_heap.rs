@@ -53,12 +53,15 @@ pub(crate) struct PageHeapConfig {
     /// From this many committed bytes on, with the run asked for where that is large, new memory asks for huge pages: faster to
     /// touch and to walk, but all of a chunk takes room at once.
     pub(crate) huge_pages_from: usize,
+    /// Whether a background thread makes chunks ready.
+    pub(crate) made_ready: bool,
 }
 
 impl Default for PageHeapConfig {
     fn default() -> Self {
         PageHeapConfig {
             huge_pages_from: 8 << 20,
+            made_ready: false,
         }
     }
 }
@@ -97,8 +100,6 @@ pub(crate) struct PageHeap {
     ages: Ages,
     /// The slot at which the last scavenging stopped.
     scavenge_from: usize,
-    /// Somebody makes chunks ready.
-    made_ready: bool,
 }
 
 impl PageHeap {
@@ -116,7 +117,6 @@ impl PageHeap {
             totals: Totals::default(),
             ages: Ages::default(),
             scavenge_from: 0,
-            made_ready: false,
         }
     }
 
@@ -145,9 +145,9 @@ impl PageHeap {
         }
         // A long run is a large heap by itself.
         let large = self.committed_bytes().saturating_add(bytes) >= self.config.huge_pages_from;
-        let huge = large && huge_to_try();
         let kept = self.large.take_fitting(pages);
         let zeroed = kept.is_none();
+        let huge = zeroed && large && huge_to_try(bytes / CHUNK);
         let run = match kept {
             Some(mut run) => {
                 self.totals.forget_large(&run);
@@ -170,7 +170,7 @@ impl PageHeap {
             pages,
             zeroed,
             new_chunk: Some(base),
-            fresh_huge: huge && zeroed,
+            fresh_huge: huge,
         })
     }
 
@@ -302,17 +302,18 @@ impl PageHeap {
     #[inline(never)]
     fn allocate_in_new_chunk(&mut self, pages: usize) -> Result<PageRun, OsError> {
         // Who makes chunks ready tries, rather than an allocation.
-        let at_hand = match self.made_ready {
-            true => huge_at_hand,
-            false => huge_to_try,
-        };
-        let huge = self.is_large() && at_hand();
+        let huge = self.is_large()
+            && if self.config.made_ready {
+                huge_at_hand()
+            } else {
+                huge_to_try(1)
+            };
         let mapping = match Mapping::chunk(huge) {
             Err(_) if self.drop_free() => Mapping::chunk(huge)?,
             result => result?,
         };
-        let chunk = Chunk::new(mapping, huge);
-        let base = chunk.base();
+        let chunk = Chunk::new(mapping);
+        let (base, huge) = (chunk.base(), chunk.is_huge());
         let slot = self.insert_chunk(chunk);
         let first = (HEADER / PAGE) as u32;
         let run = self.take(slot, first, pages, Some(base));

@@ -227,7 +227,7 @@ twins! {
     BlackIsOld,
     /// A span counts as swept before it is.
     DoneBeforeSwept,
-    /// The spans of a batch are back on their lists before all are swept.
+    /// The spans of a batch are put on their lists before they are swept, too.
     PutBeforeSwept,
     /// A claim in a barrier shades nothing.
     ClaimNotTraced,

@@ -1,10 +1,8 @@
 //! Address space for chunks, taken many chunks at a time.
 //!
-//! To map, trim and advise each chunk on its own are several system calls that need the process's address space to themselves. A thread
-//! that makes a chunk ready (`page_heap::ready`) shares it for as long as the kernel clears two megabytes, milliseconds where memory is slow
-//! to come; so a mutator that needed the next chunk meanwhile waited for the one that was made so that it need not wait. Faults in
-//! what is mapped already exclude nobody. Advice on huge pages is such a call, too, so there are mappings with them and without; and who makes chunks
-//! ready maps the next ones first, for a mutator that has come to the end of them would wait at each of those calls.
+//! To map, trim and advise each chunk on its own are several system calls that need the process's address space to themselves, and wait for
+//! whoever shares it: a thread that is in a fault, before Linux 6.4, for as long as the kernel clears two megabytes. Advice on huge pages
+//! is such a call, too, so there are mappings with them and without.
 //!
 //! The address space belongs to no heap: heaps are many, most are small, and what none has touched takes no room. Nothing comes
 //! back to it; a chunk is unmapped like any other mapping.
@@ -14,59 +12,49 @@ use crate::heap::layout::CHUNK;
 use crate::sync::ranked::{Mutex, Rank};
 
 /// Chunks mapped at once.
-const CHUNKS: usize = 32;
+const CHUNKS: usize = 16;
 
-/// Mappings of each kind that a growing heap keeps.
-const KEPT: usize = 2;
+/// What is mapped and not taken, for small pages and for huge ones. Its lock is a leaf, held for a mapping and its advice at most, and no
+/// matter of a protocol: under loom it is as it is.
+static REST: Mutex<[Option<Mapping>; 2]> = Mutex::ranked(Rank::AddressSpace, [None, None]);
 
-/// What is mapped and not taken, for small pages and for huge ones. Its lock is a leaf, held for a mapping at most, and no matter of a
-/// protocol: under loom it is as it is.
-static REST: Mutex<[Vec<Mapping>; 2]> = Mutex::ranked(Rank::AddressSpace, [Vec::new(), Vec::new()]);
-
-/// A mapping of one chunk, with huge pages or without.
+/// A mapping of one chunk, with huge pages or without; where the system refuses, what there is of the other kind.
 pub(super) fn chunk(huge: bool) -> Result<Mapping, OsError> {
     if !LAZY {
         return Mapping::map(CHUNK);
     }
     let mut rest = REST.lock();
     let own = usize::from(huge);
-    let mut mapping = match rest[own].pop() {
-        Some(mapping) => mapping,
-        // Where the system refuses, what there is of the other kind will do.
-        None => map(huge).or_else(|refused| rest[1 - own].pop().ok_or(refused))?,
-    };
-    let behind = mapping.split_off_first();
-    rest[own].extend(behind);
-    Ok(mapping)
+    let taken = rest[own].take().map_or_else(|| map(huge), Ok);
+    take_first(&mut rest, taken)
 }
 
-/// Sees to it that the next chunks are mapped when somebody needs them.
-pub(super) fn stock_up() {
-    for huge in [false, true] {
-        let few = LAZY && REST.lock()[usize::from(huge)].len() < KEPT;
-        // Not under the lock: there may be a chunk for who needs one meanwhile.
-        if let Some(mapping) = few.then(|| map(huge).ok()).flatten() {
-            REST.lock()[usize::from(huge)].insert(0, mapping);
-        }
-    }
+/// The first chunk of what was taken, or of what there is.
+fn take_first(
+    rest: &mut [Option<Mapping>; 2],
+    taken: Result<Mapping, OsError>,
+) -> Result<Mapping, OsError> {
+    let other = |refused| {
+        let kinds = &mut rest.iter_mut();
+        kinds.find_map(Option::take).ok_or(refused)
+    };
+    let mut mapping = taken.or_else(other)?;
+    rest[usize::from(mapping.is_huge())] = mapping.split_off_first();
+    Ok(mapping)
 }
 
 /// A mapping of many chunks; where address space is short, of one.
 fn map(huge: bool) -> Result<Mapping, OsError> {
-    let mapping = Mapping::map(CHUNKS * CHUNK).or_else(|_| Mapping::map(CHUNK))?;
-    if huge {
-        mapping.advise_huge(mapping.bytes());
-    } else {
-        mapping.advise_no_huge();
-    }
+    let mut mapping = Mapping::map(CHUNKS * CHUNK).or_else(|_| Mapping::map(CHUNK))?;
+    mapping.advise(huge);
     Ok(mapping)
 }
 
 /// Unmaps what nobody has taken, where the system refuses more; whether there was anything.
 #[cold]
 pub(super) fn give_up() -> bool {
-    let taken = REST.lock().each_mut().map(std::mem::take);
-    taken.iter().any(|mappings| !mappings.is_empty())
+    let taken = REST.lock().each_mut().map(Option::take);
+    taken.iter().any(Option::is_some)
 }
 
 #[cfg(test)]
@@ -98,18 +86,45 @@ mod tests {
         }
     }
 
-    /// Once at least: other tests take chunks meanwhile.
     #[test]
-    fn stocked_up_there_are_chunks_for_both_kinds() {
-        let stocked = (0..1000).any(|_| {
-            stock_up();
-            let rest = REST.lock();
-            rest.iter().all(|mappings| {
-                let chunks = mappings.iter().map(|mapping| mapping.bytes() / CHUNK);
-                mappings.len() >= KEPT && chunks.sum::<usize>() > CHUNKS
-            })
-        });
-        assert_eq!(stocked, LAZY);
+    fn where_the_system_refuses_the_other_kind_will_do() {
+        let mut rest = [None, Some(map(true).unwrap())];
+        let refused = OsError { bytes: CHUNK };
+        let first = take_first(&mut rest, Err(refused)).unwrap();
+        assert!(first.is_huge() && rest[0].is_none());
+        let left = rest[1].as_ref().map(Mapping::bytes);
+        assert_eq!(left, LAZY.then_some((CHUNKS - 1) * CHUNK));
+        let own = take_first(&mut rest, map(false)).unwrap();
+        assert!(!own.is_huge());
+        rest = [None, None];
+        assert_eq!(take_first(&mut rest, Err(refused)).unwrap_err(), refused);
+    }
+
+    /// What the kernel says of the region with `address`.
+    #[cfg(target_os = "linux")]
+    fn flags(address: usize) -> String {
+        let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let mut inside = false;
+        for line in smaps.lines() {
+            let first = line.split_whitespace().next().unwrap();
+            if let Some((start, end)) = first.split_once('-') {
+                let [start, end] = [start, end].map(|hex| usize::from_str_radix(hex, 16).unwrap());
+                inside = (start..end).contains(&address);
+            } else if inside && first == "VmFlags:" {
+                return line.to_owned();
+            }
+        }
+        panic!("{address:#x} is not mapped");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn chunks_are_advised() {
+        for (huge, flag) in [(true, " hg"), (false, " nh")] {
+            let chunk = chunk(huge).unwrap();
+            assert_eq!(chunk.is_huge(), huge);
+            assert!(flags(chunk.address()).contains(flag), "{huge}");
+        }
     }
 
     /// Once at least: other tests take chunks meanwhile.
@@ -118,7 +133,7 @@ mod tests {
         let gone = (0..1000).any(|_| {
             drop([true, false].map(|huge| chunk(huge).unwrap()));
             Mapping::reserve(1 << 62).unwrap_err();
-            REST.lock().iter().all(Vec::is_empty)
+            REST.lock().iter().all(Option::is_none)
         });
         assert!(gone);
     }

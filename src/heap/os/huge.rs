@@ -6,21 +6,22 @@
 //! as much as the page saves a program that lives for a second. Small pages come from what processes have given back a moment ago.
 //!
 //! So the first access to a chunk says what a huge page has cost, whether a background thread makes it ready (`page_heap::ready`) or a mutator
-//! has been too fast for that. After a dear one the next [`LEAST`] chunks that are made ready do without, then another is tried; if that
-//! is dear, too, twice as many do without, up to [`MOST`]. Not more than [`IN_ALL`] chunks ever: a heap of more than that lives long enough to be worth what
-//! its pages cost. Until one has been cheap a mutator does without for its own chunks, however many: it should not stand still for
-//! milliseconds where a background thread can. Objects with a mapping of their own, and heaps without a background thread, count like chunks made ready.
+//! has been too fast for that. After a dear one the next [`LEAST`] chunks do without, then another is tried; if that is dear, too,
+//! twice as many do without, up to [`MOST`]. Chunks made ready count, objects with a mapping of their own, and those of heaps without
+//! background threads, but no more than [`IN_ALL`] of them: a program that needs more lives long enough to be worth what its pages cost.
+//! A mutator of any other heap tries nothing: it does without until the last huge page that was tried was cheap, for it should not stand
+//! still for milliseconds where a background thread can.
 //!
-//! Measured with a pause of five seconds before each run, in which the hypervisor takes memory back (`benches/peers`, processor time, medians
-//! of four; beside a build in which only background threads took the time, and mutators did as they): latency 1.71 s before, 0.93 with this, and
-//! of its 100,000 waits forty to fifty-five longer than a millisecond before, by the thread's clock, none with this. Graph, tables, arrays
-//! and GCBench take as long as before, or a tenth less. Run after run, where huge pages stay at hand, there was no difference.
+//! Measured with a pause of five seconds before each run, in which the hypervisor takes memory back (`benches/peers`, medians of four). Once only
+//! background threads took the time, and mutators did as they: the latency workload took 1.71 s of processor time, and 40 to 55 of its 100,000
+//! waits were longer than a millisecond by the thread's clock. It takes 0.93 s like this, with no such wait. Graph, tables, arrays and GCBench take
+//! as long as then or a tenth less. Run after run, where huge pages stay at hand, there was no difference.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Processor time from which on a huge page is dear.
-const DEAR: Duration = Duration::from_millis(2);
+pub(super) const DEAR: Duration = Duration::from_millis(2);
 
 /// Chunks that do without huge pages after the first dear one.
 const LEAST: usize = 16;
@@ -31,7 +32,10 @@ const MOST: usize = 128;
 /// No huge page has been touched yet.
 const UNKNOWN: usize = 1;
 
-/// Chunks that ever do without.
+/// Time in which nobody clears two megabytes: somebody else has touched the page first, or it is not huge.
+const TOO_SHORT: Duration = Duration::from_micros(20);
+
+/// Chunks that count and ever do without.
 const IN_ALL: usize = 512;
 
 /// What is known: hints about the machine, for all heaps of the process (Relaxed). An answer that is late or lost makes a chunk slower, not
@@ -41,14 +45,14 @@ pub(super) struct HugePages {
     without: AtomicUsize,
     /// How many the last dear one led to; 0 after a cheap one, [`UNKNOWN`] before the first.
     last: AtomicUsize,
-    /// Chunks made ready that may still do without.
+    /// Chunks that count and may still do without.
     left: AtomicUsize,
 }
 
 pub(super) static HUGE_PAGES: HugePages = HugePages::new();
 
 impl HugePages {
-    const fn new() -> HugePages {
+    pub(super) const fn new() -> HugePages {
         HugePages {
             without: AtomicUsize::new(0),
             last: AtomicUsize::new(UNKNOWN),
@@ -56,12 +60,11 @@ impl HugePages {
         }
     }
 
-    /// Whether what is made now should have huge pages, if whoever asks should try them now and then.
-    pub(super) fn to_try(&self) -> bool {
-        let one_less = |chunks: usize| chunks.checked_sub(1);
-        let take = |chunks: &AtomicUsize| {
-            chunks
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
+    /// Whether `chunks` chunks that are made now should have huge pages, if whoever asks should try them now and then.
+    pub(super) fn to_try(&self, chunks: usize) -> bool {
+        let take = |from: &AtomicUsize| {
+            let less = |left: usize| (left > 0).then(|| left.saturating_sub(chunks));
+            from.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
                 .is_ok()
         };
         !(take(&self.without) && take(&self.left))
@@ -74,7 +77,12 @@ impl HugePages {
 
     /// One has taken `time` of a thread's to touch.
     pub(super) fn took(&self, time: Duration) {
-        let tried = self.without.load(Ordering::Relaxed) == 0;
+        if time < TOO_SHORT {
+            return;
+        }
+        let tried = [&self.without, &self.left]
+            .iter()
+            .any(|chunks| chunks.load(Ordering::Relaxed) == 0);
         let last = match (time >= DEAR, tried) {
             (true, true) => (2 * self.last.load(Ordering::Relaxed)).clamp(LEAST, MOST),
             // Others have found out, while this one was touched: the same again.
@@ -95,7 +103,7 @@ mod tests {
     fn after_a_dear_huge_page_chunks_do_without() {
         let pages = HugePages::new();
         let cheap = DEAR / 2;
-        let without = || (0..).take_while(|_| !pages.to_try()).count();
+        let without = || (0..).take_while(|_| !pages.to_try(1)).count();
         assert!(!pages.at_hand(), "nobody knows");
         assert_eq!(without(), 0);
         pages.took(cheap);
@@ -124,5 +132,28 @@ mod tests {
             assert_eq!(without(), 0, "whatever it costs");
             assert!(!pages.at_hand(), "but a mutator does not wait for that");
         }
+        pages.took(cheap);
+        assert!(pages.at_hand(), "at once");
+    }
+
+    #[test]
+    fn who_was_too_late_to_touch_a_page_knows_nothing() {
+        let pages = HugePages::new();
+        pages.took(TOO_SHORT / 2);
+        assert!(!pages.at_hand());
+        pages.took(TOO_SHORT);
+        assert!(pages.at_hand());
+    }
+
+    #[test]
+    fn objects_count_by_their_chunks() {
+        let pages = HugePages::new();
+        pages.took(DEAR);
+        assert!(!pages.to_try(LEAST / 2) && !pages.to_try(LEAST));
+        assert!(pages.to_try(1));
+        assert_eq!(
+            pages.left.load(Ordering::Relaxed),
+            IN_ALL - LEAST - LEAST / 2
+        );
     }
 }

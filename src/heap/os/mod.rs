@@ -30,6 +30,9 @@ use fallback as platform;
 #[cfg(all(unix, not(miri)))]
 use unix as platform;
 
+/// The smallest page that a kernel has.
+const SMALLEST_PAGE: usize = 4 << 10;
+
 /// Whether untouched memory takes no room and [`Mapping::give_back`] works here.
 pub(crate) const LAZY: bool = platform::LAZY;
 
@@ -50,15 +53,17 @@ pub(crate) const fn page_size() -> usize {
     }
 }
 
-/// Whether what is made now should have huge pages, if whoever asks should try them now and then. See `huge`.
-pub(crate) fn huge_to_try() -> bool {
-    // Unit tests are about what has been asked for.
-    cfg!(test) || huge::HUGE_PAGES.to_try()
+/// Unit tests and fuzz targets are about what has been asked for, not about what the machine did before.
+const ASKED: bool = cfg!(any(test, fuzzing));
+
+/// Whether `chunks` chunks that are made now should have huge pages, if whoever asks should try them now and then. See `huge`.
+pub(crate) fn huge_to_try(chunks: usize) -> bool {
+    ASKED || huge::HUGE_PAGES.to_try(chunks)
 }
 
 /// Whether the system has huge pages at hand, as far as anybody knows.
 pub(crate) fn huge_at_hand() -> bool {
-    cfg!(test) || huge::HUGE_PAGES.at_hand()
+    ASKED || huge::HUGE_PAGES.at_hand()
 }
 
 /// Does what touches memory for the first time, and tells `huge` how long that took the thread if it is in a huge page.
@@ -66,9 +71,13 @@ pub(crate) fn first_touch<R>(in_huge_page: bool, touch: impl FnOnce() -> R) -> R
     if !in_huge_page {
         return touch();
     }
+    timed(&huge::HUGE_PAGES, touch)
+}
+
+fn timed<R>(pages: &huge::HugePages, touch: impl FnOnce() -> R) -> R {
     let before = platform::thread_time();
     let result = touch();
-    huge::HUGE_PAGES.took(platform::thread_time().saturating_sub(before));
+    pages.took(platform::thread_time().saturating_sub(before));
     result
 }
 
@@ -96,6 +105,8 @@ impl std::error::Error for OsError {}
 pub(crate) struct Mapping {
     start: NonNull<u8>,
     bytes: usize,
+    /// Huge pages have been asked for, in all of it.
+    huge: bool,
 }
 
 // SAFETY: an address and a length, which belong to no thread; what is there belongs to whoever has the mapping (I14), on any.
@@ -125,17 +136,17 @@ impl Mapping {
         let start = platform::reserve_chunks(bytes)?;
         debug_assert!(start.addr().get().is_multiple_of(CHUNK));
         let _ = start.as_ptr().expose_provenance();
-        Ok(Mapping { start, bytes })
+        Ok(Mapping {
+            start,
+            bytes,
+            huge: false,
+        })
     }
 
-    /// Maps one chunk, as [`reserve`](Self::reserve) does, with huge pages or without, but seldom by a system call.
+    /// Maps one chunk, as [`reserve`](Self::reserve) does, with huge pages or without, but seldom by a system call. Where the system
+    /// refuses, it may be of the other kind.
     pub(crate) fn chunk(huge: bool) -> Result<Mapping, OsError> {
         ahead::chunk(huge)
-    }
-
-    /// Maps what [`chunk`](Self::chunk) will give next.
-    pub(crate) fn stock_up() {
-        ahead::stock_up();
     }
 
     /// Keeps the first chunk; what is behind it, if there is more.
@@ -147,7 +158,23 @@ impl Mapping {
         Some(Mapping {
             start: self.start.map_addr(behind),
             bytes,
+            huge: self.huge,
         })
+    }
+
+    /// Whether huge pages have been asked for, in all of it.
+    pub(crate) fn is_huge(&self) -> bool {
+        self.huge
+    }
+
+    /// Asks for huge pages in all of it, or for none.
+    pub(crate) fn advise(&mut self, huge: bool) {
+        self.huge = huge;
+        if huge {
+            self.advise_huge(self.bytes);
+        } else {
+            self.advise_no_huge();
+        }
     }
 
     /// The address of the first byte.
@@ -178,13 +205,13 @@ impl Mapping {
     /// Takes room for all of the mapping now, by a write to each page, so that nobody waits for it at the first access.
     ///
     /// Linux has a call for that, which excludes whoever maps or unmaps anything from the process's address space for as long as it takes
-    /// to clear the pages: `malloc` in other threads, of milliseconds where memory is slow to come. Faults exclude nobody since 6.4.
+    /// to clear the pages: a `malloc` in another thread stood still for milliseconds. Faults exclude nobody since Linux 6.4.
     ///
     /// # Safety
     ///
     /// Nobody uses the contents, nor accesses them during the call.
     pub(crate) unsafe fn populate(&self) {
-        for offset in (0..self.bytes).step_by(page_size()) {
+        for offset in (0..self.bytes).step_by(SMALLEST_PAGE) {
             // SAFETY: a byte of this mapping, by `part`, which is writable (I14); the caller gives up the contents.
             unsafe { self.part(offset, 1).write_volatile(0) };
         }
@@ -269,6 +296,40 @@ mod tests {
         assert_eq!(gone, LAZY);
         // SAFETY: the byte lies in the mapping, which this test owns; it has been written, or reads as zero.
         assert_eq!(unsafe { byte.read() }, if gone { 0 } else { 7 });
+    }
+
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    #[test]
+    fn what_is_populated_takes_room() {
+        for huge in [false, true] {
+            let mut mapping = Mapping::reserve(CHUNK).unwrap();
+            mapping.advise(huge);
+            let start = mapping.start.as_ptr().cast();
+            let mut there = vec![0_u8; CHUNK / SMALLEST_PAGE];
+            let mut count = || {
+                // SAFETY: all of a mapping, and a byte for each of its pages, or more.
+                let done = unsafe { libc::mincore(start, CHUNK, there.as_mut_ptr()) };
+                assert_eq!(done, 0);
+                there.iter().filter(|&&page| page & 1 == 1).count()
+            };
+            assert_eq!(count(), 0);
+            // SAFETY: this test has put nothing there.
+            unsafe { mapping.populate() };
+            assert_eq!(count(), CHUNK / page_size());
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_touching_takes_the_thread_is_told() {
+        let pages = huge::HugePages::new();
+        timed(&pages, || std::thread::sleep(2 * huge::DEAR));
+        assert!(pages.to_try(1), "another's time");
+        timed(&pages, || {
+            let before = platform::thread_time();
+            while platform::thread_time() - before < huge::DEAR {}
+        });
+        assert!(!pages.to_try(1));
     }
 
     #[test]

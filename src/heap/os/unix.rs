@@ -111,8 +111,15 @@ pub(super) unsafe fn advise_no_huge(start: NonNull<u8>, bytes: usize) {
 pub(super) fn thread_time() -> Duration {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     return {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        Duration::try_from(time).unwrap_or_default()
+        // SAFETY: numbers, of which zero is one.
+        let mut time: libc::timespec = unsafe { core::mem::zeroed() };
+        // SAFETY: a `timespec` of this function's own, which the call writes.
+        let done = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+        let parts = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+        match (done, parts) {
+            (0, (Ok(seconds), Ok(nanos))) => Duration::new(seconds, nanos),
+            _ => Duration::ZERO,
+        }
     };
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     Duration::ZERO

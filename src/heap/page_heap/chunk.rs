@@ -46,9 +46,10 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    /// A fresh chunk, all free, in a mapping with huge pages or without.
-    pub(super) fn new(mapping: Mapping, huge: bool) -> Chunk {
+    /// A fresh chunk, all free.
+    pub(super) fn new(mapping: Mapping) -> Chunk {
         debug_assert_eq!(mapping.bytes(), CHUNK);
+        let huge = mapping.is_huge();
         let advice = if huge { Advice::Huge } else { Advice::Small };
         let returned = if LAZY && !huge { DATA } else { 0 };
         Chunk {
@@ -68,6 +69,11 @@ impl Chunk {
         self.returned = 0;
         // SAFETY: no page is in use; nor is the header, before the first one is.
         unsafe { self.mapping.populate() };
+    }
+
+    /// Whether it was made for huge pages.
+    pub(super) fn is_huge(&self) -> bool {
+        self.mapping.is_huge()
     }
 
     /// Its address.
@@ -302,7 +308,7 @@ mod tests {
 
     #[test]
     fn pages_age_over_two_grace_times_and_use_makes_them_young() {
-        let mut chunk = Chunk::new(Mapping::chunk(true).unwrap(), true);
+        let mut chunk = Chunk::new(Mapping::chunk(true).unwrap());
         chunk.take(run(9, 59));
         chunk.grow_older();
         assert_eq!(chunk.scavengeable(), 0);
@@ -323,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_broken_chunk_is_mended_when_it_fills_up() {
-        let mut chunk = Chunk::new(Mapping::chunk(true).unwrap(), true);
+        let mut chunk = Chunk::new(Mapping::chunk(true).unwrap());
         assert_eq!(
             chunk.take(run(9, 59)),
             Taken {

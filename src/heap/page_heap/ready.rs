@@ -24,14 +24,13 @@ pub(crate) struct ReadyChunk(Chunk);
 impl ReadyChunk {
     /// Maps and touches. Takes long: not to be called under a lock.
     pub(crate) fn new() -> Result<ReadyChunk, OsError> {
-        Mapping::stock_up();
-        Self::with_pages(huge_to_try())
+        Self::with_pages(huge_to_try(1))
     }
 
     /// With huge pages or without.
     pub(super) fn with_pages(huge: bool) -> Result<ReadyChunk, OsError> {
-        let mut chunk = Chunk::new(Mapping::chunk(huge)?, huge);
-        first_touch(huge, || chunk.populate());
+        let mut chunk = Chunk::new(Mapping::chunk(huge)?);
+        first_touch(chunk.is_huge(), || chunk.populate());
         Ok(ReadyChunk(chunk))
     }
 }
@@ -46,7 +45,6 @@ impl PageHeap {
 
     /// Takes a ready chunk in.
     pub(crate) fn add_chunk(&mut self, ready: ReadyChunk) {
-        self.made_ready = true;
         let slot = self.insert_chunk(ready.0);
         self.refile(slot);
     }

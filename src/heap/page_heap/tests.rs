@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 
 /// A heap with huge pages from the given committed bytes on.
 fn heap(huge_pages_from: usize) -> PageHeap {
-    PageHeap::new(PageHeapConfig { huge_pages_from })
+    PageHeap::new(PageHeapConfig {
+        huge_pages_from,
+        made_ready: false,
+    })
 }
 
 /// Writes a byte into each 4 KiB of a run.

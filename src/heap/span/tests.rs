@@ -33,7 +33,7 @@ fn new_span(space: &Space, class: &Class) -> Span {
 fn with_spans(mut f: impl FnMut(Span, &mut Random)) {
     for slot_size in [16, 32, 48, 64, 128, 1024, 8192] {
         for seed in 1..20 {
-            let space = Space::new(usize::MAX, usize::MAX);
+            let space = Space::new(usize::MAX, usize::MAX, false);
             let class = space.class(ClassKey {
                 info: &PLAIN,
                 slot_size,
@@ -180,7 +180,7 @@ fn of_all_marks_those_of_one_epoch_are_kept() {
         drop: Some(|_, _| ()),
         ..PLAIN
     };
-    let space = Space::new(usize::MAX, usize::MAX);
+    let space = Space::new(usize::MAX, usize::MAX, false);
     for (info, slot_size) in [(&PLAIN, 16), (&DROPPED, 16), (&PLAIN, 48), (&DROPPED, 1024)] {
         let key = ClassKey {
             info,
@@ -210,7 +210,7 @@ fn what_is_said_of_an_object_beside_a_sweep_stays_said() {
         drop: Some(|_, _| ()),
         ..PLAIN
     };
-    let space = Space::new(usize::MAX, 1);
+    let space = Space::new(usize::MAX, 1, false);
     let key = ClassKey {
         info: &DROPPED,
         slot_size: 16,
@@ -260,7 +260,7 @@ fn a_span_says_that_it_was_blackened_until_it_is_swept() {
 /// Pages that were spans of their own, of another type, before they were one.
 #[test]
 fn a_page_knows_the_type_of_its_span() {
-    let space = Space::new(usize::MAX, usize::MAX);
+    let space = Space::new(usize::MAX, usize::MAX, false);
     let spans = |info, slot_size: usize| {
         let key = ClassKey {
             info,
