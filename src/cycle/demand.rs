@@ -10,6 +10,12 @@ use crate::sync::atomic::Ordering;
 use crate::sync::plain;
 use crate::sync::twin::{self, Twin};
 
+/// Growth past the goal that help to mark is enough for.
+const OVERSHOOT: usize = 8 << 20;
+
+/// Growth for half a millisecond of waiting beyond that.
+const PER_LONG_WAIT: usize = 64 << 10;
+
 impl Core {
     /// Bytes that count for pacing.
     pub(crate) fn heap_now(&self) -> usize {
@@ -167,10 +173,11 @@ impl Core {
     /// | the heap is | |
     /// |---|---|
     /// | near its hard limit | waits for the end of a cycle, at most a second or two |
-    /// | past twice the goal, and a quarter larger than when marking began | waits two milliseconds for the end of marking: allocation slows down to the markers' pace |
-    /// | past twice the goal, and it is marked | waits half a millisecond, each time that it has grown by a 4096th: so it takes part of a second to grow by that quarter. A heap that comes late to its cycle, for its mutator was inside until then, is not the fault of what is allocated now |
+    /// | past twice the goal, it is marked, and it is a quarter larger than when that began | waits two milliseconds for the end of marking: allocation slows down to the markers' pace |
+    /// | past twice the goal, and it is marked by background threads | waits half a millisecond each time that it has grown by a 4096th, or else marks a little. A heap whose mutator was inside for long comes late to its cycle, which is not the fault of what is allocated now |
     /// | past twice the goal | waits half a millisecond |
     /// | past the goal, and it is not marked | gives way to the background threads, each time that it has grown by an eighth |
+    /// | past the goal by more than [`OVERSHOOT`] or a 128th, and it is marked | waits half a millisecond each time that it has grown by [`PER_LONG_WAIT`], or else marks a little: help alone, in pieces that nobody notices, let a large heap grow by a tenth beyond its goal |
     /// | else | marks a little, or waits a tenth of a millisecond if there is nothing to take |
     pub(crate) fn wait_for_cycle_under_pressure(&self, state: &MutatorState) {
         if self.thread_is_inside(state) || self.in_user_code() {
@@ -191,21 +198,38 @@ impl Core {
                 self.request_cycle();
                 let _ = self.wait_for_end_of_cycle(patience, 100);
             }
-        } else if heap > goal.saturating_mul(2) {
-            let ends_soon = self.phase() == Phase::Marking && !self.is_stepped();
-            let outrun = heap > self.outrun_from.load(Ordering::Relaxed);
-            let turn = if ends_soon && outrun { 2000 } else { 500 };
-            if !ends_soon || outrun || state.gives_way(heap, heap / 4096) {
-                let _ = self.wait_for_end_of_cycle(Duration::from_micros(turn), 1);
-            }
-        } else if heap > goal && self.phase() != Phase::Marking && !self.is_stepped() {
+        } else if let Some(micros) = self.hold_up(state, heap, goal) {
+            let _ = self.wait_for_end_of_cycle(Duration::from_micros(micros), 1);
+        }
+    }
+
+    /// All but the first row of that table: how many microseconds to wait, if any.
+    fn hold_up(&self, state: &MutatorState, heap: usize, goal: usize) -> Option<u64> {
+        let marking = self.phase() == Phase::Marking;
+        let in_background = !self.is_stepped();
+        let twice = heap > goal.saturating_mul(2);
+        if twice && !(marking && in_background) {
+            return Some(500);
+        }
+        if twice && heap > self.outrun_from.load(Ordering::Relaxed) {
+            return Some(2000);
+        }
+        if heap > goal && !marking && in_background {
             // Now and then: there may be other processes, which get the processor as well.
             if state.gives_way(heap, goal / 8) {
                 self.give_way();
             }
-        } else if self.assist_at_boundary() == 0 {
-            let _ = self.wait_for_end_of_cycle(Duration::from_micros(100), 1);
+            return None;
         }
+        let per_wait = match goal.saturating_add((goal / 128).max(OVERSHOOT)) {
+            _ if twice => heap / 4096,
+            far if heap > far => PER_LONG_WAIT,
+            _ => usize::MAX,
+        };
+        if in_background && state.gives_way(heap, per_wait) {
+            return Some(500);
+        }
+        (self.assist_at_boundary() == 0).then_some(100)
     }
 
     /// Waits for the end of the cycle that runs or is wanted, at most `turns` times `turn`. Whether it has ended.
@@ -305,9 +329,11 @@ impl MutatorState {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, PRESSURE, Phase};
-    use crate::Heap;
+    use std::time::Instant;
+
+    use super::{Core, Duration, OVERSHOOT, PER_LONG_WAIT, PRESSURE, Phase};
     use crate::sync::atomic::Ordering;
+    use crate::{Heap, Mutator};
 
     /// Without marker threads nobody else would: who waits near the hard limit takes the cycle to its end, others a little further.
     #[test]
@@ -376,6 +402,13 @@ mod tests {
         drop(driver);
     }
 
+    /// How long the mutator waits at its boundary when the heap has grown by `bytes`, in microseconds.
+    fn waits_at(core: &Core, mutator: &mut Mutator, bytes: usize) -> Option<u64> {
+        core.account(bytes as isize);
+        let (heap, goal) = (core.heap_now(), core.goal.load(Ordering::Relaxed));
+        mutator.enter(|mc| core.hold_up(mc.state(), heap, goal))
+    }
+
     /// What came late to the cycle is not the fault of what is allocated now: waits are few and short until the heap has grown by a quarter.
     #[test]
     fn a_mutator_that_came_late_to_the_cycle_is_slowed_down_gently() {
@@ -385,19 +418,39 @@ mod tests {
         core.account(late as isize);
         // Nobody drives meanwhile.
         let driver = core.driver.lock();
-        core.outrun_from.store(late + late / 4, Ordering::Relaxed);
+        core.expect_assists(&driver);
         core.set_phase(Phase::Marking);
-        let mut waits = |bytes: usize| {
-            core.account(bytes as isize);
-            mutator.enter(|mc| core.check_trigger(mc.state()));
-            let before = mutator.enter(|mc| mc.state().gave_way_at.get());
-            before == core.heap_now()
-        };
-        assert!(waits(1));
-        assert!(!waits(late / 5000));
-        assert!(waits(late / 5000), "a 4096th since");
-        assert!(waits(late / 8));
-        assert!(!waits(late / 4), "another kind of wait");
+        let mut waits = |bytes| waits_at(core, &mut mutator, bytes);
+        assert_eq!(waits(1), Some(500));
+        assert_eq!(waits(late / 5000), Some(100), "there is nothing to mark");
+        assert_eq!(waits(late / 5000), Some(500), "a 4096th since");
+        assert_eq!(waits(late / 8), Some(500));
+        assert_eq!(waits(late / 4), Some(2000), "outrun");
+        let before = Instant::now();
+        mutator.enter(|mc| core.check_trigger(mc.state()));
+        assert!(before.elapsed() >= Duration::from_millis(2), "it does");
+        core.set_phase(Phase::Sweeping);
+        assert_eq!(waits_at(core, &mut mutator, 1), Some(500));
+        core.set_phase(Phase::Idle);
+        drop(driver);
+    }
+
+    /// Help in small pieces does not keep a large heap near its goal.
+    #[test]
+    fn a_mutator_far_past_the_goal_of_a_large_heap_waits() {
+        let builder = Heap::builder().marker_threads(1);
+        let heap = builder.min_heap(64 << 20).build().unwrap();
+        let (core, mut mutator) = (heap.core(), heap.attach());
+        let goal = core.goal.load(Ordering::Relaxed);
+        core.account(goal as isize);
+        // Nobody drives meanwhile.
+        let driver = core.driver.lock();
+        core.set_phase(Phase::Marking);
+        let mut waits = |bytes| waits_at(core, &mut mutator, bytes);
+        assert_eq!(waits(OVERSHOOT / 2), Some(100), "there is nothing to mark");
+        assert_eq!(waits(OVERSHOOT / 2 + 1), Some(500));
+        assert_eq!(waits(PER_LONG_WAIT / 2), Some(100));
+        assert_eq!(waits(PER_LONG_WAIT / 2), Some(500));
         core.set_phase(Phase::Idle);
         drop(driver);
     }

@@ -5,7 +5,7 @@
 //! - *goal* = live + (live · 15/16 + least) · growth_percent/100, at most the memory limit: *least* plays the part of Go's roots
 //!   and least heap, and keeps small heaps from collecting all the time; it is `min_heap`, and up to as much again as the
 //!   heap grows. The sixteenth is for mark bytes, so that all memory, theirs too, grows by what was asked for. What was allocated while the cycle ran is kept unseen. It counts as live in the proportion in which
-//!   what was allocated before the cycle survived it: all of it while a program builds its data, next to nothing later;
+//!   what was allocated before the cycle survived it: all of it while a program builds its data, next to nothing later, half of it in the first cycle;
 //!   After a minor cycle the goal of the full one before it stands;
 //! - *trigger* = goal − runway, where runway is what would have been allocated during the last cycles had the background
 //!   markers done all the marking (the largest of the last four, plus a tenth), clamped so that the trigger lies between
@@ -84,7 +84,11 @@ impl Pacer {
         let unseen = live.saturating_sub(marked).min(cycle.allocated);
         // Of what was allocated since the last cycle began, so much was still there when this one did.
         let since = cycle.start.saturating_sub(self.marked).max(1) as u128;
-        let survived = (marked.saturating_sub(self.marked) as u128).min(since);
+        let survived = match self.cycles {
+            // Nothing was before the first, and nobody knows what of it will stay.
+            1 => since / 2,
+            _ => (marked.saturating_sub(self.marked) as u128).min(since),
+        };
         self.marked = marked;
         let lost = (unseen as u128 * (since - survived) / since) as usize;
         let live = live.saturating_add(external);
@@ -239,10 +243,15 @@ mod tests {
             assisted: 0,
         };
         let goal = |lasting: usize| lasting * MB + lasting * MB / 16 * 15;
-        // Everything allocated so far was still there: so may be the rest.
+        // The first: half of it.
         assert_eq!(
             pacer.cycle_ended(cycle(100, 100), 120 * MB, 0).goal,
-            goal(120)
+            goal(110)
+        );
+        // Everything allocated since was still there: so may be the rest.
+        assert_eq!(
+            pacer.cycle_ended(cycle(150, 150), 170 * MB, 0).goal,
+            goal(170)
         );
         // Nothing of what came after the first cycle began.
         assert_eq!(
