@@ -21,7 +21,9 @@ static REST: Mutex<[Option<Mapping>; 2]> = Mutex::ranked(Rank::AddressSpace, [No
 /// A mapping of one chunk, with huge pages or without; where the system refuses, what there is of the other kind.
 pub(super) fn chunk(huge: bool) -> Result<Mapping, OsError> {
     if !LAZY {
-        return Mapping::map(CHUNK);
+        let mut mapping = Mapping::map(CHUNK)?;
+        mapping.advise(huge);
+        return Ok(mapping);
     }
     let mut rest = REST.lock();
     let own = usize::from(huge);
