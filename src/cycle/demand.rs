@@ -177,7 +177,7 @@ impl Core {
     /// | past twice the goal, and it is marked by background threads | waits half a millisecond each time that it has grown by a 4096th, or else marks a little. A heap whose mutator was inside for long comes late to its cycle, which is not the fault of what is allocated now |
     /// | past twice the goal | waits half a millisecond |
     /// | past the goal, and it is not marked | gives way to the background threads, each time that it has grown by an eighth |
-    /// | past the goal by more than [`OVERSHOOT`] or a 128th, and it is marked | waits half a millisecond each time that it has grown by [`PER_LONG_WAIT`], or else marks a little: help alone, in pieces that nobody notices, let a large heap grow by a tenth beyond its goal |
+    /// | past the goal by more than [`OVERSHOOT`] or a 128th, and it is marked | waits half a millisecond each time that it has grown by [`PER_LONG_WAIT`], or else marks a little: help alone, in pieces that nobody notices, let a large heap grow by five to ten per cent beyond its goal |
     /// | else | marks a little, or waits a tenth of a millisecond if there is nothing to take |
     pub(crate) fn wait_for_cycle_under_pressure(&self, state: &MutatorState) {
         if self.thread_is_inside(state) || self.in_user_code() {
@@ -221,10 +221,12 @@ impl Core {
             }
             return None;
         }
-        let per_wait = match goal.saturating_add((goal / 128).max(OVERSHOOT)) {
-            _ if twice => heap / 4096,
-            far if heap > far => PER_LONG_WAIT,
-            _ => usize::MAX,
+        let per_wait = if twice {
+            heap / 4096
+        } else if heap > goal.saturating_add((goal / 128).max(OVERSHOOT)) {
+            PER_LONG_WAIT
+        } else {
+            usize::MAX
         };
         if in_background && state.gives_way(heap, per_wait) {
             return Some(500);

@@ -147,7 +147,7 @@ impl PageHeap {
         let large = self.committed_bytes().saturating_add(bytes) >= self.config.huge_pages_from;
         let kept = self.large.take_fitting(pages);
         let zeroed = kept.is_none();
-        let huge = zeroed && large && huge_to_try(bytes / CHUNK);
+        let huge = zeroed && large && huge_to_try((bytes / CHUNK).max(1));
         let run = match kept {
             Some(mut run) => {
                 self.totals.forget_large(&run);

@@ -9,7 +9,6 @@ use core::time::Duration;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 
 /// Untouched memory takes room, and `give_back` does nothing.
-#[cfg_attr(all(test, unix, not(miri)), allow(dead_code))]
 pub(super) const LAZY: bool = false;
 
 /// Zeroed memory aligned to [`CHUNK`].
@@ -69,6 +68,7 @@ mod tests {
 
     #[test]
     fn chunks_are_aligned_and_zero() {
+        const { assert!(!LAZY) };
         let start = reserve_chunks(2 * CHUNK).unwrap();
         assert_eq!(start.addr().get() % CHUNK, 0);
         // SAFETY: the last byte of the allocation above.

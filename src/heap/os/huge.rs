@@ -13,9 +13,11 @@
 //! still for milliseconds where a background thread can.
 //!
 //! Measured with a pause of five seconds before each run, in which the hypervisor takes memory back (`benches/peers`, medians of four). Once only
-//! background threads took the time, and mutators did as they: the latency workload took 1.71 s of processor time, and 40 to 55 of its 100,000
-//! waits were longer than a millisecond by the thread's clock. It takes 0.93 s like this, with no such wait. Graph, tables, arrays and GCBench take
-//! as long as then or a tenth less. Run after run, where huge pages stay at hand, there was no difference.
+//! background threads took the time, and mutators did as they: the latency workload took 1.77 s of processor time, 40 to 55 of its 100,000 waits
+//! were longer than a millisecond by the thread's clock, and the longest of each run took 4.5 to 10.8. It takes 1.02 s like this, with a
+//! longest wait of 0.2 to 5.1 ms: a page may be dear after one that was cheap. The waits at the 99.9th percentile are of small pages now, 56 to
+//! 129 µs, where they were 37 to 50. Graph, tables, arrays and GCBench take as long as then or a tenth less. Run after run, where huge pages
+//! stay at hand, there was no difference.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

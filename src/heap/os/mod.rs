@@ -58,6 +58,7 @@ const ASKED: bool = cfg!(any(test, fuzzing));
 
 /// Whether `chunks` chunks that are made now should have huge pages, if whoever asks should try them now and then. See `huge`.
 pub(crate) fn huge_to_try(chunks: usize) -> bool {
+    debug_assert!(chunks > 0, "none would count for ever");
     ASKED || huge::HUGE_PAGES.to_try(chunks)
 }
 
@@ -105,7 +106,7 @@ impl std::error::Error for OsError {}
 pub(crate) struct Mapping {
     start: NonNull<u8>,
     bytes: usize,
-    /// Huge pages have been asked for, in all of it.
+    /// Huge pages were asked for in all of it when it was mapped.
     huge: bool,
 }
 
@@ -162,7 +163,7 @@ impl Mapping {
         })
     }
 
-    /// Whether huge pages have been asked for, in all of it.
+    /// Whether huge pages were asked for in all of it when it was mapped.
     pub(crate) fn is_huge(&self) -> bool {
         self.huge
     }
