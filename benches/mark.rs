@@ -4,7 +4,7 @@ mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use support::{Node, Nodes};
-use tricolor_gc::{Gc, GcSlot, Heap, Mutation, Root, Rootable};
+use tricolor_gc::{Gc, GcSlot, Heap, Mutation, Root, Rootable, Trace};
 
 const OBJECTS: u64 = 1 << 20;
 
@@ -22,6 +22,28 @@ fn shuffled<'gc>(mc: &Mutation<'gc>) -> Gc<'gc, Node<'gc>> {
     for (i, node) in nodes.iter().enumerate() {
         node.left.set(mc, nodes.get(2 * i + 1).copied());
         node.right.set(mc, nodes.get(2 * i + 2).copied());
+    }
+    nodes[0]
+}
+
+/// A node that leads to four others.
+#[derive(Trace, Default)]
+struct Crossing<'gc>([GcSlot<Option<Gc<'gc, Crossing<'gc>>>>; 4]);
+
+/// To the next, so that all are reached, and to any three.
+fn graph<'gc>(mc: &Mutation<'gc>) -> Gc<'gc, Crossing<'gc>> {
+    let nodes: Vec<_> = (0..OBJECTS)
+        .map(|_| Gc::new(mc, Crossing::default()))
+        .collect();
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    for (number, node) in nodes.iter().enumerate() {
+        node.0[0].set(mc, Some(nodes[(number + 1) % nodes.len()]));
+        for slot in &node.0[1..] {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            slot.set(mc, Some(nodes[(random % OBJECTS) as usize]));
+        }
     }
     nodes[0]
 }
@@ -51,6 +73,11 @@ fn marking(c: &mut Criterion) {
         root_of(mc, Node::tree(mc, 19))
     });
     bench(c, "tree, shuffled", |mc| root_of(mc, shuffled(mc)));
+    bench(
+        c,
+        "graph, four edges a node",
+        |mc| -> Root<Rootable![Crossing<'_>]> { Root::new(mc, graph(mc)) },
+    );
     bench(c, "linked list", |mc| root_of(mc, list(mc)));
     bench(
         c,

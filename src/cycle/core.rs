@@ -430,11 +430,12 @@ impl Core {
         mix(stress.seed.wrapping_add(count))
     }
 
-    /// In stress mode, a marker's claims last a random moment.
+    /// In stress mode, a marker's claims last a random moment, and it follows edges now in one way and now in another.
     pub(crate) fn stress_claims(&self, marker: &mut Marker) {
         if let Some(stress) = self.config.stress {
             let seed = self.stress_random(stress);
             marker.tracer.delay_claims(stress.delay, seed);
+            marker.batch.vary(seed);
         }
     }
 

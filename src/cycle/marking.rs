@@ -161,7 +161,7 @@ impl Core {
             .fetch_add(marker.objects, Ordering::Relaxed);
         c.bytes_marked.fetch_add(marker.bytes, Ordering::Relaxed);
         c.credit.fetch_add(marker.bytes as i64, Ordering::Relaxed);
-        (marker.objects, marker.bytes, marker.edge_bytes) = (0, 0, 0);
+        marker.counted();
         let stamp = stamp_of(self.number());
         for object in marker.unscanned.drain(..) {
             if !twin::is(Twin::FreshNotStamped) {

@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use crate::cycle::core::{Core, Phase};
 use crate::cycle::driver::Advance;
+use crate::mark::batch::Way;
+use crate::mark::batch::tests::with_way;
 use crate::sync::twin::{self, Twin};
 use crate::sync::watched::{self, violation};
 use crate::sync::witness::Witness;
@@ -170,6 +172,12 @@ pub(super) fn model(
 }
 
 impl Model {
+    /// The same with objects marked in batches before they are scanned.
+    pub(super) fn in_batches(self) -> Model {
+        let program = move || with_way(Way::Marks, || (self.program)());
+        model(format!("{}, in batches", self.name), self.bound, program)
+    }
+
     fn explore(&self) {
         let program = self.program.clone();
         explore(self.bound, move || program());

@@ -17,6 +17,7 @@
 mod harness;
 mod objects;
 
+mod batches;
 mod cell;
 mod fresh;
 mod gate;

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::harness::{Caught, Model};
 use super::{
-    cell, fresh, gate, helper, locks, mail, mates, minor, new_roots, panic, pool, publish, root,
-    rounds, slot, span, stop, table, weak,
+    batches, cell, fresh, gate, helper, locks, mail, mates, minor, new_roots, panic, pool, publish,
+    root, rounds, slot, span, stop, table, weak,
 };
 use crate::sync::relax;
 use crate::sync::twin::Twin;
@@ -24,6 +24,7 @@ fn models() -> Vec<Model> {
         mail::models(),
         mates::models(),
         fresh::models(),
+        batches::models(),
         minor::models(),
         panic::models(),
         pool::models(),
@@ -51,6 +52,7 @@ const TWINS: &[&[Caught]] = &[
     mail::TWINS,
     mates::TWINS,
     fresh::TWINS,
+    batches::TWINS,
     minor::TWINS,
     panic::TWINS,
     pool::TWINS,

@@ -1,8 +1,8 @@
 //! The mark loop.
 //!
 //! An edge goes: stack → FIFO → followed. When it enters the FIFO its mark byte and its object are prefetched; when
-//! it leaves, [`DEPTH`] edges later, both have arrived, the mark is tested and set, and the object's `trace` pushes its
-//! edges on the stack. A short FIFO before a stack keeps the order depth-first, which is allocation order for most data,
+//! it leaves, some edges later, both have arrived, the mark is tested and set, and the object's `trace` pushes its
+//! edges on the stack (or it goes through the FIFO again, marked: see `fifo`). A short FIFO before a stack keeps the order depth-first, which is allocation order for most data,
 //! and hides the cache misses of the rest (Cher, Hosking and Vijaykumar, ASPLOS 2004; edges, not nodes, are queued:
 //! Garner, Blackburn and Frampton, ISMM 2007).
 //!
@@ -21,20 +21,18 @@
 //! them, and everything else is read only.
 
 use crate::cell::claim::ScanId;
-use crate::heap::layout::mark_address;
-use crate::heap::prefetch;
+use crate::heap::layout::GRANULE;
 use crate::heap::span::{Found, info_at, mark_of, scan_info};
 use crate::heap::type_info::ScanFn;
 use crate::mark::aside::SetAside;
+use crate::mark::batch::{Batch, MARKED};
+use crate::mark::fifo::Fifo;
 use crate::mark::rest::{PIECE, PieceFn, Rest};
 use crate::mark::tracer::{Meet, Tracer};
 use crate::mark::worklist::{BLOCK, Block, Take, Worklist};
 use crate::sync::atomic::Ordering;
 use crate::sync::hooks;
 use crate::sync::twin::{self, Twin};
-
-/// Edges between prefetch and use; a power of two.
-const DEPTH: usize = 16;
 
 /// Objects of one type scanned before the marker looks whether it should share or stop, unless they are larger than
 /// [`LARGE`].
@@ -50,10 +48,8 @@ pub(crate) struct Marker {
     pub(crate) tracer: Tracer<'static>,
     /// The marks of the cycle.
     pub(crate) found: Found,
-    /// A ring: `queued` edges from `first` on.
-    fifo: [usize; DEPTH],
-    first: usize,
-    queued: usize,
+    pub(super) fifo: Fifo,
+    pub(crate) batch: Batch,
     /// Slices that are being scanned.
     pub(crate) rests: Vec<Rest>,
     /// What has a cell that somebody is writing (Insertion): to be looked at again.
@@ -78,7 +74,7 @@ pub(crate) struct Marker {
 /// # Safety
 /// As [`info_at`], for `object`.
 #[cold]
-unsafe fn is_scanned_when_fresh(object: usize, unscanned: &mut Vec<usize>) -> bool {
+pub(super) unsafe fn is_scanned_when_fresh(object: usize, unscanned: &mut Vec<usize>) -> bool {
     // SAFETY: the caller's contract says what `info_at` asks of `object` (I12).
     let mutable = unsafe { info_at(object) }.is_mutable();
     if mutable {
@@ -114,9 +110,8 @@ impl Marker {
         Marker {
             tracer,
             found,
-            fifo: [0; DEPTH],
-            first: 0,
-            queued: 0,
+            fifo: Fifo::new(),
+            batch: Batch::new(),
             rests: Vec::new(),
             deferred: SetAside::default(),
             active: false,
@@ -128,38 +123,27 @@ impl Marker {
         }
     }
 
-    /// The next edge to follow: the oldest of the FIFO, which is refilled from the stack.
-    #[inline(always)]
-    fn pop(&mut self) -> Option<usize> {
-        while let Some(edge) = self.tracer.edges.pop() {
-            prefetch::to_read(edge);
-            prefetch::to_read(mark_address(edge));
-            if self.queued == DEPTH {
-                let oldest = core::mem::replace(&mut self.fifo[self.first % DEPTH], edge);
-                self.first = self.first.wrapping_add(1);
-                return Some(oldest);
-            }
-            self.fifo[self.first.wrapping_add(self.queued) % DEPTH] = edge;
-            self.queued += 1;
-        }
-        // The stack is empty: what is queued need not wait for more. A list is a chain of single edges.
-        self.queued = self.queued.checked_sub(1)?;
-        let oldest = self.fifo[self.first % DEPTH];
-        self.first = self.first.wrapping_add(1);
-        Some(oldest)
-    }
-
-    /// Marks the next object that is not marked yet; it is to be scanned. `None` if there are no edges.
+    /// The next object that is marked and to be scanned. `None` if there is no edge, or of many none led to one. `size` may be that of
+    /// its slot: a guess.
     ///
     /// # Safety
     /// As [`Marker::drain`].
     #[inline(always)]
-    unsafe fn next_object(&mut self) -> Option<usize> {
+    unsafe fn next_object(&mut self, size: usize) -> Option<usize> {
+        if self.batch.is_used() {
+            if self.batch.is_empty() {
+                // SAFETY: the caller's contract.
+                unsafe { self.fill(size) };
+            }
+            return self.batch.pop();
+        }
         loop {
-            let object = self.pop()?;
-            hooks::reached(object);
+            let edge = self.fifo.pop(&mut self.tracer.edges)?;
+            if edge & MARKED == 0 {
+                hooks::reached(edge);
+            }
             // SAFETY: an edge is an object that lives, by the caller's contract: it has its slot (I1), in a mapped chunk (I12).
-            let mark = unsafe { mark_of(object) };
+            let mark = unsafe { mark_of(edge) };
             // Relaxed, and no read-modify-write: see the module header of `span`.
             let before = mark.load(Ordering::Relaxed);
             if twin::is(Twin::FreshPassedOver) && before == self.found.fresh {
@@ -170,9 +154,13 @@ impl Marker {
                 let unscanned = &mut self.unscanned;
                 // SAFETY: the closure gets the edge from above: it lives, has its slot (I1), in a mapped chunk (I12).
                 let mut scanned = |object| unsafe { is_scanned_when_fresh(object, unscanned) };
-                if before != self.found.fresh || scanned(object) {
-                    return Some(object);
+                if before != self.found.fresh || scanned(edge) {
+                    return Some(edge);
                 }
+            } else if edge & MARKED != 0 {
+                return Some(edge - MARKED);
+            } else {
+                self.batch.repeats();
             }
         }
     }
@@ -180,7 +168,8 @@ impl Marker {
     /// Follows edges until there are none or `budget` bytes have been marked.
     ///
     /// # Safety
-    /// - Every edge given to this marker, and the slice of every rest, is the address of an object that lives.
+    /// - Every edge given to this marker, and the slice of every rest, is the address of an object that lives. An edge with [`MARKED`] has
+    ///   that of an object besides which the heap's cycle has marked.
     /// - A rest's function is that of its slice, and its range within the length.
     /// - The heap's cycle has the marker's marks and scan id, and is marking until the marker retires, so that nobody writes what is
     ///   neither claimed nor scanned (I3).
@@ -192,10 +181,10 @@ impl Marker {
         loop {
             if object == 0 {
                 // SAFETY: the caller's contract, and what `trace` has added since was in objects that live, so it lives (I2).
-                match unsafe { self.next_object() } {
+                match unsafe { self.next_object(GRANULE) } {
                     Some(next) => object = next,
                     // SAFETY: it asks what `next_object` does: the caller's contract, and (I2) for what `trace` has added.
-                    None if unsafe { self.scan_piece() } => {}
+                    None if !self.has_no_edges() || unsafe { self.scan_piece() } => {}
                     None => return Drained::Empty,
                 }
             }
@@ -209,6 +198,7 @@ impl Marker {
                     self.edge_bytes += (edges * size_of::<usize>()) as u64;
                 }
             }
+            self.batch.look(self.objects);
             if self.work() >= stop_at {
                 if object != 0 {
                     // SAFETY: the caller's contract, and (I2) for what `trace` has added; `object` was such an edge, and the scan above has
@@ -236,6 +226,12 @@ impl Marker {
             bytes: self.bytes,
             work: self.work(),
         }
+    }
+
+    /// What it has marked has been counted elsewhere.
+    pub(crate) fn counted(&mut self) {
+        (self.objects, self.bytes, self.edge_bytes) = (0, 0, 0);
+        self.batch.objects_forgotten();
     }
 
     /// What is left of the block lies at the bottom of the stack. If the marker gives that away, it is another's work.
@@ -340,6 +336,7 @@ impl Marker {
         // SAFETY: `object` lives, by the caller's contract: it has its slot (I1), in a mapped chunk (I12).
         let (scan, slot_size) = unsafe { scan_info(object) };
         let Some(scan) = scan else {
+            self.batch.is_plain();
             self.objects += 1;
             self.bytes += slot_size as u64;
             return 0;
@@ -383,7 +380,7 @@ impl Marker {
                 break 0;
             }
             // SAFETY: the caller's contract, and what `trace` has just added was in an object that lives, so it lives (I2).
-            let Some(next) = (unsafe { self.next_object() }) else {
+            let Some(next) = (unsafe { self.next_object(slot_size) }) else {
                 break 0;
             };
             // SAFETY: `next` was an edge, so it lives: it has its slot (I1), in a mapped chunk (I12).
@@ -446,22 +443,24 @@ impl Marker {
     /// Drops all work, of a cycle that is abandoned.
     pub(crate) fn forget(&mut self) {
         self.tracer.edges.clear();
-        self.queued = 0;
+        self.fifo.clear();
+        self.batch.clear();
         self.rests.clear();
     }
 
     /// Whether there is nothing left to scan.
     pub(crate) fn is_empty(&self) -> bool {
-        self.tracer.edges.is_empty() && self.queued == 0 && self.rests.is_empty()
+        self.has_no_edges() && self.rests.is_empty()
+    }
+
+    fn has_no_edges(&self) -> bool {
+        self.tracer.edges.is_empty() && self.fifo.is_empty() && self.batch.is_empty()
     }
 
     /// Moves all work out, for somebody else to follow.
     pub(crate) fn give_up(&mut self, worklist: &Worklist) {
-        for index in 0..self.queued {
-            let edge = self.fifo[self.first.wrapping_add(index) % DEPTH];
-            self.tracer.edges.push(edge);
-        }
-        self.queued = 0;
+        self.fifo.give_up(&mut self.tracer.edges);
+        self.batch.give_up(&mut self.tracer.edges);
         worklist.push(&mut self.tracer.edges);
         if !twin::is(Twin::RestsForgotten) {
             worklist.push_rests(&mut self.rests);

@@ -1,6 +1,8 @@
 //! Marking: from roots and mutators' buffers through the worklist to marked objects.
 
 pub(crate) mod aside;
+pub(crate) mod batch;
+mod fifo;
 pub(crate) mod marker;
 pub(crate) mod rest;
 pub(crate) mod tracer;

@@ -1,13 +1,16 @@
 //! Marking: cycles that are abandoned, and mutators that help.
 
+use crate::config::mix;
 use crate::cycle::core::{Core, Phase};
 use crate::cycle::driver::{Advance, Driver};
 use crate::cycle::marking::Marking;
+use crate::mark::batch::Way;
+use crate::mark::batch::tests::with_way;
 use crate::mark::marker::Marker;
 use crate::mark::worklist::Take;
 use crate::sync::MutexGuard;
 use crate::sync::atomic::Ordering;
-use crate::{Barrier, Gc, Heap, Mutator, Root, Rootable, Trace};
+use crate::{Barrier, Gc, GcSlot, Heap, Mutator, Root, Rootable, Trace};
 
 #[derive(Trace)]
 #[trace(crate = crate)]
@@ -111,6 +114,61 @@ fn a_marker_with_plenty_shares_with_who_looks_for_work() {
     marker
         .into_iter()
         .for_each(|marker| core.retire_marker(marker));
+}
+
+/// A marker marks some objects before it scans them. If it leaves then, another scans them.
+#[test]
+fn what_is_marked_and_not_scanned_when_a_marker_leaves_is_scanned_by_the_next() {
+    const NODES: usize = 5000;
+    #[derive(Trace, Default)]
+    #[trace(crate = crate)]
+    struct Node<'gc> {
+        edges: [GcSlot<Option<Gc<'gc, Self>>>; 4],
+        plain: [GcSlot<Option<Gc<'gc, [u64; 2]>>>; 4],
+    }
+
+    let marked = |ways: &[Way]| {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let core = heap.core();
+        let _graph: Root<Rootable![Node<'_>]> = heap.attach().enter(|mc| {
+            let nodes: Vec<_> = (0..NODES).map(|_| Gc::new(mc, Node::default())).collect();
+            for (number, node) in nodes.iter().enumerate() {
+                // A path through all, and edges to anywhere.
+                let to = |edge| match edge {
+                    0 => (number + 1) % NODES,
+                    _ => mix((number * 4 + edge) as u64) as usize % NODES,
+                };
+                let slots = node.edges.iter().enumerate();
+                slots.for_each(|(edge, slot)| slot.set(mc, Some(nodes[to(edge)])));
+                let plain = |slot: &GcSlot<_>| slot.set(mc, Some(Gc::new(mc, [number as u64; 2])));
+                node.plain.iter().for_each(plain);
+            }
+            Root::new(mc, nodes[0])
+        });
+        let (mut driver, mut marker) = begins_to_mark(core);
+        for &way in ways.iter().cycle() {
+            let outcome = with_way(way, || core.mark_some(&mut marker, 1000));
+            if let Some(marker) = marker.take() {
+                core.retire_marker(marker);
+            }
+            if outcome == Marking::Dry {
+                break;
+            }
+        }
+        while core.advance(&mut driver, &mut marker, 64) != Advance::Idle {}
+        drop(driver);
+        assert_eq!(heap.stats().objects_freed, 0);
+        core.counters.objects_marked.load(Ordering::Relaxed)
+    };
+    use Way::{Marks, Objects, Plain};
+    for ways in [
+        [Objects; 3],
+        [Marks; 3],
+        [Plain; 3],
+        [Marks, Objects, Plain],
+    ] {
+        assert_eq!(marked(&ways), 5 * NODES as u64, "{ways:?}");
+    }
 }
 
 /// An assist takes as long as thousands of allocations.

@@ -7,6 +7,8 @@ use super::{Link, Node, any_cycle, garbage, heap, list};
 use crate::cycle::command::Mode;
 use crate::cycle::core::Phase;
 use crate::cycle::driver::{Advance, Stage};
+use crate::mark::batch::Way;
+use crate::mark::batch::tests::with_way;
 use crate::stats::CycleStats;
 use crate::{Barrier, Gc, GcRefCell, GcSlot, Heap, Mutation, Mutator, Root, Rootable, Trace};
 
@@ -250,4 +252,33 @@ fn a_cell_that_moves_into_a_grey_object_keeps_what_is_fresh() {
     assert!(after.minor);
     assert_eq!(Arc::strong_count(&canary), 2, "its holder lives");
     mutator.enter(|mc| assert!(holder.get(mc).0.borrow().is_some()));
+}
+
+/// All of the above.
+#[test]
+fn it_is_the_same_whichever_way_edges_are_followed() {
+    for way in [Way::Marks, Way::Plain] {
+        with_way(way, what_is_allocated_black_is_young_in_the_next_cycle);
+        with_way(
+            way,
+            spans_full_of_what_is_allocated_black_are_swept_by_the_next_cycle,
+        );
+        with_way(
+            way,
+            what_is_allocated_black_becomes_old_when_a_marker_comes_to_it,
+        );
+        with_way(
+            way,
+            what_is_allocated_black_and_can_change_is_scanned_in_the_next_cycle,
+        );
+        with_way(way, the_slot_of_what_was_never_made_is_no_object);
+        with_way(
+            way,
+            what_was_allocated_black_beside_an_abandoned_cycle_is_scanned_later,
+        );
+        with_way(
+            way,
+            a_cell_that_moves_into_a_grey_object_keeps_what_is_fresh,
+        );
+    }
 }
