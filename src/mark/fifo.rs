@@ -40,30 +40,36 @@ impl Fifo {
     /// The next edge to follow: the oldest, when there is no more room or nothing in `stack`.
     #[inline(always)]
     pub(super) fn pop(&mut self, stack: &mut Vec<usize>) -> Option<usize> {
-        while let Some(edge) = stack.pop() {
-            if self.queued == DEPTH {
-                prefetch::to_read(edge);
-                return Some(self.replace_oldest(edge));
-            }
+        while self.queued < DEPTH {
+            let Some(edge) = stack.pop() else {
+                return self.oldest();
+            };
             if self.queued == 0 && stack.is_empty() {
                 return Some(self.follow_chain(edge));
             }
             prefetch::to_read(edge);
             self.enter(edge);
         }
-        self.oldest()
+        let Some(edge) = stack.pop() else {
+            return self.oldest();
+        };
+        prefetch::to_read(edge);
+        Some(self.replace_oldest(edge))
     }
 
     /// The same, of edges whose objects will not be wanted: only their marks.
     #[inline(always)]
     pub(super) fn pop_for_mark(&mut self, stack: &mut Vec<usize>) -> Option<usize> {
-        while let Some(edge) = stack.pop() {
-            if self.queued == DEPTH {
-                return Some(self.replace_oldest(edge));
-            }
+        while self.queued < DEPTH {
+            let Some(edge) = stack.pop() else {
+                return self.oldest();
+            };
             self.enter(edge);
         }
-        self.oldest()
+        let Some(edge) = stack.pop() else {
+            return self.oldest();
+        };
+        Some(self.replace_oldest(edge))
     }
 
     #[inline(always)]
