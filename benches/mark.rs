@@ -26,6 +26,12 @@ fn shuffled<'gc>(mc: &Mutation<'gc>) -> Gc<'gc, Node<'gc>> {
     nodes[0]
 }
 
+#[derive(Trace)]
+struct Row<'gc>([Gc<'gc, [u64; 2]>; 8]);
+
+#[derive(Trace)]
+struct Pair<'gc>(Gc<'gc, [u64; 2]>, Option<Gc<'gc, Pair<'gc>>>);
+
 /// A node that leads to four others.
 #[derive(Trace, Default)]
 struct Crossing<'gc>([GcSlot<Option<Gc<'gc, Crossing<'gc>>>>; 4]);
@@ -89,6 +95,23 @@ fn marking(c: &mut Criterion) {
                     GcSlot::new(Gc::new(mc, Node::new(i as u64)))
                 }),
             )
+        },
+    );
+    bench(
+        c,
+        "rows of plain data",
+        |mc| -> Root<Rootable!['gc => [Gc<'gc, Row<'gc>>]]> {
+            let plain = |i| Gc::new(mc, [i as u64; 2]);
+            let row = |_| Gc::new(mc, Row(std::array::from_fn(plain)));
+            Root::new(mc, Gc::slice_from_fn(mc, OBJECTS as usize / 9, row))
+        },
+    );
+    bench(
+        c,
+        "pairs of plain data and the next",
+        |mc| -> Root<Rootable!['gc => Pair<'gc>]> {
+            let add = |next, i| Some(Gc::new(mc, Pair(Gc::new(mc, [i; 2]), next)));
+            Root::new(mc, (0..OBJECTS / 2).fold(None, add).unwrap())
         },
     );
     bench(

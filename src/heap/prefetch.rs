@@ -33,14 +33,22 @@ pub(crate) fn to_write(address: usize) {
 /// follows does not wait for the load. (Value speculation in software: Mazzoli, "Beating the L1 cache with value speculation", 2021.)
 #[inline(always)]
 pub(crate) fn speculate(value: usize, expected: usize) -> usize {
-    if value != expected {
-        return value;
+    #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)))]
+    {
+        let mut guess = expected;
+        // SAFETY: no instruction, and nothing is touched but the register, which keeps what it has. The compiler does not know that: it cannot
+        // take `value` for the guess where they are equal.
+        unsafe {
+            core::arch::asm!("/* {0} */", inout(reg) guess, options(pure, nomem, nostack, preserves_flags));
+        }
+        if value == expected {
+            // SAFETY: as above. The block may have effects that the compiler does not know of: so the branch stays a branch.
+            unsafe {
+                core::arch::asm!("/* {0} */", inout(reg) guess, options(nomem, nostack, preserves_flags));
+            }
+            return guess;
+        }
     }
-    let mut same = expected;
-    // SAFETY: no instruction, and nothing is touched but the register. The compiler, which would take one value for the other, must take
-    // what comes out for a third, and as the block may have effects that it does not know of, must leave the branch a branch.
-    unsafe {
-        core::arch::asm!("/* {0} */", inout(reg) same, options(nomem, nostack, preserves_flags));
-    }
-    same
+    let _ = expected;
+    value
 }

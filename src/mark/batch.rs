@@ -7,8 +7,8 @@
 //! batch, from which the mark loop takes objects until it is empty. Which way is better is decided anew every [`SOME`] objects, by what
 //! the last ones were like: see [`Way`].
 //!
-//! What is in the batch is marked and not scanned, so grey (I5): whoever asks a marker whether it has work hears of it, and with
-//! the rest of its work it goes to another marker, as an edge that bears [`MARKED`].
+//! What is in the batch is marked and not scanned, so grey (I5): whoever asks a marker whether it has work hears of it, and when the marker
+//! leaves, it goes to another with the rest, as an edge that bears [`MARKED`].
 //!
 //! Measured (`benches/peers`, medians): four million nodes of 40 bytes with four edges each, at random, are marked beside a mutator in 405 ms, 605
 //! when objects are fetched with their marks; strings and numbers in a large array, at random, in up to a quarter less.
@@ -17,7 +17,8 @@ use crate::config::mix;
 use crate::heap::layout::{GRANULE, mark_address};
 use crate::heap::prefetch;
 use crate::heap::span::{mark_of, scan_info};
-use crate::mark::marker::{Marker, is_scanned_when_fresh};
+use crate::mark::marker::Marker;
+use crate::mark::next::is_scanned_when_fresh;
 use crate::sync::atomic::Ordering;
 use crate::sync::hooks;
 use crate::sync::plain::AtomicU8;
@@ -45,7 +46,8 @@ const SOME: u64 = 64;
 /// How edges are followed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Way {
-    /// One by one, with their objects fetched ahead: no more than one for each object leads to what is marked.
+    /// One by one, with their objects fetched ahead: no more than one for each object leads to what is marked, and at most half of the objects
+    /// have no pointers.
     Objects,
     /// In batches, through the queue.
     Marks,
@@ -224,7 +226,7 @@ impl Marker {
     /// # Safety
     /// As [`Marker::drain`].
     unsafe fn fill_from_queue(&mut self, size: usize, found: &mut Found) {
-        // A slot of another size may lie in two lines.
+        // A slot of another size may lie in two lines, or three.
         let straddles = !(size.is_power_of_two() && size <= LINE);
         let last = size.min(2 * LINE) - 1;
         for _ in 0..MOST {
@@ -238,6 +240,9 @@ impl Marker {
             let wanted = unsafe { self.follow::<false>(edge, found) };
             if straddles {
                 prefetch::to_read(wanted + last);
+                if last > LINE {
+                    prefetch::to_read(wanted + LINE);
+                }
             }
         }
     }
@@ -261,7 +266,7 @@ impl Marker {
         self.tracer.edges.truncate(left);
     }
 
-    /// Marks what an edge leads to, and puts it into the batch if it is to be scanned. What was prefetched. `PLAIN`: whether it has pointers
+    /// Marks what an edge leads to, and puts it into the batch if it is to be scanned. Returns what was prefetched. `PLAIN`: whether it has pointers
     /// is looked at here.
     ///
     /// # Safety
@@ -288,6 +293,7 @@ impl Marker {
             }
         }
         let is_new = before != self.found.epoch;
+        debug_assert!(!marked || !is_new);
         // What is marked is not written: others may read the line.
         let target = if is_new { mark } else { &found.nowhere };
         target.store(self.found.epoch, Ordering::Relaxed);

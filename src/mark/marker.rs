@@ -2,7 +2,8 @@
 //!
 //! An edge goes: stack → FIFO → followed. When it enters the FIFO its mark byte and its object are prefetched; when
 //! it leaves, some edges later, both have arrived, the mark is tested and set, and the object's `trace` pushes its
-//! edges on the stack (or it goes through the FIFO again, marked: see `fifo`). A short FIFO before a stack keeps the order depth-first, which is allocation order for most data,
+//! edges on the stack (`fifo`, `next`). Where most edges lead to nothing that is to be scanned, only marks are fetched, and objects are
+//! marked some at a time before they are scanned (`batch`). A short FIFO before a stack keeps the order depth-first, which is allocation order for most data,
 //! and hides the cache misses of the rest (Cher, Hosking and Vijaykumar, ASPLOS 2004; edges, not nodes, are queued:
 //! Garner, Blackburn and Frampton, ISMM 2007).
 //!
@@ -22,16 +23,14 @@
 
 use crate::cell::claim::ScanId;
 use crate::heap::layout::GRANULE;
-use crate::heap::span::{Found, info_at, mark_of, scan_info};
+use crate::heap::span::{Found, scan_info};
 use crate::heap::type_info::ScanFn;
 use crate::mark::aside::SetAside;
-use crate::mark::batch::{Batch, MARKED};
+use crate::mark::batch::Batch;
 use crate::mark::fifo::Fifo;
 use crate::mark::rest::{PIECE, PieceFn, Rest};
 use crate::mark::tracer::{Meet, Tracer};
 use crate::mark::worklist::{BLOCK, Block, Take, Worklist};
-use crate::sync::atomic::Ordering;
-use crate::sync::hooks;
 use crate::sync::twin::{self, Twin};
 
 /// Objects of one type scanned before the marker looks whether it should share or stop, unless they are larger than
@@ -67,20 +66,6 @@ pub(crate) struct Marker {
     uncounted: usize,
     /// Mutable objects that have become old and have not been scanned, being fresh.
     pub(crate) unscanned: Vec<usize>,
-}
-
-/// A fresh object has been marked: whether it is to be scanned in this cycle, see the module header.
-///
-/// # Safety
-/// As [`info_at`], for `object`.
-#[cold]
-pub(super) unsafe fn is_scanned_when_fresh(object: usize, unscanned: &mut Vec<usize>) -> bool {
-    // SAFETY: the caller's contract says what `info_at` asks of `object` (I12).
-    let mutable = unsafe { info_at(object) }.is_mutable();
-    if mutable {
-        unscanned.push(object);
-    }
-    !mutable && !twin::is(Twin::FreshNotScanned)
 }
 
 /// How [`Marker::drain`] ended.
@@ -120,48 +105,6 @@ impl Marker {
             edge_bytes: 0,
             uncounted: 0,
             unscanned: Vec::new(),
-        }
-    }
-
-    /// The next object that is marked and to be scanned. `None` if there is no edge, or of many none led to one. `size` may be that of
-    /// its slot: a guess.
-    ///
-    /// # Safety
-    /// As [`Marker::drain`].
-    #[inline(always)]
-    unsafe fn next_object(&mut self, size: usize) -> Option<usize> {
-        if self.batch.is_used() {
-            if self.batch.is_empty() {
-                // SAFETY: the caller's contract.
-                unsafe { self.fill(size) };
-            }
-            return self.batch.pop();
-        }
-        loop {
-            let edge = self.fifo.pop(&mut self.tracer.edges)?;
-            if edge & MARKED == 0 {
-                hooks::reached(edge);
-            }
-            // SAFETY: an edge is an object that lives, by the caller's contract: it has its slot (I1), in a mapped chunk (I12).
-            let mark = unsafe { mark_of(edge) };
-            // Relaxed, and no read-modify-write: see the module header of `span`.
-            let before = mark.load(Ordering::Relaxed);
-            if twin::is(Twin::FreshPassedOver) && before == self.found.fresh {
-                continue;
-            }
-            if before != self.found.epoch {
-                mark.store(self.found.epoch, Ordering::Relaxed);
-                let unscanned = &mut self.unscanned;
-                // SAFETY: the closure gets the edge from above: it lives, has its slot (I1), in a mapped chunk (I12).
-                let mut scanned = |object| unsafe { is_scanned_when_fresh(object, unscanned) };
-                if before != self.found.fresh || scanned(edge) {
-                    return Some(edge);
-                }
-            } else if edge & MARKED != 0 {
-                return Some(edge - MARKED);
-            } else {
-                self.batch.repeats();
-            }
         }
     }
 
@@ -336,9 +279,7 @@ impl Marker {
         // SAFETY: `object` lives, by the caller's contract: it has its slot (I1), in a mapped chunk (I12).
         let (scan, slot_size) = unsafe { scan_info(object) };
         let Some(scan) = scan else {
-            self.batch.is_plain();
-            self.objects += 1;
-            self.bytes += slot_size as u64;
+            self.is_plain(slot_size);
             return 0;
         };
         let most = if slot_size > LARGE { 1 } else { most };
@@ -365,6 +306,8 @@ impl Marker {
     ) -> usize {
         let mut left = most;
         let mut bytes = 0;
+        // Counted at once are those without pointers; these when all is done.
+        let limit = self.objects + RUN as u64;
         let rest = loop {
             let pointer = core::ptr::with_exposed_provenance(object);
             trace(pointer, slot_size, &mut self.tracer);
@@ -380,13 +323,11 @@ impl Marker {
                 break 0;
             }
             // SAFETY: the caller's contract, and what `trace` has just added was in an object that lives, so it lives (I2).
-            let Some(next) = (unsafe { self.next_object(slot_size) }) else {
+            let Some((next, scan, size)) = (unsafe { self.next_to_scan(slot_size, limit) }) else {
                 break 0;
             };
-            // SAFETY: `next` was an edge, so it lives: it has its slot (I1), in a mapped chunk (I12).
-            let (scan, size) = unsafe { scan_info(next) };
-            let same = scan.is_some_and(|scan| core::ptr::fn_addr_eq(scan, this));
-            if !same || (!sized && size > LARGE) {
+            let same = core::ptr::fn_addr_eq(scan, this);
+            if !same || (!sized && size > LARGE) || self.objects >= limit {
                 break next;
             }
             object = next;

@@ -4,6 +4,7 @@ pub(crate) mod aside;
 pub(crate) mod batch;
 mod fifo;
 pub(crate) mod marker;
+mod next;
 pub(crate) mod rest;
 pub(crate) mod tracer;
 pub(crate) mod worklist;

@@ -1,0 +1,101 @@
+//! What a marker scans next: from edges to objects that are marked.
+
+use crate::heap::span::{info_at, mark_of, scan_info};
+use crate::heap::type_info::ScanFn;
+use crate::mark::batch::MARKED;
+use crate::mark::marker::Marker;
+use crate::sync::atomic::Ordering;
+use crate::sync::hooks;
+use crate::sync::twin::{self, Twin};
+
+/// A fresh object has been marked: whether it is to be scanned in this cycle, see the module header.
+///
+/// # Safety
+/// As [`info_at`], for `object`.
+#[cold]
+pub(super) unsafe fn is_scanned_when_fresh(object: usize, unscanned: &mut Vec<usize>) -> bool {
+    // SAFETY: the caller's contract says what `info_at` asks of `object` (I12).
+    let mutable = unsafe { info_at(object) }.is_mutable();
+    if mutable {
+        unscanned.push(object);
+    }
+    !mutable && !twin::is(Twin::FreshNotScanned)
+}
+
+impl Marker {
+    /// The next object that is marked and to be scanned. `None` if there is no edge, or of many none led to one. `size` may be that of
+    /// its slot: a guess.
+    ///
+    /// # Safety
+    /// As [`Marker::drain`].
+    #[inline(always)]
+    pub(super) unsafe fn next_object(&mut self, size: usize) -> Option<usize> {
+        if self.batch.is_used() {
+            if self.batch.is_empty() {
+                // SAFETY: the caller's contract.
+                unsafe { self.fill(size) };
+            }
+            return self.batch.pop();
+        }
+        loop {
+            let edge = self.fifo.pop(&mut self.tracer.edges)?;
+            if edge & MARKED == 0 {
+                hooks::reached(edge);
+            }
+            // SAFETY: an edge is an object that lives, by the caller's contract: it has its slot (I1), in a mapped chunk (I12).
+            let mark = unsafe { mark_of(edge) };
+            // Relaxed, and no read-modify-write: see the module header of `span`.
+            let before = mark.load(Ordering::Relaxed);
+            if twin::is(Twin::FreshPassedOver) && before == self.found.fresh {
+                continue;
+            }
+            debug_assert!(edge & MARKED == 0 || before == self.found.epoch);
+            if before != self.found.epoch {
+                mark.store(self.found.epoch, Ordering::Relaxed);
+                let unscanned = &mut self.unscanned;
+                // SAFETY: the closure gets the edge from above: it lives, has its slot (I1), in a mapped chunk (I12).
+                let mut scanned = |object| unsafe { is_scanned_when_fresh(object, unscanned) };
+                if before != self.found.fresh || scanned(edge) {
+                    return Some(edge);
+                }
+            } else if edge & MARKED != 0 {
+                return Some(edge - MARKED);
+            } else {
+                self.batch.repeats();
+            }
+        }
+    }
+
+    /// The next object that has pointers, with its loop and the size of its slot; those without are counted. `None` as by
+    /// [`next_object`](Self::next_object), or if `limit` objects have been.
+    ///
+    /// # Safety
+    /// As [`Marker::drain`].
+    #[inline(always)]
+    pub(super) unsafe fn next_to_scan(
+        &mut self,
+        size: usize,
+        limit: u64,
+    ) -> Option<(usize, ScanFn, usize)> {
+        loop {
+            // SAFETY: the caller's contract.
+            let next = unsafe { self.next_object(size) }?;
+            // SAFETY: `next` was an edge, so it lives: it has its slot (I1), in a mapped chunk (I12).
+            let (scan, slot_size) = unsafe { scan_info(next) };
+            if let Some(scan) = scan {
+                return Some((next, scan, slot_size));
+            }
+            self.is_plain(slot_size);
+            if self.objects >= limit {
+                return None;
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn is_plain(&mut self, slot_size: usize) {
+        self.batch.is_plain();
+        self.objects += 1;
+        self.bytes += slot_size as u64;
+    }
+}
