@@ -1,4 +1,4 @@
-//! Hints to the processor: that a line of memory will be wanted, or what a value may be. No effect on what a program means.
+//! Prefetching: hints to the processor that a line of memory will be wanted. No effect on what a program means.
 
 use core::ptr::without_provenance;
 
@@ -27,28 +27,4 @@ pub(crate) fn to_write(address: usize) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _: *const u8 = without_provenance(address);
-}
-
-/// `value`, known to the processor before it has been loaded, if it is `expected` and that is known: the branch is predicted, and what
-/// follows does not wait for the load. (Value speculation in software: Mazzoli, "Beating the L1 cache with value speculation", 2021.)
-#[inline(always)]
-pub(crate) fn speculate(value: usize, expected: usize) -> usize {
-    #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)))]
-    {
-        let mut guess = expected;
-        // SAFETY: no instruction, and nothing is touched but the register, which keeps what it has. The compiler does not know that: it cannot
-        // take `value` for the guess where they are equal.
-        unsafe {
-            core::arch::asm!("/* {0} */", inout(reg) guess, options(pure, nomem, nostack, preserves_flags));
-        }
-        if value == expected {
-            // SAFETY: as above. The block may have effects that the compiler does not know of: so the branch stays a branch.
-            unsafe {
-                core::arch::asm!("/* {0} */", inout(reg) guess, options(nomem, nostack, preserves_flags));
-            }
-            return guess;
-        }
-    }
-    let _ = expected;
-    value
 }
