@@ -14,7 +14,7 @@
 //! when objects are fetched with their marks; strings and numbers in a large array, at random, in up to a quarter less.
 
 use crate::config::mix;
-use crate::heap::layout::{GRANULE, mark_address};
+use crate::heap::layout::mark_address;
 use crate::heap::prefetch;
 use crate::heap::span::{mark_of, scan_info};
 use crate::mark::marker::Marker;
@@ -36,9 +36,9 @@ const AHEAD: usize = 16;
 /// Bytes that are fetched together.
 const LINE: usize = 64;
 
-/// Of an edge: its object has been marked by who found it, and is to be scanned. A bit that no address of an object has.
-pub(super) const MARKED: usize = 1;
-const _: () = assert!(GRANULE > MARKED);
+/// Of an edge: its object has been marked by who found it, and is to be scanned. The highest bit, which no address of a program has; the lowest
+/// does not do, for objects of a byte may lie at odd addresses.
+pub(super) const MARKED: usize = 1 << (usize::BITS - 1);
 
 /// Objects after which a marker looks again which way is better.
 const SOME: u64 = 64;
@@ -371,11 +371,11 @@ pub(crate) mod tests {
     #[test]
     fn the_way_does_not_change_before_the_batch_is_empty() {
         let mut batch = Batch::new();
-        (batch.objects[0], batch.end) = (GRANULE, 1);
+        (batch.objects[0], batch.end) = (16, 1);
         (0..2 * SOME).for_each(|_| batch.repeats());
         batch.look(SOME);
         assert_eq!(batch.way, Way::Objects);
-        assert_eq!((batch.pop(), batch.pop()), (Some(GRANULE), None));
+        assert_eq!((batch.pop(), batch.pop()), (Some(16), None));
         batch.look(SOME);
         assert_eq!(batch.way, Way::Marks);
     }

@@ -39,27 +39,28 @@ impl Marker {
         }
         loop {
             let edge = self.fifo.pop(&mut self.tracer.edges)?;
-            if edge & MARKED == 0 {
-                hooks::reached(edge);
+            let object = edge & !MARKED;
+            if object == edge {
+                hooks::reached(object);
             }
             // SAFETY: an edge is an object that lives, by the caller's contract: it has its slot (I1), in a mapped chunk (I12).
-            let mark = unsafe { mark_of(edge) };
+            let mark = unsafe { mark_of(object) };
             // Relaxed, and no read-modify-write: see the module header of `span`.
             let before = mark.load(Ordering::Relaxed);
             if twin::is(Twin::FreshPassedOver) && before == self.found.fresh {
                 continue;
             }
-            debug_assert!(edge & MARKED == 0 || before == self.found.epoch);
+            debug_assert!(object == edge || before == self.found.epoch);
             if before != self.found.epoch {
                 mark.store(self.found.epoch, Ordering::Relaxed);
                 let unscanned = &mut self.unscanned;
                 // SAFETY: the closure gets the edge from above: it lives, has its slot (I1), in a mapped chunk (I12).
                 let mut scanned = |object| unsafe { is_scanned_when_fresh(object, unscanned) };
-                if before != self.found.fresh || scanned(edge) {
-                    return Some(edge);
+                if before != self.found.fresh || scanned(object) {
+                    return Some(object);
                 }
-            } else if edge & MARKED != 0 {
-                return Some(edge - MARKED);
+            } else if object != edge {
+                return Some(object);
             } else {
                 self.batch.repeats();
             }
