@@ -1,6 +1,4 @@
 //! Markers that mark some objects before they scan them (`mark::batch`), beside mutators: models of other files, run that way.
-//!
-//! In none does a marker leave with objects in its batch: for that see `cycle::marking::tests`.
 
 use super::harness::{Caught, Model, are_caught, hold};
 use super::{fresh, slot};

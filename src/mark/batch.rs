@@ -7,8 +7,8 @@
 //! batch, from which the mark loop takes objects until it is empty. Which way is better is decided anew every [`SOME`] objects, by what
 //! the last ones were like: see [`Way`].
 //!
-//! What is in the batch is marked and not scanned, so grey (I5): whoever asks a marker whether it has work hears of it, and when the marker
-//! leaves, it goes to another with the rest, as an edge that bears [`MARKED`].
+//! What is in the batch is marked and not scanned, so grey (I5), and the marker active. It never leaves the marker: whatever ends
+//! [`Marker::drain`], the batch is empty then, or forgotten with the cycle.
 //!
 //! Measured (`benches/peers`, medians): four million nodes of 40 bytes with four edges each, at random, are marked beside a mutator in 405 ms, 605
 //! when objects are fetched with their marks; strings and numbers in a large array, at random, in up to a quarter less.
@@ -35,10 +35,6 @@ const AHEAD: usize = 16;
 
 /// Bytes that are fetched together.
 const LINE: usize = 64;
-
-/// Of an edge: its object has been marked by who found it, and is to be scanned. The highest bit, which no address of a program has; the lowest
-/// does not do, for objects of a byte may lie at odd addresses.
-pub(super) const MARKED: usize = 1 << (usize::BITS - 1);
 
 /// Objects after which a marker looks again which way is better.
 const SOME: u64 = 64;
@@ -123,25 +119,15 @@ impl Batch {
         self.end = self.next;
     }
 
-    /// Moves all to `stack`, as edges.
-    pub(super) fn give_up(&mut self, stack: &mut Vec<usize>) {
-        stack.extend(
-            self.objects[self.next..self.end]
-                .iter()
-                .map(|object| object | MARKED),
-        );
-        self.clear();
-    }
-
     /// An edge led to what was marked.
     #[inline(always)]
-    pub(super) fn repeats(&mut self) {
+    pub(super) fn count_repeat(&mut self) {
         self.repeats += 1;
     }
 
     /// An object has no pointers.
     #[inline(always)]
-    pub(super) fn is_plain(&mut self) {
+    pub(super) fn count_plain(&mut self) {
         self.plains += 1;
     }
 
@@ -266,18 +252,15 @@ impl Marker {
         self.tracer.edges.truncate(left);
     }
 
-    /// Marks what an edge leads to, and puts it into the batch if it is to be scanned. Returns what was prefetched. `PLAIN`: whether it has pointers
+    /// Marks the object that an edge leads to, and puts it into the batch if it is to be scanned. Returns what was prefetched. `PLAIN`: whether it has pointers
     /// is looked at here.
     ///
     /// # Safety
     /// As [`Marker::drain`].
     #[inline(always)]
-    unsafe fn follow<const PLAIN: bool>(&mut self, edge: usize, found: &mut Found) -> usize {
-        let (object, marked) = (edge & !MARKED, edge & MARKED != 0);
+    unsafe fn follow<const PLAIN: bool>(&mut self, object: usize, found: &mut Found) -> usize {
         let nowhere = core::ptr::from_ref(&found.nowhere).addr();
-        if !marked {
-            hooks::reached(object);
-        }
+        hooks::reached(object);
         // SAFETY: an edge is an object that lives, by the caller's contract: it has its slot (I1), in a mapped chunk (I12).
         let mark = unsafe { mark_of(object) };
         // Relaxed, and no read-modify-write: see the module header of `span`.
@@ -293,12 +276,11 @@ impl Marker {
             }
         }
         let is_new = before != self.found.epoch;
-        debug_assert!(!marked || !is_new);
         // What is marked is not written: others may read the line.
         let target = if is_new { mark } else { &found.nowhere };
         target.store(self.found.epoch, Ordering::Relaxed);
-        let mut scanned = is_new | marked;
-        found.repeats += u64::from(!scanned);
+        found.repeats += u64::from(!is_new);
+        let mut scanned = is_new;
         if PLAIN {
             // SAFETY: as `mark_of`.
             let (scan, slot_size) = unsafe { scan_info(object) };
@@ -351,14 +333,14 @@ pub(crate) mod tests {
             (3 * SOME, SOME, Way::Plain),
             (0, 0, Way::Objects),
         ] {
-            (0..repeats).for_each(|_| batch.repeats());
-            (0..plains).for_each(|_| batch.is_plain());
+            (0..repeats).for_each(|_| batch.count_repeat());
+            (0..plains).for_each(|_| batch.count_plain());
             batch.look(objects + SOME - 1);
             objects += SOME;
             batch.look(objects);
             assert_eq!(batch.way, way, "{repeats} repeats, {plains} plain objects");
         }
-        (0..2 * SOME).for_each(|_| batch.repeats());
+        (0..2 * SOME).for_each(|_| batch.count_repeat());
         batch.objects_forgotten();
         batch.look(SOME);
         assert_eq!(
@@ -372,7 +354,7 @@ pub(crate) mod tests {
     fn the_way_does_not_change_before_the_batch_is_empty() {
         let mut batch = Batch::new();
         (batch.objects[0], batch.end) = (16, 1);
-        (0..2 * SOME).for_each(|_| batch.repeats());
+        (0..2 * SOME).for_each(|_| batch.count_repeat());
         batch.look(SOME);
         assert_eq!(batch.way, Way::Objects);
         assert_eq!((batch.pop(), batch.pop()), (Some(16), None));

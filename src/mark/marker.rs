@@ -111,8 +111,7 @@ impl Marker {
     /// Follows edges until there are none or `budget` bytes have been marked.
     ///
     /// # Safety
-    /// - Every edge given to this marker, and the slice of every rest, is the address of an object that lives. An edge with [`MARKED`] has
-    ///   that of an object besides which the heap's cycle has marked.
+    /// - Every edge given to this marker, and the slice of every rest, is the address of an object that lives.
     /// - A rest's function is that of its slice, and its range within the length.
     /// - The heap's cycle has the marker's marks and scan id, and is marking until the marker retires, so that nobody writes what is
     ///   neither claimed nor scanned (I3).
@@ -143,10 +142,11 @@ impl Marker {
             }
             self.batch.look(self.objects);
             if self.work() >= stop_at {
-                if object != 0 {
-                    // SAFETY: the caller's contract, and (I2) for what `trace` has added; `object` was such an edge, and the scan above has
-                    // marked it. One object only: nothing is left over.
-                    unsafe { self.scan(object, 1) };
+                let mut last = (object != 0).then_some(object);
+                while let Some(marked) = last.take().or_else(|| self.batch.pop()) {
+                    // SAFETY: the caller's contract, and (I2) for what `trace` has added; `marked` was such an edge, and the scan above, or
+                    // `fill`, has marked it. One object only: nothing is left over.
+                    unsafe { self.scan(marked, 1) };
                 }
                 return Drained::Budget;
             }
@@ -279,7 +279,7 @@ impl Marker {
         // SAFETY: `object` lives, by the caller's contract: it has its slot (I1), in a mapped chunk (I12).
         let (scan, slot_size) = unsafe { scan_info(object) };
         let Some(scan) = scan else {
-            self.is_plain(slot_size);
+            self.count_plain(slot_size);
             return 0;
         };
         let most = if slot_size > LARGE { 1 } else { most };
@@ -401,7 +401,7 @@ impl Marker {
     /// Moves all work out, for somebody else to follow.
     pub(crate) fn give_up(&mut self, worklist: &Worklist) {
         self.fifo.give_up(&mut self.tracer.edges);
-        self.batch.give_up(&mut self.tracer.edges);
+        debug_assert!(self.batch.is_empty(), "`drain` has emptied it");
         worklist.push(&mut self.tracer.edges);
         if !twin::is(Twin::RestsForgotten) {
             worklist.push_rests(&mut self.rests);

@@ -2,13 +2,12 @@
 
 use crate::heap::span::{info_at, mark_of, scan_info};
 use crate::heap::type_info::ScanFn;
-use crate::mark::batch::MARKED;
 use crate::mark::marker::Marker;
 use crate::sync::atomic::Ordering;
 use crate::sync::hooks;
 use crate::sync::twin::{self, Twin};
 
-/// A fresh object has been marked: whether it is to be scanned in this cycle, see the module header.
+/// A fresh object has been marked: whether it is to be scanned in this cycle, see `marker`.
 ///
 /// # Safety
 /// As [`info_at`], for `object`.
@@ -38,11 +37,8 @@ impl Marker {
             return self.batch.pop();
         }
         loop {
-            let edge = self.fifo.pop(&mut self.tracer.edges)?;
-            let object = edge & !MARKED;
-            if object == edge {
-                hooks::reached(object);
-            }
+            let object = self.fifo.pop(&mut self.tracer.edges)?;
+            hooks::reached(object);
             // SAFETY: an edge is an object that lives, by the caller's contract: it has its slot (I1), in a mapped chunk (I12).
             let mark = unsafe { mark_of(object) };
             // Relaxed, and no read-modify-write: see the module header of `span`.
@@ -50,19 +46,16 @@ impl Marker {
             if twin::is(Twin::FreshPassedOver) && before == self.found.fresh {
                 continue;
             }
-            debug_assert!(object == edge || before == self.found.epoch);
-            if before != self.found.epoch {
-                mark.store(self.found.epoch, Ordering::Relaxed);
-                let unscanned = &mut self.unscanned;
-                // SAFETY: the closure gets the edge from above: it lives, has its slot (I1), in a mapped chunk (I12).
-                let mut scanned = |object| unsafe { is_scanned_when_fresh(object, unscanned) };
-                if before != self.found.fresh || scanned(object) {
-                    return Some(object);
-                }
-            } else if object != edge {
+            if before == self.found.epoch {
+                self.batch.count_repeat();
+                continue;
+            }
+            mark.store(self.found.epoch, Ordering::Relaxed);
+            let unscanned = &mut self.unscanned;
+            // SAFETY: the closure gets the edge from above: it lives, has its slot (I1), in a mapped chunk (I12).
+            let mut scanned = |object| unsafe { is_scanned_when_fresh(object, unscanned) };
+            if before != self.found.fresh || scanned(object) {
                 return Some(object);
-            } else {
-                self.batch.repeats();
             }
         }
     }
@@ -86,16 +79,17 @@ impl Marker {
             if let Some(scan) = scan {
                 return Some((next, scan, slot_size));
             }
-            self.is_plain(slot_size);
+            self.count_plain(slot_size);
             if self.objects >= limit {
                 return None;
             }
         }
     }
 
+    /// An object without pointers has been marked.
     #[inline(always)]
-    pub(super) fn is_plain(&mut self, slot_size: usize) {
-        self.batch.is_plain();
+    pub(super) fn count_plain(&mut self, slot_size: usize) {
+        self.batch.count_plain();
         self.objects += 1;
         self.bytes += slot_size as u64;
     }

@@ -36,7 +36,7 @@ use crate::sync::plain::AtomicUsize;
 use crate::sync::twin::{self, Twin};
 use crate::sync::{Mutex, Rank};
 
-/// Edges that are handed over together, some with [`MARKED`](super::batch::MARKED).
+/// Edges that are handed over together.
 pub(crate) type Block = Vec<usize>;
 
 /// Edges in a full block.
@@ -74,7 +74,7 @@ impl State {
         block.inspect(|block| self.edges -= block.len())
     }
 
-    /// Leaves each edge once, or twice if one is marked. While a cycle arms, nothing that is shaded is marked, and a mutator that stores in one slot over and over
+    /// Leaves each edge once. While a cycle arms, nothing that is shaded is marked, and a mutator that stores in one slot over and over
     /// again shades the same objects each time: without this, for as long as the slowest mutator stays inside.
     #[cold]
     fn thin_out(&mut self) {

@@ -116,9 +116,9 @@ fn a_marker_with_plenty_shares_with_who_looks_for_work() {
         .for_each(|marker| core.retire_marker(marker));
 }
 
-/// A marker marks some objects before it scans them. If it leaves then, another scans them.
+/// It marks some objects before it scans them, and nobody else would.
 #[test]
-fn what_is_marked_and_not_scanned_when_a_marker_leaves_is_scanned_by_the_next() {
+fn a_marker_that_leaves_has_scanned_what_it_has_marked() {
     const NODES: usize = 5000;
     #[derive(Trace, Default)]
     #[trace(crate = crate)]
