@@ -3,7 +3,9 @@
 //! Begins when marking is over and every mutator's barrier is off (I6). Each span that is on a list then is swept once (those that are full of
 //! old objects in full cycles only, see `cycle::minor`; those that a cache has were made since the barriers went off), by whoever takes
 //! it off its class's `unswept` list first: a mutator that wants a span or whose next cycle is due, or the background
-//! sweeper. Sweeping a span of a type without drop glue reads its mark bytes and writes its free bits; it never touches the objects.
+//! sweeper. Sweeping a span of a type without drop glue reads its mark bytes and writes its free bits; it never touches the objects. A minor
+//! cycle does not read those of a *settled* span, in which the last sweep has found old objects only and from which nothing has been
+//! allocated since: these live, and nothing else is in it.
 //!
 //! Destructors run here, in address order, under no lock but perhaps the driver's (I8), each guarded: a panic is counted and the sweep
 //! goes on. They cannot reach other objects: a type that holds a `Gc` has no destructor of its own.
@@ -14,6 +16,8 @@
 //! colours: they stay until the slot is free, or what is dead would be dropped again.
 
 mod tally;
+#[cfg(test)]
+mod tests;
 
 use self::tally::Tally;
 use crate::cycle::core::Core;
@@ -62,7 +66,11 @@ impl Core {
         if twin::is(Twin::PutBeforeSwept) {
             class.put_all(&mut spans.clone());
         }
+        let mut ahead = spans.clone().into_iter().skip(1);
         spans.retain(|&span| {
+            if let Some(next) = ahead.next() {
+                next.prefetch();
+            }
             let kept = self.sweep(span, Empty::Free, &mut tally);
             if !kept {
                 empty.push(span);
@@ -110,6 +118,14 @@ impl Core {
                 taken,
                 freed: 0,
             }
+        } else if span.is_settled() && self.sweeps_minor.load(Ordering::Relaxed) {
+            let old = span.slots() - span.free();
+            Swept {
+                live: old,
+                old,
+                taken: old,
+                freed: 0,
+            }
         } else if span.info().drop.is_some() {
             self.sweep_dropping(span, marks)
         } else {
@@ -127,7 +143,8 @@ impl Core {
         tally.count(span, &found, old && !span.is_large());
         let kept = found.taken != 0 || empty == Empty::Keep;
         if kept {
-            span.set_swept(span.slots() - found.taken, old);
+            let settled = found.old == found.taken;
+            span.set_swept(span.slots() - found.taken, old, settled);
         }
         kept
     }
@@ -285,6 +302,7 @@ impl Core {
         if !twin::is(Twin::SweepingTooEarly) {
             self.sweeping_epoch.store(epoch, Ordering::Relaxed);
         }
+        self.sweeps_minor.store(minor, Ordering::Relaxed);
         let mut large = self.space.large.lock();
         let large = &mut *large;
         pending.fetch_add(large.swept.len(), Ordering::Relaxed);
@@ -435,63 +453,4 @@ fn found_bits(span: Span, word: usize, marks: Found) -> (u64, u64) {
         0
     };
     (span.marked_bits(word, marks.epoch), fresh)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Gc, Root, Rootable};
-
-    /// An allocation that finds no memory, between the first span that is put on an unswept list and the sweep's epoch.
-    #[test]
-    fn nothing_is_swept_before_the_sweep_begins() {
-        let heap = crate::Heap::builder().marker_threads(0).build().unwrap();
-        let core = heap.core();
-        let _root: Root<Rootable![[u64; 4]]> =
-            heap.attach().enter(|mc| Root::new(mc, Gc::new(mc, [7; 4])));
-        let pending = &core.counters.swept.pending;
-        let classes: Vec<_> = core.space.classes.lock().all().to_vec();
-        classes
-            .iter()
-            .for_each(|class| class.start_sweep(pending, false));
-        let waiting = pending.load(Ordering::Relaxed);
-        assert!(waiting > 0 && !core.sweep_all());
-        assert_eq!(pending.load(Ordering::Relaxed), waiting);
-    }
-
-    /// Spans are swept together, but no more of them than asked for.
-    #[test]
-    fn a_sweep_keeps_to_its_budget() {
-        fn swept_within<T: for<'gc> crate::Trace<'gc> + 'static>(
-            make: impl Fn() -> T,
-            budget: usize,
-        ) -> usize {
-            let heap = crate::Heap::builder().marker_threads(0).build().unwrap();
-            let core = heap.core();
-            heap.attach().enter(|mc| {
-                for _ in 0..40 * PAGE / size_of::<[u64; 16]>() {
-                    Gc::new(mc, make());
-                }
-            });
-            let _ = core.request_new_cycle();
-            let mut driver = core.driver.lock();
-            while core.phase() != crate::cycle::core::Phase::Sweeping {
-                let _ = core.advance(&mut driver, &mut None, 1 << 20);
-            }
-            let pending = &core.counters.swept.pending;
-            let before = pending.load(Ordering::Relaxed);
-            core.sweep_some(budget);
-            before - pending.load(Ordering::Relaxed)
-        }
-        for pages in [1, 3, 4, BATCH, 2 * BATCH] {
-            let large = span_pages(32 << 10);
-            assert!(swept_within(|| [7_u64; 4096], pages * PAGE) <= pages.div_ceil(large));
-            assert_eq!(swept_within(|| [7_u64; 16], pages * PAGE), pages);
-            assert_eq!(
-                swept_within(|| (Box::new(7), [7_u64; 15]), pages * PAGE),
-                pages
-            );
-        }
-        assert_eq!(swept_within(|| [7_u64; 16], 1), 1);
-    }
 }

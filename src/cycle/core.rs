@@ -111,6 +111,8 @@ pub(crate) struct Core {
     pub(crate) cycle_fresh: AtomicU8,
     /// The epoch of the cycle whose sweep has begun, or of the last one. Relaxed: written before the spans are on the unswept lists.
     pub(crate) sweeping_epoch: AtomicU8,
+    /// Whether that cycle is minor. As its epoch.
+    pub(crate) sweeps_minor: plain::AtomicBool,
     /// That cycle, modulo `CYCLES`. A mutator that has adopted *off* allocates fresh objects from new spans
     /// only until it sees its cycle here: spans on the lists are not yet swept. Relaxed: the driver has moved all spans to
     /// the unswept lists before it writes this. Had a mutator that reads it taken a class's lock before the driver did,
@@ -215,6 +217,7 @@ impl Core {
             cycle_epoch: AtomicU8::new(Command::FIRST.epoch),
             cycle_fresh: AtomicU8::new(Command::FIRST.fresh()),
             sweeping_epoch: AtomicU8::new(Command::FIRST.epoch),
+            sweeps_minor: plain::AtomicBool::new(false),
             sweeping_cycle: AtomicU8::new(Command::FIRST.cycle),
             noted: Noted::new(),
             cards: Cards::new(),

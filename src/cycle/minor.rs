@@ -46,7 +46,8 @@
 //! in use, and when that room has been allocated [`MOST`] times. Where the young survive, minor cycles save little and keep much: they
 //! are given up for a while (`young_survived`). Where much of what is noted has been written, the next cycle is full.
 //!
-//! A minor cycle costs what is new, and a look at the marks of spans that are not full of old objects. So it need not wait until the room
+//! A minor cycle costs what is new, a look at spans that are not full of old objects, and one at the marks of those from which something has
+//! been allocated since the last sweep, or that held something young then. So it need not wait until the room
 //! is used up: it comes when [`NURSERY`] bytes have been allocated, which are then still in the processor's caches when they are
 //! allocated again, or a part of what lives, or four times the edges of what was noted for the last one, a table that is one object may
 //! own a million, and as many roots.

@@ -215,7 +215,7 @@ mod tests {
         spans.clear();
         space.new_spans(&aged, 0, 1, &mut spans).unwrap();
         let old = spans[0];
-        old.set_swept(0, true);
+        old.set_swept(0, true, true);
         aged.put_all(&mut vec![old]);
         drop(aged);
         for owner in 4..10_000 {

@@ -118,6 +118,30 @@ fn what_is_in_old_spans_is_counted_once() {
     }
 }
 
+/// The sweep of a minor cycle looks through no span in which all is old; but through those from which something has been allocated since.
+#[test]
+fn what_is_allocated_beside_old_objects_is_freed() {
+    for barrier in BARRIERS {
+        let heap = heap(Heap::builder().barrier(barrier));
+        let mut mutator = heap.attach();
+        let old = list(&mut mutator, 100, None);
+        let _ = any_cycle(&heap);
+        for _ in 0..3 {
+            drop(list(&mut mutator, 10, None));
+            let minor = any_cycle(&heap);
+            assert!(minor.minor, "{barrier}");
+            let found = (minor.objects_freed, minor.objects_live);
+            assert_eq!(found, (10, 100), "{barrier}");
+        }
+        let nothing = any_cycle(&heap);
+        let found = (nothing.objects_freed, nothing.objects_live);
+        assert_eq!(found, (0, 100), "{barrier}");
+        let _ = mutator.collect();
+        drop(old);
+        assert_eq!(mutator.collect().objects_freed, 100, "{barrier}");
+    }
+}
+
 #[test]
 fn old_garbage_is_freed_by_the_next_full_cycle() {
     for barrier in BARRIERS {

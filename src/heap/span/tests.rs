@@ -62,7 +62,7 @@ fn swept(span: Span, random: &mut Random) -> Vec<bool> {
         .map(|slot| span.taken_bits(slot / 64) >> (slot % 64) & 1 == 0)
         .collect();
     (0..span.slots()).for_each(|slot| span.mark(slot).store(OLD, Ordering::Relaxed));
-    span.set_swept(free.iter().filter(|free| **free).count(), false);
+    span.set_swept(free.iter().filter(|free| **free).count(), false, false);
     free
 }
 

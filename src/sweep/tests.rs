@@ -1,0 +1,57 @@
+//! What a sweep begins with, and how much it does at once.
+
+use super::*;
+use crate::{Gc, Root, Rootable};
+
+/// An allocation that finds no memory, between the first span that is put on an unswept list and the sweep's epoch.
+#[test]
+fn nothing_is_swept_before_the_sweep_begins() {
+    let heap = crate::Heap::builder().marker_threads(0).build().unwrap();
+    let core = heap.core();
+    let _root: Root<Rootable![[u64; 4]]> =
+        heap.attach().enter(|mc| Root::new(mc, Gc::new(mc, [7; 4])));
+    let pending = &core.counters.swept.pending;
+    let classes: Vec<_> = core.space.classes.lock().all().to_vec();
+    classes
+        .iter()
+        .for_each(|class| class.start_sweep(pending, false));
+    let waiting = pending.load(Ordering::Relaxed);
+    assert!(waiting > 0 && !core.sweep_all());
+    assert_eq!(pending.load(Ordering::Relaxed), waiting);
+}
+
+/// Spans are swept together, but no more of them than asked for.
+#[test]
+fn a_sweep_keeps_to_its_budget() {
+    fn swept_within<T: for<'gc> crate::Trace<'gc> + 'static>(
+        make: impl Fn() -> T,
+        budget: usize,
+    ) -> usize {
+        let heap = crate::Heap::builder().marker_threads(0).build().unwrap();
+        let core = heap.core();
+        heap.attach().enter(|mc| {
+            for _ in 0..40 * PAGE / size_of::<[u64; 16]>() {
+                Gc::new(mc, make());
+            }
+        });
+        let _ = core.request_new_cycle();
+        let mut driver = core.driver.lock();
+        while core.phase() != crate::cycle::core::Phase::Sweeping {
+            let _ = core.advance(&mut driver, &mut None, 1 << 20);
+        }
+        let pending = &core.counters.swept.pending;
+        let before = pending.load(Ordering::Relaxed);
+        core.sweep_some(budget);
+        before - pending.load(Ordering::Relaxed)
+    }
+    for pages in [1, 3, 4, BATCH, 2 * BATCH] {
+        let large = span_pages(32 << 10);
+        assert!(swept_within(|| [7_u64; 4096], pages * PAGE) <= pages.div_ceil(large));
+        assert_eq!(swept_within(|| [7_u64; 16], pages * PAGE), pages);
+        assert_eq!(
+            swept_within(|| (Box::new(7), [7_u64; 15]), pages * PAGE),
+            pages
+        );
+    }
+    assert_eq!(swept_within(|| [7_u64; 16], 1), 1);
+}
