@@ -73,6 +73,8 @@ impl MutatorState {
     /// that takes a barrier, too.
     #[inline(always)]
     pub(crate) fn write_begins(&self, address: usize) -> bool {
+        // Stores go to memory one after the other. So that the lines of several that miss the caches come at once.
+        prefetch::to_write(address);
         let stamp = self.stamp.get();
         if !twin::is(Twin::WriteNotStamped) {
             self.cards().stamp(address, stamp);
@@ -178,7 +180,7 @@ impl MutatorState {
         }
     }
 
-    /// A slot's word was replaced: shades the objects of the old and the new word as the mode says.
+    /// A slot's word was replaced: shades the objects of the old and the new word as the mode says. Then polls.
     ///
     /// # Safety
     /// As [`shade`](Self::shade), for both objects.
@@ -209,6 +211,7 @@ impl MutatorState {
         {
             shade(new);
         }
+        self.answer();
     }
 
     /// Traces contents into the buffer. A panic of `trace` abandons the cycle: a marker may have skipped the cell.
@@ -245,6 +248,7 @@ impl MutatorState {
         word: &ScanWord,
         trace: impl FnOnce(&mut Tracer<'static>),
     ) -> AtEnd {
+        self.answer();
         let id = self.tracer().scan_id;
         match self.mode.get() {
             Mode::Off => AtEnd::Nothing,
@@ -256,6 +260,11 @@ impl MutatorState {
             Mode::Grey | Mode::Black => {
                 if word.claim(id) {
                     self.core().stress_delay(self);
+                    if twin::is(Twin::PollsInClaim) {
+                        // As above.
+                        thread::yield_now();
+                        self.poll();
+                    }
                     let unclaim = Unclaim(word);
                     self.shade_contents(trace);
                     core::mem::forget(unclaim);

@@ -241,10 +241,10 @@ fn a_guard_that_has_ended_is_not_counted() {
         drop(guard);
         assert_eq!(counted(), 0);
         let ref_cell = Gc::new(mc, GcRefCell::new(a));
-        mc.state()
-            .core()
-            .registry
-            .publish(mc.state().core().command());
+        mc.state().core().registry.publish(Command {
+            boundary: true,
+            ..mc.state().core().command()
+        });
         let guard = ref_cell.borrow_mut(mc);
         assert_eq!(counted(), 1, "others are Black");
         drop(guard);
@@ -309,9 +309,8 @@ fn a_grey_object_in_the_making_holds_polls_back() {
     });
 }
 
-/// A command that a poll would adopt waits while barriers run: what one of them holds must not change colour in the middle.
-#[test]
-fn a_barrier_adopts_no_command() {
+/// Runs `f` in a heap in which Insertion marks, when a command that polls adopt has been given: to hand over what has been shaded.
+fn asked_to_flush(f: impl for<'gc> FnOnce(&Mutation<'gc>, Leaf<'gc>)) {
     let heap = Heap::builder()
         .barrier(crate::Barrier::Insertion)
         .marker_threads(0)
@@ -319,32 +318,66 @@ fn a_barrier_adopts_no_command() {
         .unwrap();
     let mut mutator = heap.attach();
     let core = heap.core();
-    let cells: Root<Rootable!['gc => [GcSlot<Option<Leaf<'gc>>>]]> =
+    let _marked_later: Root<Rootable!['gc => [GcSlot<Option<Leaf<'gc>>>]]> =
         mutator.enter(|mc| Root::new(mc, Gc::slice_from_fn(mc, 1000, |_| GcSlot::new(None))));
     core.request_new_cycle();
     assert_eq!(mutator.step(1), StepStatus::InProgress);
     mutator.enter(|mc| {
-        let seq = || mc.state().command.get().seq;
         let leaf = Gc::new(mc, [1; 4]);
-        let cell = Gc::new(mc, GcRefCell::new(Some(leaf)));
-        let before = seq();
+        let before = mc.state().command.get().seq;
         // The other mutator marks to the end, and asks for what this one has shaded.
         let mark = || while heap.attach().step(1 << 30) == StepStatus::InProgress {};
         std::thread::scope(|scope| scope.spawn(mark).join().unwrap());
         let command = core.command();
-        assert!(
-            command.seq != before && !command.boundary,
-            "a poll adopts it"
-        );
-        cells
-            .get(mc)
-            .iter()
-            .for_each(|slot| slot.set(mc, Some(leaf)));
-        cell.borrow_mut(mc).take();
+        assert!(command.seq != before && !command.boundary);
+        f(mc, leaf);
+    });
+}
+
+/// What waits for no poll of theirs: who only stores would keep a cycle waiting, and its barrier on. Not in the middle of a write: what it has
+/// shaded is handed over with the answer, and a cell is claimed for the mode that it is in then.
+#[test]
+fn a_write_that_passes_a_barrier_answers() {
+    type Write = for<'gc> fn(&Mutation<'gc>, &GcSlot<Option<Leaf<'gc>>>, Leaf<'gc>);
+    let slots: [Write; 3] = [
+        |mc, slot, leaf| slot.set(mc, Some(leaf)),
+        |mc, slot, leaf| assert!(slot.swap(mc, Some(leaf)).is_none()),
+        |mc, slot, leaf| assert!(slot.compare_exchange(mc, None, Some(leaf)).is_ok()),
+    ];
+    for write in slots {
+        asked_to_flush(|mc, leaf| {
+            let state = mc.state();
+            write(mc, &GcSlot::new(None), leaf);
+            assert_eq!(state.command.get(), state.core().command());
+            assert!(state.tracer().edges.is_empty(), "shaded after the answer");
+            write(mc, &GcSlot::new(None), leaf);
+            assert_eq!(state.tracer().edges.len(), 1, "there is no other command");
+        });
+    }
+    asked_to_flush(|mc, leaf| {
+        let state = mc.state();
+        let cell = Gc::new(mc, GcRefCell::new(Some(leaf)));
+        let mut guard = cell.borrow_mut(mc);
+        assert_eq!(state.command.get(), state.core().command());
+        assert!(state.tracer().edges.is_empty());
+        guard.take();
+    });
+}
+
+/// A root is no write, and nothing changes colour while an object is built in a slot for a grey one.
+#[test]
+fn a_barrier_adopts_no_command_where_it_must_not() {
+    asked_to_flush(|mc, leaf| {
+        let seq = || mc.state().command.get().seq;
+        let before = seq();
         drop(Root::<Rootable![[u64; 4]]>::new(mc, leaf));
+        mc.state().no_polls.set(1);
+        GcSlot::new(None).set(mc, Some(leaf));
+        GcRefCell::new(Some(leaf)).borrow_mut(mc).take();
         assert_eq!(seq(), before);
+        mc.state().no_polls.set(0);
         mc.state().poll();
-        assert_eq!(seq(), command.seq);
+        assert_ne!(seq(), before);
     });
 }
 

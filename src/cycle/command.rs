@@ -14,7 +14,8 @@
 //! | marking is over, Insertion | Insertion | black | held by a stop |
 //! | off | Off | white | anywhere |
 //!
-//! "Anywhere" is a boundary or the allocation slow path; never between a barrier and its store. Where a boundary is
+//! "Anywhere" is a boundary or a poll: the allocation slow path, the end of a store to a slot that has passed a barrier, or the beginning of a
+//! write access to a cell that must (`MutatorState::answer`); never between a barrier and its store. Where a boundary is
 //! needed, all who are inside have adopted the command, or nobody is inside, when the next is published: nobody skips it at a poll.
 
 use crate::heap::span::{Epoch, Found, fresh_of};
@@ -63,6 +64,10 @@ pub(crate) struct Command {
     pub(crate) stop: bool,
 }
 
+/// Bits of a packed command.
+const STOP: u64 = 1 << 25;
+const BOUNDARY: u64 = 1 << 24;
+
 /// Mutators answer in every cycle, so they need to tell a number from the one before only.
 pub(crate) const CYCLES: u8 = 64;
 
@@ -83,12 +88,15 @@ impl Command {
         stop: false,
     };
 
+    /// The bits of a packed command, one of which is set if it may not be adopted at a poll.
+    pub(crate) const NOT_AT_A_POLL: u64 = STOP | BOUNDARY;
+
     /// As one word.
     pub(crate) const fn pack(self) -> u64 {
         (self.seq as u64) << 32
             | (self.cycle as u64) << 26
-            | (self.stop as u64) << 25
-            | (self.boundary as u64) << 24
+            | (self.stop as u64 * STOP)
+            | (self.boundary as u64 * BOUNDARY)
             | (self.mode as u64) << 16
             | (self.colour as u64) << 8
             | self.epoch as u64
@@ -111,8 +119,8 @@ impl Command {
             },
             epoch: word as u8,
             cycle: (word >> 26) as u8 % CYCLES,
-            boundary: (word >> 24) & 1 == 1,
-            stop: (word >> 25) & 1 == 1,
+            boundary: word & BOUNDARY != 0,
+            stop: word & STOP != 0,
         }
     }
 

@@ -274,6 +274,21 @@ impl MutatorState {
         }
     }
 
+    /// A poll where a write passes a barrier, before it or when it is over: a program that only stores for a long time keeps no cycle waiting,
+    /// nor its own barrier on.
+    #[inline(always)]
+    pub(crate) fn answer(&self) {
+        if self.core().registry.polls_for(self.command.get().seq) {
+            self.answer_slowly();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn answer_slowly(&self) {
+        self.poll();
+    }
+
     /// Goes inside.
     #[inline(always)]
     pub(crate) fn enter(&self) {

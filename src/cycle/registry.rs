@@ -50,6 +50,13 @@ impl Registry {
         (self.command.load(Ordering::Relaxed) >> 32) as u32
     }
 
+    /// Whether the command in force is one that may be adopted at a poll, and not that of `seq`.
+    #[inline(always)]
+    pub(crate) fn polls_for(&self, seq: u32) -> bool {
+        let command = self.command.load(Ordering::Relaxed);
+        (command >> 32) as u32 != seq && command & Command::NOT_AT_A_POLL == 0
+    }
+
     /// Publishes a command, under the next number.
     pub(crate) fn publish(&self, command: Command) -> Command {
         let _lock = (!twin::is(Twin::PublishedUnlocked)).then(|| self.lock.lock());

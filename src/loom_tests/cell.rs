@@ -288,6 +288,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("cell, insertion, leak true", Twin::DeferredForgotten),
     ("cell, insertion, leak true", Twin::InsertionLeakIgnored),
     ("cell, deletion, leak false", Twin::ClaimNotTraced),
+    ("cell, deletion, leak false", Twin::PollsInClaim),
     ("cell, set aside late", Twin::SetAsideIgnored),
     ("cell, set aside and scanned", Twin::ForceBesideMarker),
     ("cell in a cell, insertion", Twin::OuterCellScanned),

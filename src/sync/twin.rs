@@ -31,6 +31,8 @@ twins! {
     NewNotShaded,
     /// A poll comes between a store to a slot and its shading.
     PollsBeforeShade,
+    /// A poll comes between the claim of a cell and its tracing.
+    PollsInClaim,
     /// A new grey object is not put in the buffer.
     GreyNotQueued,
     /// It is put there before it is written.
