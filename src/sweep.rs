@@ -15,10 +15,12 @@
 //! span, so that no byte written before the last round of epochs is left when its number comes again. `ZOMBIE` and `NEVER_MADE` are no
 //! colours: they stay until the slot is free, or what is dead would be dropped again.
 
+mod deferral;
 mod tally;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::deferral::Deferral;
 use self::tally::Tally;
 use crate::cycle::core::Core;
 use crate::cycle::mail::{Letter, thread_token};
@@ -32,7 +34,7 @@ use crate::panic::contain;
 use crate::sync::atomic::Ordering;
 use crate::sync::planted::{Planted, seen};
 use crate::sync::twin::{self, Twin};
-use crate::sync::{Arc, hooks};
+use crate::sync::{Arc, hooks, now};
 use crate::user_code::UserCodeScope;
 
 /// What to do with a span in which nothing lives.
@@ -63,6 +65,7 @@ impl Core {
     /// Sweeps spans that the caller took off the list of `class`, and puts back those in which something lives.
     fn sweep_batch(&self, class: &Class, spans: &mut Vec<Span>) {
         let (mut tally, mut empty) = (Tally::default(), Vec::new());
+        let began = class.drops_here().then(now);
         if twin::is(Twin::PutBeforeSwept) {
             class.put_all(&mut spans.clone());
         }
@@ -77,6 +80,11 @@ impl Core {
             }
             kept
         });
+        if let Some(began) = began
+            && let Some(dear) = deferral::are_dear(tally.objects_freed, began.elapsed())
+        {
+            class.dear_drops.store(dear, Ordering::Relaxed);
+        }
         class.put_all(spans);
         self.space.free_spans(&empty);
         self.swept(&tally);
@@ -321,13 +329,22 @@ impl Core {
 
     /// Sweeps spans until about `budget` bytes of them have been seen; whether there may be more.
     pub(crate) fn sweep_some(&self, budget: usize) -> bool {
+        self.sweep_which(budget, |_| true)
+    }
+
+    /// As [`sweep_some`](Self::sweep_some), but no small spans with destructors that are dear.
+    pub(crate) fn sweep_some_cheap(&self, budget: usize) -> bool {
+        self.sweep_which(budget, |class| !class.dear_drops.load(Ordering::Relaxed))
+    }
+
+    fn sweep_which(&self, budget: usize, which: fn(&Class) -> bool) -> bool {
         let mut left = budget;
         if !self.sweep_large(&mut left) {
             return true;
         }
         let classes: Vec<Arc<_>> = self.space.classes.lock().all().to_vec();
         let mut spans = Vec::new();
-        for class in classes {
+        for class in classes.into_iter().filter(|class| which(class)) {
             let bytes_each = span_pages(class.key.slot_size) * PAGE;
             loop {
                 // Where memory may be short, what is free again should not wait for the rest.

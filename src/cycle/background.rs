@@ -165,7 +165,7 @@ impl Client for Core {
 
 impl Core {
     /// Whether background threads drive this heap's cycles.
-    fn has_background(&self) -> bool {
+    pub(super) fn has_background(&self) -> bool {
         self.config.marker_threads > 0 && BACKGROUND_THREADS
     }
 

@@ -62,6 +62,7 @@ use crate::heap::span::{Epoch, fresh_of, next_epoch};
 use crate::mark::marker::Marker;
 use crate::mark::tracer::Meet;
 use crate::stats::CycleStats;
+use crate::sweep::Deferral;
 use crate::sync::atomic::Ordering;
 use crate::sync::twin::{self, Twin};
 
@@ -145,6 +146,8 @@ pub(crate) struct Driver {
     pub(super) failed_stops: u32,
     pub(super) failed_rounds: u32,
     pub(super) generation: Generation,
+    /// Who runs destructors.
+    pub(super) deferral: Deferral,
     /// The objects set aside have been looked at again since the worklist last went dry.
     retried: bool,
 }
@@ -166,6 +169,7 @@ impl Driver {
             failed_stops: 0,
             failed_rounds: 0,
             generation: Generation::default(),
+            deferral: Deferral::new(),
             retried: false,
         }
     }

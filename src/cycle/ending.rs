@@ -180,6 +180,9 @@ impl Core {
             self.set_phase(Phase::Sweeping);
         }
         self.young_survived(d, marked);
+        let trigger = self.trigger.load(Ordering::Relaxed);
+        d.deferral
+            .begin(d.cycle.cycle, trigger, self.allocated_ever());
         self.start_sweep(d.epoch, d.number(), d.cycle.minor);
         if !early {
             self.set_phase(Phase::Sweeping);
@@ -190,7 +193,13 @@ impl Core {
 
     pub(super) fn sweep_stage(&self, d: &mut Driver, budget: u64) -> Advance {
         d.work += budget;
-        if self.sweep_some(usize::try_from(budget).unwrap_or(usize::MAX)) {
+        let budget = usize::try_from(budget).unwrap_or(usize::MAX);
+        let more = if self.leaves_destructors(d) {
+            self.sweep_some_cheap(budget)
+        } else {
+            self.sweep_some(budget)
+        };
+        if more {
             return Advance::Progress;
         }
         // Acquire: pairs with the Release of the last sweeper.
@@ -199,6 +208,14 @@ impl Core {
         }
         self.finish(d);
         Advance::Progress
+    }
+
+    /// Whether mutators run destructors that are dear for the time being: unless somebody waits for the cycle, or memory is short.
+    fn leaves_destructors(&self, d: &mut Driver) -> bool {
+        self.has_background()
+            && self.full.load(Ordering::Relaxed) < d.cycle.cycle
+            && !self.is_half_full()
+            && d.deferral.goes_on(self.heap_now(), self.allocated_ever())
     }
 
     /// The last span is swept.

@@ -16,6 +16,7 @@
 use super::span::Span;
 use super::type_info::TypeInfo;
 use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::plain::AtomicBool;
 use crate::sync::{Arc, Mutex, Rank};
 
 /// What distinguishes classes.
@@ -71,9 +72,16 @@ fn take_last(list: &mut Vec<Span>, count: usize, spans: &mut Vec<Span>) {
 pub(crate) struct Class {
     pub(crate) key: ClassKey,
     pub(crate) lists: Mutex<ClassLists>,
+    /// Its destructors take long. Relaxed: a hint.
+    pub(crate) dear_drops: AtomicBool,
 }
 
 impl Class {
+    /// Whether a sweep runs destructors.
+    pub(crate) fn drops_here(&self) -> bool {
+        self.key.info.drop.is_some() && !self.key.info.local_drop
+    }
+
     /// Puts swept spans that nobody uses any more where the next user looks for them.
     pub(crate) fn put_all(&self, spans: &mut Vec<Span>) {
         if spans.is_empty() {
@@ -158,6 +166,7 @@ impl Classes {
         let class = Arc::new(Class {
             key,
             lists: Mutex::ranked(Rank::Spans, ClassLists::default()),
+            dear_drops: AtomicBool::new(false),
         });
         self.all.push(class.clone());
         class

@@ -11,7 +11,7 @@ pub(super) struct Tally {
     pub(super) spans: usize,
     objects_live: u64,
     bytes_live: usize,
-    objects_freed: u64,
+    pub(super) objects_freed: u64,
     bytes_freed: u64,
     bytes_fresh: usize,
     old_objects: u64,
