@@ -35,6 +35,83 @@
 //! # Ok::<(), tricolor_gc::ConfigError>(())
 //! ```
 //!
+//! # Which cell
+//!
+//! | what changes | cell | `Sync` |
+//! |---|---|---|
+//! | one `Gc` or `Option<Gc>` to a sized type: an edge of a graph, a table of pointers | [`GcSlot`], as large as the pointer | yes |
+//! | a small `Copy` value: an enum of an interpreter, a pointer to a slice or a string | [`GcCell`] | no |
+//! | what is set once | [`GcOnceCell`] | no |
+//! | a `Vec`, a `HashMap`, a struct | [`GcRefCell`] | no |
+//! | the same, shared by threads | [`GcMutex`], [`GcRwLock`] | yes |
+//!
+//! A field that does not change needs none, and a type without cells is cheapest: a collection that has marked an object of it does not look
+//! at it again.
+//!
+//! # Long computations
+//!
+//! A cycle starts when every thread has left `enter` once: nothing is freed for as long as one stays inside. A loop asks
+//! [`Mutation::should_yield`] and comes back through a root. A recursion that holds `Gc`s in its calls cannot: keep its stack in the heap.
+//!
+//! ```
+//! use tricolor_gc::{Gc, GcRefCell, Heap, Root, Rootable, Trace};
+//!
+//! /// The queens on the rows so far, the last first.
+//! #[derive(Trace)]
+//! struct Queens<'gc> {
+//!     column: u32,
+//!     rest: Option<Gc<'gc, Queens<'gc>>>,
+//! }
+//!
+//! /// Placements that are to be continued: what would be the stack of a recursion.
+//! type Stack = Rootable!['gc => GcRefCell<Vec<Option<Gc<'gc, Queens<'gc>>>>>];
+//!
+//! fn is_safe<'gc>(column: u32, mut rest: Option<Gc<'gc, Queens<'gc>>>) -> bool {
+//!     for distance in 1.. {
+//!         let Some(queen) = rest else { break };
+//!         if queen.column == column || queen.column.abs_diff(column) == distance {
+//!             return false;
+//!         }
+//!         rest = queen.rest;
+//!     }
+//!     true
+//! }
+//!
+//! let mut mutator = Heap::new().attach();
+//! let stack: Root<Stack> = mutator.enter(|mc| Root::new(mc, Gc::new(mc, GcRefCell::new(vec![None]))));
+//! let (mut solutions, mut finished) = (0, false);
+//! while !finished {
+//!     mutator.enter(|mc| {
+//!         let stack = stack.get(mc);
+//!         let mut stack = stack.borrow_mut(mc);
+//!         // Leaves `enter` when the collector asks for it, and goes on with what is on the stack.
+//!         while !mc.should_yield() {
+//!             let Some(queens) = stack.pop() else { return finished = true };
+//!             let mut rows = 0;
+//!             let mut row = queens;
+//!             while let Some(queen) = row {
+//!                 (rows, row) = (rows + 1, queen.rest);
+//!             }
+//!             for column in (0..6).filter(|&column| is_safe(column, queens)) {
+//!                 match rows {
+//!                     5 => solutions += 1,
+//!                     _ => stack.push(Some(Gc::new(mc, Queens { column, rest: queens }))),
+//!                 }
+//!             }
+//!         }
+//!     });
+//! }
+//! assert_eq!(solutions, 4);
+//! ```
+//!
+//! # Memory that objects own
+//!
+//! What a `Vec` or a `String` in an object has allocated is no part of the heap: [`Mutation::account`] tells the pacer of it, where it is much.
+//! It is freed by the object's destructor, often on another thread than has allocated it; an allocator that is good at that, such as mimalloc as
+//! the `#[global_allocator]`, makes a program of many vectors faster. [`Gc`] slices and strings lie in the heap, and need no destructor.
+//!
+//! # Model checking
+//!
 //! Under `--cfg tricolor_loom` there is also the module `model`: programs on this crate, model-checked with loom against the
 //! running collector, and write barriers to try out. Its guide is `docs/model-checking.md`.
 

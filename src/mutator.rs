@@ -182,8 +182,43 @@ impl<'gc> Mutation<'gc> {
     /// Reports memory outside the heap that objects of it own: `delta` bytes more, or fewer.
     ///
     /// External bytes count for pacing and limits as the heap's own do, so that a heap of small objects with large buffers
-    /// is collected in time. Report the same amount negatively when the memory is freed (in the destructor of the
-    /// buffer, through [`Heap::account`]).
+    /// is collected in time. Report the same amount negatively when the memory is freed, here or through [`Heap::account`]. A destructor knows
+    /// when, but it cannot have a [`Heap`], which would keep the heap alive: it leaves a note.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicIsize, Ordering};
+    /// use tricolor_gc::{Gc, Heap, Static, Trace};
+    ///
+    /// struct Pixels(Vec<u8>, Arc<AtomicIsize>);
+    ///
+    /// impl Drop for Pixels {
+    ///     fn drop(&mut self) {
+    ///         self.1.fetch_sub(self.0.len() as isize, Ordering::Relaxed);
+    ///     }
+    /// }
+    ///
+    /// #[derive(Trace)]
+    /// struct Image<'gc> {
+    ///     pixels: Static<Pixels>,
+    ///     next: Option<Gc<'gc, Image<'gc>>>,
+    /// }
+    ///
+    /// let heap = Heap::new();
+    /// let mut mutator = heap.attach();
+    /// let changed = Arc::new(AtomicIsize::new(0));
+    /// for _ in 0..10 {
+    ///     mutator.enter(|mc| {
+    ///         let pixels = Pixels(vec![0; 1 << 20], changed.clone());
+    ///         changed.fetch_add(pixels.0.len() as isize, Ordering::Relaxed);
+    ///         mc.account(changed.swap(0, Ordering::Relaxed));
+    ///         Gc::new(mc, Image { pixels: Static(pixels), next: None });
+    ///     });
+    /// }
+    /// mutator.collect();
+    /// mutator.enter(|mc| mc.account(changed.swap(0, Ordering::Relaxed)));
+    /// assert_eq!(heap.stats().bytes_external, 0);
+    /// ```
     pub fn account(&self, delta: isize) {
         let core = self.state.core();
         core.account(delta);
