@@ -50,8 +50,9 @@
 //!
 //! # Long computations
 //!
-//! A cycle starts when every thread has left `enter` once: nothing is freed for as long as one stays inside. A loop asks
-//! [`Mutation::should_yield`] and comes back through a root. A recursion that holds `Gc`s in its calls cannot: keep its stack in the heap.
+//! A cycle does not begin to mark before every thread that is inside has come out of `enter` (twice, under [`Barrier::Hybrid`]): for as long as
+//! one stays inside, what has become garbage since is not freed. A loop asks [`Mutation::should_yield`] and comes back through a root. A
+//! recursion that holds `Gc`s in its calls cannot: keep its stack in the heap.
 //!
 //! ```
 //! use tricolor_gc::{Gc, GcRefCell, Heap, Root, Rootable, Trace};
@@ -107,7 +108,7 @@
 //! # Memory that objects own
 //!
 //! What a `Vec` or a `String` in an object has allocated is no part of the heap: [`Mutation::account`] tells the pacer of it, where it is much.
-//! It is freed by the object's destructor, often on another thread than has allocated it; an allocator that is good at that, such as mimalloc as
+//! It is freed by the object's destructor, some time after and often on another thread than has allocated it; an allocator that is good at that, such as mimalloc as
 //! the `#[global_allocator]`, makes a program of many vectors faster. [`Gc`] slices and strings lie in the heap, and need no destructor.
 //!
 //! # Model checking

@@ -139,9 +139,10 @@ impl Core {
         } else {
             sweep_plain(span, marks)
         };
+        let settled = found.old == found.taken;
         let mutable = span.info().is_mutable();
         if mutable && found.old > 0 {
-            self.note_old(span, epoch);
+            self.note_old(span, epoch, settled);
         }
         if span.is_fresh() && !twin::is(Twin::FreshKept) || epoch == LAST_EPOCH || epoch == 1 {
             span.keep_marks(epoch);
@@ -151,7 +152,6 @@ impl Core {
         tally.count(span, &found, old && !span.is_large());
         let kept = found.taken != 0 || empty == Empty::Keep;
         if kept {
-            let settled = found.old == found.taken;
             span.set_swept(span.slots() - found.taken, old, settled);
         }
         kept

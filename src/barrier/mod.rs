@@ -16,7 +16,8 @@
 //! not `Sync` either, so no other thread has a pointer to it; a value that holds it can change threads only by way of a
 //! shared cell, whose own access shades everything in it. All mutators of a thread turn Black at boundaries of the
 //! *thread*, or when they are entered inside one that is (see `MutatorState::boundary_slow`). So in the *window*, while a mutator is Grey,
-//! as long as the command in force is the one that made it so, nobody is Black, and nobody has claimed a cell in this cycle:
+//! as long as the command in force is the one that made it so, or no other thread has had a mutator since, nobody is Black, and nobody has claimed
+//! a cell in this cycle:
 //! (1) what is deleted from the cell is on no Black stack, or was shaded when the value came here, and the thread's own
 //! stack is empty before it turns Black; (2) markers scan the cell after T2, and those that it lies in, with all that was stored into it,
 //! for objects of the window are grey; or it has moved into a cell that counts as scanned by then, and that access has shaded what is in it.
@@ -27,7 +28,7 @@
 //!
 //! When others may be Black, (2) does not hold: a Grey mutator may have taken a value out of a shared cell that one of them had claimed, and
 //! all cells in it with it. Such a cell is scanned; a new one in it is not, but no marker comes to it. So from then on confined cells
-//! are as shared ones. (Who has such a value has it from one who had adopted the next command, and so finds that in force.) Under
+//! are as shared ones. (Who has such a value has it from one who had adopted the next command, and so finds that in force, and the other attached.) Under
 //! Insertion a new cell in a scanned one is claimed, and traced, where the access to that one ends.
 //!
 //! Why these keep every object: `claim` for one cell, `cycle` for the whole.
@@ -99,12 +100,19 @@ impl MutatorState {
             // See the module header. Whoever has what a Black mutator has claimed does not read the old number here.
             Mode::Grey => {
                 CONFINED
-                    && (self.core().command_seq() == self.command.get().seq
-                        || twin::is(Twin::GreyNeedsNothing))
+                    && (self.none_is_black() || twin::is(Twin::GreyNeedsNothing))
                     && !word.is_scanned(self.tracer().scan_id)
             }
             _ => false,
         }
+    }
+
+    /// Grey: whether nobody can be Black: the next command has not been given, or no other thread is there to adopt it.
+    #[inline(always)]
+    pub(crate) fn none_is_black(&self) -> bool {
+        let registry = &self.core().registry;
+        registry.command_seq() == self.command.get().seq
+            || registry.none_attached_since(self.only.get())
     }
 
     /// Hands an object to the markers, unless this cycle has found it by the time that the buffer is looked through.

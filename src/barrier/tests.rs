@@ -7,6 +7,7 @@ use super::AtEnd;
 use crate::cell::claim::{Claim, ScanWord};
 use crate::cycle::command::{Colour, Command, Mode};
 use crate::cycle::mutator::BUFFER;
+use crate::cycle::registry::OTHERS;
 use crate::heap::span::mark_of;
 use crate::mark::tracer::Tracer;
 use crate::mutator::Mutation;
@@ -205,6 +206,8 @@ fn a_write_to_a_cell_needs_nothing_when_scanned_or_confined_and_grey() {
         let (core, word) = (mc.state().core(), ScanWord::new());
         assert!(mc.state().needs_nothing::<true>(&word));
         core.registry.publish(core.command());
+        assert!(mc.state().needs_nothing::<true>(&word), "it is alone");
+        mc.state().only.set(OTHERS);
         assert!(!mc.state().needs_nothing::<true>(&word), "others are Black");
     });
 }
@@ -245,6 +248,7 @@ fn a_guard_that_has_ended_is_not_counted() {
             boundary: true,
             ..mc.state().core().command()
         });
+        mc.state().only.set(OTHERS);
         let guard = ref_cell.borrow_mut(mc);
         assert_eq!(counted(), 1, "others are Black");
         drop(guard);
@@ -356,11 +360,18 @@ fn a_write_that_passes_a_barrier_answers() {
     }
     asked_to_flush(|mc, leaf| {
         let state = mc.state();
-        let cell = Gc::new(mc, GcRefCell::new(Some(leaf)));
-        let mut guard = cell.borrow_mut(mc);
+        let cell = GcRefCell::new(Some(leaf));
+        assert_ne!(state.command.get(), state.core().command());
+        cell.borrow_mut(mc).take();
         assert_eq!(state.command.get(), state.core().command());
-        assert!(state.tracer().edges.is_empty());
-        guard.take();
+    });
+    // The mode is that of after the poll.
+    in_mode(Mode::Black, Colour::Black, |mc, [leaf, ..]| {
+        let (state, cell) = (mc.state(), GcRefCell::new(Some(leaf)));
+        state.core().registry.publish(state.core().command());
+        let _guard = cell.borrow_mut(mc);
+        assert_eq!(state.mode.get(), Mode::Off);
+        assert!(state.tracer().edges.is_empty(), "shaded although off");
     });
 }
 

@@ -14,7 +14,7 @@
 //! | marking is over, Insertion | Insertion | black | held by a stop |
 //! | off | Off | white | anywhere |
 //!
-//! "Anywhere" is a boundary or a poll: the allocation slow path, the end of a store to a slot that has passed a barrier, or the beginning of a
+//! "Anywhere" is a boundary or a poll: the allocation slow path, an upgrade of a weak pointer, the end of a store to a slot that has passed a barrier, or the beginning of a
 //! write access to a cell that must (`MutatorState::answer`); never between a barrier and its store. Where a boundary is
 //! needed, all who are inside have adopted the command, or nobody is inside, when the next is published: nobody skips it at a poll.
 

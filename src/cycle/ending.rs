@@ -442,4 +442,35 @@ mod tests {
         let _ = mutator.collect();
         assert!(!core.weak.rounds.is_braking());
     }
+
+    /// Mutators run dear destructors while they allocate, unless somebody waits for the cycle, or memory is short.
+    #[test]
+    fn destructors_are_left_to_mutators_if_nobody_waits() {
+        const MAX: usize = 64 << 20;
+        let heap = Heap::builder().max_heap(MAX).build().unwrap();
+        let core = heap.core();
+        // No background thread does anything meanwhile.
+        let mut driver = core.driver.lock();
+        let mut leaves = || {
+            driver.cycle.cycle = 5;
+            driver.deferral.begin(5, usize::MAX, 0);
+            core.leaves_destructors(&mut driver)
+        };
+        assert!(leaves());
+        core.full.store(5, Ordering::Relaxed);
+        assert!(!leaves(), "a full cycle was asked for");
+        core.full.store(4, Ordering::Relaxed);
+        assert!(leaves());
+        core.account(MAX as isize / 2 + 1);
+        assert!(!leaves(), "half of what there may be is in use");
+        core.account(-(MAX as isize / 2 + 1));
+        driver.cycle.cycle = 0;
+        drop(driver);
+        let stepped = Heap::builder().marker_threads(0).build().unwrap();
+        let core = stepped.core();
+        let mut driver = core.driver.lock();
+        driver.cycle.cycle = 5;
+        driver.deferral.begin(5, usize::MAX, 0);
+        assert!(!core.leaves_destructors(&mut driver), "nobody else sweeps");
+    }
 }

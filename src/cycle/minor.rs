@@ -256,13 +256,16 @@ impl Core {
         true
     }
 
-    /// A span of mutable objects has been swept: notes the old ones.
-    pub(crate) fn note_old(&self, span: Span, epoch: Epoch) {
+    /// A span of mutable objects has been swept: notes the old ones, all if it is `settled`.
+    pub(crate) fn note_old(&self, span: Span, epoch: Epoch, settled: bool) {
         if self.noted.is_lost() || twin::is(Twin::OldNotNoted) {
             return;
         }
         let words = 0..span.slots().div_ceil(64);
-        let old = |word| span.marked_bits(word, epoch) & span.taken_bits(word);
+        let old = |word| match span.taken_bits(word) {
+            taken if settled => taken,
+            taken => span.marked_bits(word, epoch) & taken,
+        };
         if self.goes_by_cards(span.info().cells) {
             return self.noted.add_span(span, words.map(old));
         }

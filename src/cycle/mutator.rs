@@ -4,8 +4,7 @@
 //! mutator's thread while it is inside, the collector while it holds the gate (I4). The atomics say who writes them.
 //!
 //! Two things happen at a *boundary* (entering, or held by the collector): the mutator [adopts](MutatorState::adopt) the
-//! collector's command, and its stack is known to hold no pointers. At a *poll* (the allocation slow path) it may adopt
-//! commands that need no empty stack.
+//! collector's command, and its stack is known to hold no pointers. At a *poll* (see `command`) it may adopt commands that need no empty stack.
 //!
 //! A thread with several mutators in a heap is at a boundary while all of them are outside, and as it enters the first: they adopt together
 //! what needs one. One that is entered inside another adopts no such command; it takes over that one's state if it is behind.
@@ -15,6 +14,7 @@ use core::cell::{Cell, UnsafeCell};
 use super::command::{Colour, Command, Mode};
 use super::core::Core;
 use super::gate::Gate;
+use super::registry::OTHERS;
 use crate::barrier::cards::{BARRIER, Stamps, stamp_of};
 use crate::heap::cache::Cache;
 use crate::mark::tracer::{Meet, Tracer};
@@ -59,6 +59,8 @@ pub(crate) struct MutatorState {
     pub(crate) acked: AtomicU32,
     /// Traces contents of cells, and holds what barriers shaded until it is handed over.
     pub(crate) tracer: UnsafeCell<Tracer<'static>>,
+    /// While it is Grey: what the registry said of other threads when it became so.
+    pub(crate) only: Cell<u64>,
     /// Guards that must shade when they end. Not zero at the next boundary: one has leaked, and has not shaded.
     pub(crate) open_guards: Cell<usize>,
     /// Entries of the barrier buffer before it is looked through, and handed over.
@@ -111,6 +113,7 @@ impl MutatorState {
             command: Cell::new(command),
             acked: AtomicU32::new(command.seq),
             tracer: UnsafeCell::new(Tracer::new()),
+            only: Cell::new(OTHERS),
             open_guards: Cell::new(0),
             buffer_size: core.config.stress.map_or(BUFFER, |stress| stress.buffer),
             no_polls: Cell::new(0),
@@ -178,6 +181,10 @@ impl MutatorState {
         );
         self.command.set(command);
         self.set_mode(command.mode);
+        self.only.set(match command.mode {
+            Mode::Grey => core.registry.only_thread(self.thread),
+            _ => OTHERS,
+        });
     }
 
     /// Takes over the state that the collector asks for. The caller owns the gate; `at_boundary` unless it is at a poll, as

@@ -15,6 +15,7 @@
 use super::command::Command;
 use super::mutator::MutatorState;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::thread::ThreadId;
 use crate::sync::twin::{self, Twin};
 use crate::sync::{Arc, Mutex, Rank, Snapshot};
 
@@ -28,7 +29,13 @@ pub(crate) struct Registry {
     /// The command, packed. Written under the lock (Release: what the driver set up before is seen by who adopts it),
     /// read by mutators (Acquire) and, for its number only, on every entry (Relaxed).
     command: AtomicU64,
+    /// How many mutators have been attached, ever. Written when the new one is on the list, and before its thread has it (Release); read before
+    /// the list (Acquire), and later (Relaxed) by who would have to know of the new one from what its thread has done.
+    attached: AtomicU64,
 }
+
+/// What [`Registry::only_thread`] says if it is not.
+pub(crate) const OTHERS: u64 = u64::MAX;
 
 impl Registry {
     pub(crate) fn new() -> Self {
@@ -36,6 +43,7 @@ impl Registry {
             list: Snapshot::new(Vec::new()),
             lock: Mutex::ranked(Rank::Registry, ()),
             command: AtomicU64::new(Command::FIRST.pack()),
+            attached: AtomicU64::new(0),
         }
     }
 
@@ -55,6 +63,23 @@ impl Registry {
     pub(crate) fn polls_for(&self, seq: u32) -> bool {
         let command = self.command.load(Ordering::Relaxed);
         (command >> 32) as u32 != seq && command & Command::NOT_AT_A_POLL == 0
+    }
+
+    /// If no other thread than `thread` has mutators: a number that holds ([`none_attached_since`](Self::none_attached_since)) until one attaches.
+    pub(crate) fn only_thread(&self, thread: ThreadId) -> u64 {
+        let attached = self.attached.load(Ordering::Acquire);
+        if self.all(|state| state.thread == thread) {
+            attached
+        } else {
+            OTHERS
+        }
+    }
+
+    /// Whether no mutator has been attached since `only_thread` said so.
+    #[inline(always)]
+    pub(crate) fn none_attached_since(&self, only: u64) -> bool {
+        only != OTHERS
+            && (self.attached.load(Ordering::Relaxed) == only || twin::is(Twin::AloneForGood))
     }
 
     /// Publishes a command, under the next number.
@@ -83,6 +108,7 @@ impl Registry {
         let state = make(self.command());
         self.count_mates(&state, 1);
         self.replace(|list| list.push(state.clone()));
+        self.attached.fetch_add(1, Ordering::Release);
         state
     }
 
@@ -138,6 +164,10 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
+
+    use crate::cycle::command::{Command, Mode};
+    use crate::cycle::mutator::MutatorState;
     use crate::sync::atomic::Ordering;
     use crate::{Heap, Mutator};
 
@@ -168,5 +198,46 @@ mod tests {
         assert_eq!(mates(), [1; 2]);
         drop(mutators.pop());
         assert_eq!(mates(), [0]);
+    }
+
+    /// What it writes to until its boundary is its own, so that a table is not traced at each write, unless somebody attaches.
+    #[test]
+    fn a_grey_mutator_that_is_alone_knows_when_it_is_not() {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let (core, mut mutator) = (heap.core(), heap.attach());
+        let adopt_grey = |state: &MutatorState| {
+            let grey = Command {
+                mode: Mode::Grey,
+                ..state.command.get()
+            };
+            state.adopt(core, grey, true);
+            assert!(state.none_is_black());
+            core.registry.publish(core.command());
+        };
+        mutator.enter(|mc| {
+            let state = mc.state();
+            adopt_grey(state);
+            assert!(state.none_is_black(), "there are no others");
+            std::thread::scope(|scope| scope.spawn(|| drop(heap.attach())).join().unwrap());
+            assert!(!state.none_is_black(), "there was one");
+            state.adopt(core, core.command(), true);
+        });
+        std::thread::scope(|scope| {
+            let (attached, is_attached) = channel();
+            let (stay, stays) = channel::<()>();
+            let heap = &heap;
+            scope.spawn(move || {
+                let _other = heap.attach();
+                attached.send(()).unwrap();
+                let _ = stays.recv();
+            });
+            is_attached.recv().unwrap();
+            mutator.enter(|mc| {
+                adopt_grey(mc.state());
+                assert!(!mc.state().none_is_black(), "the other is there");
+                mc.state().adopt(core, core.command(), true);
+            });
+            drop(stay);
+        });
     }
 }

@@ -309,6 +309,7 @@ pub(super) const GREY_TWINS: &[Caught] = &[
     ("cell, grey straggler, leak true", Twin::ClaimsKept),
     ("slot in a scanned cell, hybrid", Twin::NewNotShaded),
     ("cell in a scanned cell, hybrid", Twin::GreyNeedsNothing),
+    ("cell, straggler alone", Twin::AloneForGood),
 ];
 
 #[test]

@@ -14,8 +14,8 @@ const IDLE: Duration = Duration::from_millis(1);
 /// Destructors that take so long, each, are dear. One that finds nothing to free takes some nanoseconds.
 const DEAR: Duration = Duration::from_nanos(30);
 
-/// Objects among which their time is measured, at least.
-const SAMPLE: u32 = 64;
+/// Objects among which their time is measured, at least: spans with destructors are swept one by one.
+const SAMPLE: u32 = 16;
 
 /// In every so manieth cycle nothing is left to mutators, to see whether it should be.
 const MEASURED: u64 = 16;
@@ -76,7 +76,7 @@ mod tests {
         let micros = Duration::from_micros;
         assert_eq!(are_dear(1000, micros(29)), Some(false));
         assert_eq!(are_dear(1000, micros(31)), Some(true));
-        assert_eq!(are_dear(63, micros(31)), None, "too few to tell");
+        assert_eq!(are_dear(15, micros(31)), None, "too few to tell");
     }
 
     #[test]

@@ -49,6 +49,8 @@ twins! {
     GreyClaims,
     /// Its own cells need no barrier although others may be Black.
     GreyNeedsNothing,
+    /// A Grey mutator that was alone believes that it still is.
+    AloneForGood,
     /// A marker publishes a cell as scanned before it has traced the contents.
     ScannedBeforeTrace,
     /// A write access to a cell ends without shading and without giving the cell back.

@@ -5,7 +5,7 @@ use crate::cycle::core::Phase;
 use crate::heap::type_info::{Cells, InfoOf, TypeInfo};
 use crate::stats::CycleStats;
 use crate::sync::atomic::AtomicBool;
-use crate::{Barrier, Gc, GcSlot, Heap, HeapBuilder, Mutator, Root, Rootable, Trace};
+use crate::{Barrier, Gc, GcSlot, Heap, HeapBuilder, Mutator, Root, Rootable, Static, Trace};
 
 mod fresh;
 mod written;
@@ -140,6 +140,26 @@ fn what_is_allocated_beside_old_objects_is_freed() {
         drop(old);
         assert_eq!(mutator.collect().objects_freed, 100, "{barrier}");
     }
+}
+
+/// What waits for its destructor is not old, so its span is swept again.
+#[test]
+fn slots_of_what_was_dropped_at_home_are_free_after_a_minor_cycle() {
+    type Local = Static<std::rc::Rc<u64>>;
+    let heap = heap(Heap::builder());
+    let mut mutator = heap.attach();
+    let _kept: Root<Rootable![Local]> = mutator.enter(|mc| {
+        for number in 0..10 {
+            Gc::new(mc, Static(std::rc::Rc::new(number)));
+        }
+        Root::new(mc, Gc::new(mc, Static(std::rc::Rc::new(10))))
+    });
+    let full = mutator.collect();
+    assert_eq!((full.objects_live, full.objects_freed), (1, 10));
+    mutator.enter(|_| {});
+    let minor = any_cycle(&heap);
+    assert!(minor.minor);
+    assert_eq!(minor.heap_live, full.heap_live - 10 * 16);
 }
 
 #[test]

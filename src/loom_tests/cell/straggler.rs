@@ -159,6 +159,64 @@ fn straggle_in_a_cell_of_its_own() {
     });
 }
 
+/// Hybrid, as `straggle_in_a_cell_of_its_own`, but the Grey mutator was alone when it became so: it has taken object 3 out of a cell of its own
+/// without a word. The other attaches later, Black, and claims.
+fn straggle_alone() {
+    let heap = heap(Barrier::Hybrid);
+    let mut main = heap.attach();
+    let (lent, own): (Root<Rootable![Lent<'_>]>, Root<Rootable![Kept<'_>]>) = main.enter(|mc| {
+        let moved = Gc::new(mc, Node::new(3, None));
+        Gc::new(mc, Node::new(4, None));
+        let lent = Root::new(mc, Gc::new(mc, Lent::new(0, None)));
+        let own = Kept {
+            cell: GcRefCell::new(Some(GcRefCell::new(Contents::new(Some(moved))))),
+            ..Kept::new(1, None)
+        };
+        (lent, Root::new(mc, Gc::new(mc, own)))
+    });
+    let (lent2, attaching, driven) = (lent.clone(), heap.clone(), heap.clone());
+    loom::explore();
+    let driver = spawn(move || cycle(&driven));
+    thread::yield_now();
+    let kept: Option<Root<Rootable![Kept<'_>]>> = main.enter(|mc| {
+        let moved = {
+            let own = own.get(mc);
+            let own = own.cell.borrow();
+            let own = own.as_ref().expect("it was made with one");
+            let moved = own.borrow().get();
+            own.borrow_mut(mc).set(None);
+            moved
+        };
+        thread::yield_now();
+        let late = spawn(move || {
+            attaching
+                .attach()
+                .enter(|mc| drop(lent2.get(mc).cell.lock(mc)));
+        });
+        late.join().unwrap();
+        let cell = lent.get(mc).cell.lock(mc).take()?;
+        *cell.borrow_mut(mc) = Some(GcRefCell::new(Contents::new(None)));
+        cell.borrow().as_ref()?.borrow_mut(mc).set(moved);
+        let kept = Gc::new(
+            mc,
+            Kept {
+                cell,
+                ..Kept::new(5, None)
+            },
+        );
+        Some(Root::new(mc, kept))
+    });
+    driver.join().unwrap();
+    must_be_freed(4);
+    main.enter(|mc| {
+        let kept = kept.expect("it was there").get(mc);
+        let cell = kept.cell.borrow();
+        if let Some(link) = cell.as_ref().and_then(|cell| cell.borrow().get()) {
+            link.stamp.lives();
+        }
+    });
+}
+
 pub(super) fn grey() -> Vec<Model> {
     let cells = [false, true].map(|leak| {
         let name = format!("cell, grey straggler, leak {leak}");
@@ -174,5 +232,6 @@ pub(super) fn grey() -> Vec<Model> {
         WIDE,
         straggle_in_a_cell_of_its_own,
     );
-    cells.into_iter().chain([slot, nested]).collect()
+    let alone = model("cell, straggler alone".into(), WIDE, straggle_alone);
+    cells.into_iter().chain([slot, nested, alone]).collect()
 }
