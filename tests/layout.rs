@@ -8,8 +8,8 @@ use std::fmt::{Debug, Display};
 
 use common::{Drops, Token, heap, heaps};
 use tricolor_gc::{
-    Barrier, ByIdentity, Gc, GcCell, GcRefCell, GcSlot, GcWeak, Heap, Root, Rootable, StressConfig,
-    Trace, gc_unsize,
+    Barrier, ByIdentity, Gc, GcCell, GcMutex, GcOnceCell, GcRefCell, GcRwLock, GcSlot, GcWeak,
+    Heap, Root, Rootable, StressConfig, Trace, gc_unsize,
 };
 
 #[test]
@@ -482,4 +482,19 @@ fn a_type_with_an_enum_for_its_pointers() {
         }
         mutator.enter(|mc| assert_eq!(sum(root.get(mc).get()), 67.0 + 2.0 * 67.0));
     }
+}
+
+/// As the table in the crate's documentation says.
+#[test]
+fn cells_of_a_pointer_have_the_documented_sizes() {
+    type Pointer = Gc<'static, u64>;
+    let sizes = [
+        size_of::<GcSlot<Pointer>>(),
+        size_of::<GcCell<Pointer>>(),
+        size_of::<GcOnceCell<Pointer>>(),
+        size_of::<GcRefCell<Pointer>>(),
+        size_of::<GcMutex<Pointer>>(),
+        size_of::<GcRwLock<Pointer>>(),
+    ];
+    assert_eq!(sizes, [8, 16, 24, 24, 24, 24]);
 }

@@ -91,7 +91,7 @@ unsafe impl<'gc, T> SlotValue<'gc> for Option<Gc<'gc, T>> {
     }
 }
 
-/// One traced word, shared between mutators: a `Gc`, an `Option<Gc>`, or a tagged word of yours ([`SlotValue`]).
+/// One traced word: a `Gc`, an `Option<Gc>`, or a tagged word of yours ([`SlotValue`]). The cheapest cell, which threads may share.
 ///
 /// As large as the pointer, and `Sync`: `get` is an Acquire load, `set` a Release store (an exchange while a cycle arms).
 /// A pointer to a slice or a string is two words: [`GcCell`](crate::GcCell) holds those.
