@@ -310,7 +310,7 @@ impl Span {
             }
         }
         let mut bits = 0;
-        // From the last to the first: a shift by one and an addition for each, where one to its place takes three times as long.
+        // From the last to the first: so each shifts by one.
         for index in (0..count).rev() {
             let raw = core::ptr::with_exposed_provenance::<AtomicU8>(first + index * stride);
             // SAFETY: the mark of a slot of this span, mapped (I12) and initialised (I14); others touch it as an atomic only (I6).

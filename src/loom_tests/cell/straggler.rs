@@ -3,11 +3,11 @@
 use super::super::harness::{
     Bound, Model, cycle, heap, model, must_be_freed, mutator, note_stored, spawn, stored_must_live,
 };
-use super::super::objects::{Contents, Kept, Lent, Node, Slotted};
+use super::super::objects::{Contents, Kept, Lent, Link, Node, Slotted};
 use super::{NodeRoot, check, graph};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, thread};
-use crate::{Barrier, Gc, GcRefCell, Root, Rootable};
+use crate::{Barrier, Gc, GcRefCell, Mutation, Mutator, Root, Rootable};
 
 const WIDE: Bound = Bound { preemptions: 1 };
 
@@ -108,12 +108,38 @@ fn straggle_in_a_slot() {
     });
 }
 
+type LentRoot = Root<Rootable![Lent<'_>]>;
+type KeptRoot = Root<Rootable![Kept<'_>]>;
+
+/// Takes the lent cell, and keeps it with a new one in it, which has `moved`.
+fn take_and_fill<'gc>(mc: &Mutation<'gc>, lent: &LentRoot, moved: Link<'gc>) -> Option<KeptRoot> {
+    let cell = lent.get(mc).cell.lock(mc).take()?;
+    *cell.borrow_mut(mc) = Some(GcRefCell::new(Contents::new(None)));
+    cell.borrow().as_ref()?.borrow_mut(mc).set(moved);
+    let kept = Kept {
+        cell,
+        ..Kept::new(5, None)
+    };
+    Some(Root::new(mc, Gc::new(mc, kept)))
+}
+
+/// What it has lives.
+fn check_kept(main: &mut Mutator, kept: Option<KeptRoot>) {
+    main.enter(|mc| {
+        let kept = kept.expect("it was there").get(mc);
+        let cell = kept.cell.borrow();
+        if let Some(link) = cell.as_ref().and_then(|cell| cell.borrow().get()) {
+            link.stamp.lives();
+        }
+    });
+}
+
 /// Hybrid, as `straggle`, but the Grey mutator takes a cell out of what the Black one has claimed. It has that to itself, puts a new cell into
 /// it, and object 3 into that.
 fn straggle_in_a_cell_of_its_own() {
     let heap = heap(Barrier::Hybrid);
     let mut main = heap.attach();
-    let (lent, node): (Root<Rootable![Lent<'_>]>, NodeRoot) = main.enter(|mc| {
+    let (lent, node): (LentRoot, NodeRoot) = main.enter(|mc| {
         let moved = Gc::new(mc, Node::new(3, None));
         Gc::new(mc, Node::new(4, None));
         let lent = Root::new(mc, Gc::new(mc, Lent::new(0, None)));
@@ -131,32 +157,16 @@ fn straggle_in_a_cell_of_its_own() {
     });
     let driver = spawn(move || cycle(&driven));
     thread::yield_now();
-    let kept: Option<Root<Rootable![Kept<'_>]>> = main.enter(|mc| {
+    let kept = main.enter(|mc| {
         let moved = node.get(mc).next.get();
         thread::yield_now();
         thread::yield_now();
-        let cell = lent.get(mc).cell.lock(mc).take()?;
-        *cell.borrow_mut(mc) = Some(GcRefCell::new(Contents::new(None)));
-        cell.borrow().as_ref()?.borrow_mut(mc).set(moved);
-        let kept = Gc::new(
-            mc,
-            Kept {
-                cell,
-                ..Kept::new(5, None)
-            },
-        );
-        Some(Root::new(mc, kept))
+        take_and_fill(mc, &lent, moved)
     });
     unarmed.join().unwrap();
     driver.join().unwrap();
     must_be_freed(4);
-    main.enter(|mc| {
-        let kept = kept.expect("it was there").get(mc);
-        let cell = kept.cell.borrow();
-        if let Some(link) = cell.as_ref().and_then(|cell| cell.borrow().get()) {
-            link.stamp.lives();
-        }
-    });
+    check_kept(&mut main, kept);
 }
 
 /// Hybrid, as `straggle_in_a_cell_of_its_own`, but the Grey mutator was alone when it became so: it has taken object 3 out of a cell of its own
@@ -164,7 +174,7 @@ fn straggle_in_a_cell_of_its_own() {
 fn straggle_alone() {
     let heap = heap(Barrier::Hybrid);
     let mut main = heap.attach();
-    let (lent, own): (Root<Rootable![Lent<'_>]>, Root<Rootable![Kept<'_>]>) = main.enter(|mc| {
+    let (lent, own): (LentRoot, KeptRoot) = main.enter(|mc| {
         let moved = Gc::new(mc, Node::new(3, None));
         Gc::new(mc, Node::new(4, None));
         let lent = Root::new(mc, Gc::new(mc, Lent::new(0, None)));
@@ -178,7 +188,7 @@ fn straggle_alone() {
     loom::explore();
     let driver = spawn(move || cycle(&driven));
     thread::yield_now();
-    let kept: Option<Root<Rootable![Kept<'_>]>> = main.enter(|mc| {
+    let kept = main.enter(|mc| {
         let moved = {
             let own = own.get(mc);
             let own = own.cell.borrow();
@@ -194,27 +204,11 @@ fn straggle_alone() {
                 .enter(|mc| drop(lent2.get(mc).cell.lock(mc)));
         });
         late.join().unwrap();
-        let cell = lent.get(mc).cell.lock(mc).take()?;
-        *cell.borrow_mut(mc) = Some(GcRefCell::new(Contents::new(None)));
-        cell.borrow().as_ref()?.borrow_mut(mc).set(moved);
-        let kept = Gc::new(
-            mc,
-            Kept {
-                cell,
-                ..Kept::new(5, None)
-            },
-        );
-        Some(Root::new(mc, kept))
+        take_and_fill(mc, &lent, moved)
     });
     driver.join().unwrap();
     must_be_freed(4);
-    main.enter(|mc| {
-        let kept = kept.expect("it was there").get(mc);
-        let cell = kept.cell.borrow();
-        if let Some(link) = cell.as_ref().and_then(|cell| cell.borrow().get()) {
-            link.stamp.lives();
-        }
-    });
+    check_kept(&mut main, kept);
 }
 
 pub(super) fn grey() -> Vec<Model> {
