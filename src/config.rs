@@ -131,9 +131,13 @@ impl Default for Config {
     }
 }
 
-/// A quarter of the processors, at least one.
+/// A quarter of the processors, at least one. They are counted when the first heap is made: that reads files.
 fn default_marker_threads() -> usize {
-    (std::thread::available_parallelism().map_or(1, usize::from) / 4).max(1)
+    static THREADS: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    *THREADS.get_or_init(|| {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        (processors / 4).max(1)
+    })
 }
 
 /// Whether `TRICOLOR_GC` holds `trace=1` among its comma-separated settings.

@@ -1,7 +1,8 @@
 //! Breadth-first search over the states of a model: what it finds first is a shortest counterexample.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+
+use indexmap::IndexMap;
 
 use crate::spans::Span;
 use crate::state::{Barrier, Config, FRESH, Root, State, bit};
@@ -47,9 +48,21 @@ pub(crate) struct Found {
     pub(crate) complete: bool,
 }
 
-/// A multiplicative hash: the states are many and small, and nobody chooses them to collide.
+/// A multiplicative hash of eight bytes at a time: the states are many and small, and nobody chooses them to collide.
 #[derive(Default)]
-struct Fast(u64);
+struct Fast {
+    hash: u64,
+    /// The bytes since the last multiplication.
+    word: u64,
+    bytes: u32,
+}
+
+impl Fast {
+    fn mix(hash: u64, word: u64) -> u64 {
+        let product = u128::from(hash ^ word) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+        (product >> 64) as u64 ^ product as u64
+    }
+}
 
 impl Hasher for Fast {
     fn write(&mut self, bytes: &[u8]) {
@@ -58,16 +71,26 @@ impl Hasher for Fast {
         }
     }
 
+    #[inline]
     fn write_u8(&mut self, byte: u8) {
-        self.0 = (self.0.rotate_left(7) ^ u64::from(byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.word = self.word << 8 | u64::from(byte);
+        self.bytes += 1;
+        if self.bytes == 8 {
+            *self = Fast {
+                hash: Fast::mix(self.hash, self.word),
+                ..Fast::default()
+            };
+        }
     }
 
+    // Discriminants: there are few.
+    #[inline]
     fn write_isize(&mut self, number: isize) {
         self.write_u8(number as u8);
     }
 
     fn finish(&self) -> u64 {
-        self.0 ^ self.0 >> 29
+        Fast::mix(self.hash, self.word)
     }
 }
 
@@ -112,76 +135,52 @@ fn successors(config: &Config, s: &State, next: &mut Vec<Next>) {
     collector::steps(config, s, next);
 }
 
+/// The states that have been seen, in this order, each with the number of the one that it follows.
+type Seen = IndexMap<State, u32, BuildHasherDefault<Fast>>;
+
 /// Explores at most `limit` states.
 pub(crate) fn explore(config: &Config, limit: usize) -> Found {
-    let mut index: HashMap<State, u32, BuildHasherDefault<Fast>> = HashMap::default();
-    let mut order: Vec<(State, u32)> = Vec::new();
-    for start in starts(config) {
-        index.insert(start, order.len() as u32);
-        order.push((start, u32::MAX));
-    }
+    let mut seen = Seen::default();
+    seen.extend(starts(config).into_iter().map(|start| (start, u32::MAX)));
     let mut next = Vec::new();
     let mut at = 0;
-    while at < order.len() {
-        let state = order[at].0;
-        if let Some(wrong) = state.wrong {
-            let steps = trace(config, &order, at);
+    while let Some((&state, _)) = seen.get_index(at) {
+        if state.wrong.is_some() || seen.len() > limit {
             return Found {
-                states: order.len(),
-                wrong: Some((steps, wrong)),
-                complete: false,
-            };
-        }
-        if order.len() > limit {
-            return Found {
-                states: order.len(),
-                wrong: None,
+                states: seen.len(),
+                wrong: state.wrong.map(|wrong| (trace(config, &seen, at), wrong)),
                 complete: false,
             };
         }
         successors(config, &state, &mut next);
         for &(follower, ..) in &next {
-            let number = order.len() as u32;
-            index.entry(follower).or_insert_with(|| {
-                order.push((follower, at as u32));
-                number
-            });
+            seen.entry(follower).or_insert(at as u32);
         }
         at += 1;
     }
     Found {
-        states: order.len(),
+        states: seen.len(),
         wrong: None,
         complete: true,
     }
 }
 
 /// The steps that lead to a state.
-fn trace(config: &Config, order: &[(State, u32)], mut at: usize) -> Vec<String> {
+fn trace(config: &Config, seen: &Seen, mut at: usize) -> Vec<String> {
     let mut steps = Vec::new();
     let mut next = Vec::new();
-    while order[at].1 != u32::MAX {
-        let (to, from) = order[at];
-        at = from as usize;
-        successors(config, &order[at].0, &mut next);
+    while seen[at] != u32::MAX {
+        let to = seen.get_index(at).expect("it was seen").0;
+        at = seen[at] as usize;
+        let from = seen.get_index(at).expect("it was seen").0;
+        successors(config, from, &mut next);
         let step = next
             .iter()
-            .find(|n| n.0 == to)
+            .find(|n| n.0 == *to)
             .expect("the state was reached this way");
-        let who = ["M1", "M2", "collector", "a thread"][step.1];
-        let mode = if step.1 < 2 {
-            format!(" [{:?}]", to.m[step.1].command.mode)
-        } else {
-            String::new()
-        };
-        let operands = match (step.3, step.4) {
-            (0, 0) => String::new(),
-            (a, 0) => format!(" {a}"),
-            (a, b) => format!(" {a}, {b}"),
-        };
-        steps.push(format!("{who}{mode} {}{operands}", step.2));
+        steps.push(text(step));
     }
-    let s = order[at].0;
+    let s = seen.get_index(at).expect("a search has a start").0;
     steps.push(format!(
         "objects 1 and 2 point at {} and {}, the root at {}",
         s.field(1),
@@ -190,6 +189,22 @@ fn trace(config: &Config, order: &[(State, u32)], mut at: usize) -> Vec<String> 
     ));
     steps.reverse();
     steps
+}
+
+/// A step in words.
+fn text(&(ref to, who, what, a, b): &Next) -> String {
+    let mode = if who < 2 {
+        format!(" [{:?}]", to.m[who].command.mode)
+    } else {
+        String::new()
+    };
+    let operands = match (a, b) {
+        (0, 0) => String::new(),
+        (a, 0) => format!(" {a}"),
+        (a, b) => format!(" {a}, {b}"),
+    };
+    let who = ["M1", "M2", "collector", "a thread"][who];
+    format!("{who}{mode} {what}{operands}")
 }
 
 /// Prints what was found and how.

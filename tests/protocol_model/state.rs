@@ -393,19 +393,18 @@ impl State {
 
     /// Everything that the program can reach, on its stacks and in the middle of its stores.
     pub(crate) fn reachable(&self) -> u8 {
-        let mut stack = vec![1, 2];
+        let mut grey = bit(1) | bit(2);
         if self.root == Root::Held {
-            stack.push(self.root_object);
+            grey |= bit(self.root_object);
         }
         for m in &self.m {
-            stack.extend([m.reg, m.x, m.v]);
+            grey |= bit(m.reg) | bit(m.x) | bit(m.v);
         }
         let mut seen = 0;
-        while let Some(object) = stack.pop() {
-            if object != 0 && seen & bit(object) == 0 {
-                seen |= bit(object);
-                stack.push(self.field(object));
-            }
+        while grey != 0 {
+            let object = grey.trailing_zeros() as u8 + 1;
+            seen |= bit(object);
+            grey = (grey | bit(self.field(object))) & !seen;
         }
         seen
     }
