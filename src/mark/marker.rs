@@ -29,6 +29,7 @@ use crate::mark::aside::SetAside;
 use crate::mark::batch::Batch;
 use crate::mark::fifo::Fifo;
 use crate::mark::rest::{PIECE, PieceFn, Rest};
+use crate::mark::thin::LONG;
 use crate::mark::tracer::{Meet, Tracer};
 use crate::mark::worklist::{BLOCK, Block, Take, Worklist};
 use crate::sync::twin::{self, Twin};
@@ -40,7 +41,7 @@ pub(crate) const LARGE: usize = if cfg!(tricolor_loom) { 16 } else { 1024 };
 
 /// As much work as the marking of so many bytes: an edge of a block. It may lead to what is marked, and there may be many, of the same
 /// objects, or of roots: a mutator that helps is not to follow them all.
-const EDGE: usize = 32;
+pub(super) const EDGE: usize = 32;
 
 /// One who marks: a marker thread, or a mutator that assists.
 pub(crate) struct Marker {
@@ -63,7 +64,9 @@ pub(crate) struct Marker {
     /// followed: work, too, where there is a budget.
     pub(crate) edge_bytes: u64,
     /// Edges of the last block that do not count in it yet.
-    uncounted: usize,
+    pub(super) uncounted: usize,
+    /// Edges on the stack from which on it is thinned out.
+    pub(super) long: usize,
     /// Mutable objects that have become old and have not been scanned, being fresh.
     pub(crate) unscanned: Vec<usize>,
 }
@@ -104,6 +107,7 @@ impl Marker {
             bytes: 0,
             edge_bytes: 0,
             uncounted: 0,
+            long: LONG,
             unscanned: Vec::new(),
         }
     }
@@ -139,6 +143,8 @@ impl Marker {
                 if edges > BLOCK {
                     self.edge_bytes += (edges * size_of::<usize>()) as u64;
                 }
+                // SAFETY: the caller's contract, and (I2) for what `trace` has added.
+                unsafe { self.thin_out_if_long() };
             }
             self.batch.look(self.objects);
             if self.work() >= stop_at {
@@ -178,7 +184,7 @@ impl Marker {
     }
 
     /// What is left of the block lies at the bottom of the stack. If the marker gives that away, it is another's work.
-    fn count_followed(&mut self) {
+    pub(super) fn count_followed(&mut self) {
         let left = self.uncounted.min(self.tracer.edges.len());
         self.edge_bytes += ((self.uncounted - left) * EDGE) as u64;
         self.uncounted = left;

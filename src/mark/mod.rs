@@ -6,5 +6,6 @@ mod fifo;
 pub(crate) mod marker;
 mod next;
 pub(crate) mod rest;
+mod thin;
 pub(crate) mod tracer;
 pub(crate) mod worklist;
