@@ -3,9 +3,10 @@
 //! After Go's (mgcpacer.go), reduced:
 //!
 //! - *goal* = live + (live · 15/16 + least) · growth_percent/100, at most the memory limit: *least* plays the part of Go's roots
-//!   and least heap, and keeps small heaps from collecting all the time; it is `min_heap`, and up to as much again as the
-//!   heap grows. The sixteenth is for mark bytes, so that all memory, theirs too, grows by what was asked for. What was allocated while the cycle ran is kept unseen. It counts as live in the proportion in which
-//!   what was allocated before the cycle survived it: all of it while a program builds its data, next to nothing later, half of it in the first cycle;
+//!   and least heap, and keeps small heaps from collecting all the time; it is `min_heap` and an eighth of what lives, at most as much
+//!   again. The sixteenth is for mark bytes, so that all memory, theirs too, grows by what was asked for. What was allocated while the
+//!   cycle ran is kept unseen. It counts as live in the proportion in which what was allocated before the cycle survived it: all of it
+//!   while a program builds its data, next to nothing later, half of it in the first cycle.
 //!   After a minor cycle the goal of the full one before it stands;
 //! - *trigger* = goal − runway, where runway is what would have been allocated during the last cycles had the background
 //!   markers done all the marking (the largest of the last four, plus a tenth), clamped so that the trigger lies between
@@ -119,7 +120,7 @@ impl Pacer {
         };
         let least = self
             .min_heap
-            .saturating_add((lasting / 2).min(self.min_heap));
+            .saturating_add((lasting / 8).min(self.min_heap));
         // A sixteenth of the room is for the mark bytes, which are no part of what is counted.
         let room = (lasting - lasting / 16).saturating_add(least);
         let wanted = lasting.saturating_add(growth(room));
@@ -182,7 +183,7 @@ mod tests {
     fn goal_grows_what_lives_and_the_minimum() {
         let pacer = Pacer::new(100, usize::MAX, 4 * MB);
         assert_eq!(pacer.plan(0).goal, 4 * MB);
-        assert_eq!(pacer.plan(2 * MB).goal, 2 * MB + 2 * MB / 16 * 15 + 5 * MB);
+        assert_eq!(pacer.plan(2 * MB).goal, 4 * MB - MB / 8 + 4 * MB + MB / 4);
         assert_eq!(pacer.plan(96 * MB).goal, 194 * MB);
         let pacer = Pacer::new(50, usize::MAX, 4 * MB);
         assert_eq!(pacer.plan(96 * MB).goal, 145 * MB);
