@@ -12,14 +12,14 @@ mod slice;
 mod tests;
 
 use core::convert::Infallible;
-use core::mem::{MaybeUninit, align_of, size_of};
+use core::mem::{MaybeUninit, align_of, needs_drop, size_of};
 use core::ptr::NonNull;
 
 use crate::cycle::command::{Command, Mode};
 use crate::cycle::mutator::{MutatorState, PRESSURE};
 use crate::error::AllocError;
 use crate::heap::NoPages;
-use crate::heap::cache::Place;
+use crate::heap::cache::{Place, Taken};
 use crate::heap::class::{Class, ClassKey};
 use crate::heap::layout::{GRANULE, MAX_ALIGN, MAX_SMALL};
 use crate::heap::size_class::{class_of, size_of_class};
@@ -174,6 +174,10 @@ impl<'gc> Mutation<'gc> {
         }
         // SAFETY: taken for a `T`, by the caller's contract: ours alone (I7), writable (I14), as large and as aligned as it asks (I13).
         unsafe { pointer.write(value) };
+        if slowly && needs_drop::<T>() {
+            // SAFETY: this mutator has just made it there, and has told nobody.
+            unsafe { self.state().measure_new(slot) };
+        }
         if slowly {
             // No poll since the slot was taken: what it was taken for still holds.
             // SAFETY: it has just been made, and is on this stack: it lives (I2).
@@ -288,8 +292,8 @@ impl MutatorState {
         slot_size: usize,
         place: Place,
     ) -> Result<usize, AllocError> {
-        if let Some((slot, bytes)) = self.cache.next_slot(info, slot_size, place, self.colour()) {
-            self.charge_run(bytes);
+        if let Some((slot, taken)) = self.cache.next_slot(info, slot_size, place, self.colour()) {
+            self.charge_run(taken);
             return Ok(slot);
         }
         if let Some(slot) = self.cache.slot_unseen(info, slot_size, place) {
@@ -317,21 +321,24 @@ impl MutatorState {
         }
     }
 
-    /// A run of `bytes` was taken. Short ones are counted together.
-    fn charge_run(&self, bytes: usize) {
-        let bytes = self.uncharged.get() + bytes;
+    /// A run was taken. Short ones are counted together.
+    fn charge_run(&self, taken: Taken) {
+        if taken.owned > 0 {
+            self.core().charge_owned(taken.owned);
+        }
+        let bytes = self.uncharged.get() + taken.bytes;
         if bytes < CHARGED_TOGETHER {
             self.uncharged.set(bytes);
         } else {
             self.uncharged.set(0);
-            self.core().charge(self, bytes);
+            self.core().charge(self, bytes, taken.owned);
         }
     }
 
     /// Gets the line its next run.
     fn refill(&self, line: usize, slot_size: usize) -> Result<(), AllocError> {
-        if let Some(bytes) = self.cache.next_run(line, self.colour()) {
-            self.charge_run(bytes);
+        if let Some(taken) = self.cache.next_run(line, self.colour()) {
+            self.charge_run(taken);
             return Ok(());
         }
         if self.cache.next_span(line) {
@@ -452,7 +459,7 @@ impl MutatorState {
             Err(_) => new().map_err(|why| self.alloc_error(bytes, why))?,
         };
         core.space.large.lock().swept.push(span);
-        core.charge(self, span.slot_size());
+        core.charge(self, span.slot_size(), 0);
         Ok(span.base())
     }
 

@@ -11,6 +11,7 @@ use core::ptr::NonNull;
 use crate::error::AllocError;
 use crate::mutator::{Brand, Mutation};
 use crate::sync::hooks;
+use crate::trace::derived::Answers;
 use crate::trace::{Trace, Tracer};
 use crate::weak::GcWeak;
 
@@ -81,6 +82,7 @@ impl<T: ?Sized> Deref for Gc<'_, T> {
 unsafe impl<'gc, T: ?Sized> Trace<'gc> for Gc<'gc, T> {
     const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = true;
+    const __ANSWERS: crate::trace::derived::Answers = Answers::of::<Self>().measured(true);
 
     #[inline(always)]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
@@ -415,6 +417,7 @@ impl<T: ?Sized> fmt::Debug for ByIdentity<'_, T> {
 unsafe impl<'gc, T: ?Sized> Trace<'gc> for ByIdentity<'gc, T> {
     const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = true;
+    const __ANSWERS: crate::trace::derived::Answers = Answers::of::<Self>().measured(true);
 
     fn trace(&self, tracer: &mut Tracer<'gc>) {
         self.0.trace(tracer);

@@ -33,7 +33,7 @@ pub struct CycleStats {
     pub handshakes: u32,
     /// Longest time from asking to the last answer.
     pub longest_handshake: Duration,
-    /// Bytes of objects and external memory when the cycle started.
+    /// Bytes of objects, of external memory, and of what objects are taken to own ([`HeapStats::bytes_owned`]), when the cycle started.
     pub heap_start: usize,
     /// The same when marking ended.
     pub heap_end: usize,
@@ -113,6 +113,9 @@ pub struct HeapStats {
     pub bytes_committed: usize,
     /// Bytes that the embedder has reported with `account`.
     pub bytes_external: usize,
+    /// Bytes that objects are taken to own outside of the heap, in vectors, strings, boxes and maps: an estimate by samples, which counts
+    /// when the next cycle is due, and for no hard limit. What is not seen is said in the [crate's documentation](crate#memory-that-objects-own).
+    pub bytes_owned: usize,
     /// Bytes allocated since the heap was made. Mutators report them a run of slots at a time: up to a kilobyte of each one's last
     /// allocations may be missing, and up to a span (mostly 16 KiB) of each type be counted ahead.
     pub bytes_allocated: u64,
@@ -148,7 +151,7 @@ pub struct HeapStats {
     pub drops_panicked: u64,
     /// Objects that were never dropped because the thread that had to do it has ended.
     pub drops_leaked: u64,
-    /// The heap size at which the next cycle starts, or earlier where many pages are partly empty.
+    /// The heap size, with what is external and owned, at which the next cycle starts, or earlier where many pages are partly empty.
     pub trigger: usize,
 }
 
@@ -169,12 +172,13 @@ impl fmt::Display for HeapStats {
         write!(
             f,
             "heap {:.1} MB live, {:.1} MB in use, {:.1} MB committed, {:.1} MB external, \
-             {:.1} MB trigger, {} mutators; {} cycles, {:.3}+{:.3} ms mark+sweep, {} stops {:.1} µs, \
+             {:.1} MB owned, {:.1} MB trigger, {} mutators; {} cycles, {:.3}+{:.3} ms mark+sweep, {} stops {:.1} µs, \
              {} freed, {} live, {:.1} MB allocated",
             mb(self.bytes_live),
             mb(self.bytes_in_use),
             mb(self.bytes_committed),
             mb(self.bytes_external),
+            mb(self.bytes_owned),
             mb(self.trigger),
             self.mutators,
             self.cycles,
@@ -227,6 +231,7 @@ mod tests {
             bytes_in_use: 2 << 20,
             bytes_committed: 4 << 20,
             bytes_external: 1 << 20,
+            bytes_owned: 3 << 20,
             bytes_allocated: 1 << 30,
             objects_live: 1234,
             mutators: 2,
@@ -239,7 +244,7 @@ mod tests {
             trigger: 3 << 20,
             ..HeapStats::default()
         };
-        let line = "heap 1.5 MB live, 2.0 MB in use, 4.0 MB committed, 1.0 MB external, 3.0 MB trigger, 2 mutators; \
+        let line = "heap 1.5 MB live, 2.0 MB in use, 4.0 MB committed, 1.0 MB external, 3.0 MB owned, 3.0 MB trigger, 2 mutators; \
                     12 cycles, 4.500+0.250 ms mark+sweep, 1 stops 12.3 µs, 99 freed, 1234 live, 1024.0 MB allocated";
         assert_eq!(stats.to_string(), line);
         stats.cycles_abandoned = 1;

@@ -20,11 +20,12 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::deferral::Deferral;
+pub(crate) use self::deferral::{Deferral, Which};
 use self::tally::Tally;
 use crate::cycle::core::Core;
 use crate::cycle::mail::{Letter, thread_token};
 use crate::cycle::mutator::{MAIL, MutatorState};
+use crate::cycle::owned::measure;
 use crate::heap::class::Class;
 use crate::heap::layout::PAGE;
 use crate::heap::size_class::span_pages;
@@ -63,9 +64,9 @@ struct Swept {
 
 impl Core {
     /// Sweeps spans that the caller took off the list of `class`, and puts back those in which something lives.
-    fn sweep_batch(&self, class: &Class, spans: &mut Vec<Span>) {
-        let (mut tally, mut empty) = (Tally::default(), Vec::new());
-        let began = class.drops_here().then(now);
+    fn sweep_batch(&self, class: &Class, spans: &mut Vec<Span>, which: Which) {
+        let (mut tally, mut empty) = (Tally::of(class), Vec::new());
+        let began = (which.measures() && class.drops_here()).then(now);
         if twin::is(Twin::PutBeforeSwept) {
             class.put_all(&mut spans.clone());
         }
@@ -85,6 +86,7 @@ impl Core {
         {
             class.dear_drops.store(dear, Ordering::Relaxed);
         }
+        class.owned.note_dead(tally.measured, tally.samples);
         class.put_all(spans);
         self.space.free_spans(&empty);
         self.swept(&tally);
@@ -97,7 +99,7 @@ impl Core {
         unswept: &mut Vec<Span>,
         spans: &mut Vec<Span>,
     ) {
-        let mut tally = Tally::default();
+        let mut tally = Tally::of(class);
         unswept.retain(|&span| {
             self.sweep(span, Empty::Keep, &mut tally);
             let full = span.free() == 0;
@@ -106,6 +108,7 @@ impl Core {
             }
             full
         });
+        class.owned.note_dead(tally.measured, tally.samples);
         class.put_all(unswept);
         self.swept(&tally);
     }
@@ -135,7 +138,7 @@ impl Core {
                 freed: 0,
             }
         } else if span.info().drop.is_some() {
-            self.sweep_dropping(span, marks)
+            self.sweep_dropping(span, marks, tally)
         } else {
             sweep_plain(span, marks)
         };
@@ -169,7 +172,7 @@ impl Core {
     }
 
     /// Sweeps a span of a type with drop glue.
-    fn sweep_dropping(&self, span: Span, marks: Found) -> Swept {
+    fn sweep_dropping(&self, span: Span, marks: Found, tally: &mut Tally) -> Swept {
         let info = span.info();
         let drop = info.drop.expect("the caller checked");
         let owner = span.owner();
@@ -215,6 +218,10 @@ impl Core {
                     // sent. The span's owner made it: it may be dropped there.
                     unsafe { self.mail.send(owner, letter) };
                 } else {
+                    if dead == 0 {
+                        // SAFETY: made, as the mark says (I13), not dropped yet, and dead: nobody but the sweeper of its slot (I7) has it.
+                        tally.measured(unsafe { measure(object, slot_size) });
+                    }
                     // SAFETY: made, as the mark says (I13), and not in the making (I1). Dead: nothing that lives leads to it (I2). Dropped
                     // once: the slot, the sweeper's (I7), is free after this. Anywhere: it is not `local_drop` (T4).
                     unsafe { self.run_drop(object, slot_size, drop) };
@@ -329,22 +336,18 @@ impl Core {
 
     /// Sweeps spans until about `budget` bytes of them have been seen; whether there may be more.
     pub(crate) fn sweep_some(&self, budget: usize) -> bool {
-        self.sweep_which(budget, |_| true)
+        self.sweep_which(budget, Which::All)
     }
 
-    /// As [`sweep_some`](Self::sweep_some), but no small spans with destructors that are dear.
-    pub(crate) fn sweep_some_cheap(&self, budget: usize) -> bool {
-        self.sweep_which(budget, |class| !class.dear_drops.load(Ordering::Relaxed))
-    }
-
-    fn sweep_which(&self, budget: usize, which: fn(&Class) -> bool) -> bool {
+    /// As [`sweep_some`](Self::sweep_some), of some classes.
+    pub(crate) fn sweep_which(&self, budget: usize, which: Which) -> bool {
         let mut left = budget;
         if !self.sweep_large(&mut left) {
             return true;
         }
         let classes: Vec<Arc<_>> = self.space.classes.lock().all().to_vec();
         let mut spans = Vec::new();
-        for class in classes.into_iter().filter(|class| which(class)) {
+        for class in classes.into_iter().filter(|class| which.has(class)) {
             let bytes_each = span_pages(class.key.slot_size) * PAGE;
             loop {
                 // Where memory may be short, what is free again should not wait for the rest.
@@ -354,7 +357,7 @@ impl Core {
                     break;
                 }
                 let bytes: usize = spans.iter().map(|s| s.slots() * s.slot_size()).sum();
-                self.sweep_batch(&class, &mut spans);
+                self.sweep_batch(&class, &mut spans, which);
                 if bytes >= left {
                     return true;
                 }
@@ -362,15 +365,6 @@ impl Core {
             }
         }
         false
-    }
-
-    /// The next cycle is due and the last one's sweep is not over: a mutator that allocates takes part in it, so that the
-    /// background sweeper, which has destructors to run, is not left behind (Go's proportional sweep).
-    pub(crate) fn assist_sweep(&self, bytes: usize) {
-        let late = self.heap_now() >= self.trigger.load(Ordering::Relaxed);
-        if late && self.config.marker_threads > 0 {
-            let _ = self.sweep_some(bytes.saturating_mul(2));
-        }
     }
 
     /// Sweeps large spans within the budget; whether all are swept.

@@ -88,7 +88,7 @@ impl<'gc, const CONFINED: bool, T: ?Sized + Trace<'gc>> Guarded<CONFINED, T> {
 
     /// The cell is reached by a tracer: scans the contents under a claim.
     pub(crate) fn trace(&self, tracer: &mut Tracer<'gc>) {
-        if T::NEEDS_TRACE {
+        if T::NEEDS_TRACE || tracer.measures() {
             tracer.cell(&self.scan, |tracer| {
                 // SAFETY: the pointer is `self`'s. Nobody writes meanwhile: the tracer has claimed the cell, or is one of those who know
                 // that nobody does (I3).

@@ -56,6 +56,8 @@ pub(crate) struct Counters {
     pub(crate) live: plain::AtomicUsize,
     /// Bytes reported by `account`.
     pub(crate) external: plain::AtomicUsize,
+    /// Bytes that objects are taken to own (`owned`).
+    pub(crate) owned: plain::AtomicUsize,
     /// Bytes marked by markers and not yet used up by mutators' debts.
     pub(crate) credit: plain::AtomicI64,
     pub(crate) objects_marked: plain::AtomicU64,
@@ -82,6 +84,9 @@ pub(crate) struct SweepCounters {
     /// In old spans: since the last full cycle.
     pub(crate) old_objects: plain::AtomicU64,
     pub(crate) old_bytes: plain::AtomicUsize,
+    /// What live objects are taken to own, and those in old spans.
+    pub(crate) owned: plain::AtomicUsize,
+    pub(crate) old_owned: plain::AtomicUsize,
 }
 
 /// See the module header.
@@ -136,6 +141,8 @@ pub(crate) struct Core {
     pub(crate) started: plain::AtomicU64,
     /// Heap size at which the next cycle starts. Relaxed, as the next five: for pacing.
     pub(crate) trigger: plain::AtomicUsize,
+    /// The background sweeper leaves destructors to mutators: a hint.
+    pub(crate) leaves_drops: plain::AtomicBool,
     /// Heap size at which it starts if the pages in use come to more than the goal, and than `pages`.
     pub(crate) sparse: plain::AtomicUsize,
     /// Bytes of the pages that were in use when the last one ended.
@@ -226,6 +233,7 @@ impl Core {
             full: AtomicU64::new(0),
             started: plain::AtomicU64::new(0),
             trigger: plain::AtomicUsize::new(below_limit(plan.trigger, 0, config.max_heap)),
+            leaves_drops: plain::AtomicBool::new(false),
             sparse: plain::AtomicUsize::new(plan.sparse),
             pages: plain::AtomicUsize::new(0),
             goal: plain::AtomicUsize::new(goal),
@@ -460,6 +468,7 @@ impl Core {
         stats.bytes_in_use = self.space.in_use();
         stats.bytes_committed = self.space.committed();
         stats.bytes_external = c.external.load(Ordering::Relaxed);
+        stats.bytes_owned = self.owned();
         stats.bytes_allocated = self.allocated_ever();
         stats.mutators = self.registry.len();
         stats.drops_panicked = c.drops_panicked.load(Ordering::Relaxed);

@@ -21,18 +21,18 @@ impl Core {
     pub(crate) fn heap_now(&self) -> usize {
         let c = &self.counters;
         let own = c.live.load(Ordering::Relaxed) + c.allocated.load(Ordering::Relaxed);
-        own.saturating_add(c.external.load(Ordering::Relaxed))
+        own.saturating_add(self.outside())
     }
 
-    /// A mutator took `bytes` for objects.
-    pub(crate) fn charge(&self, state: &MutatorState, bytes: usize) {
+    /// A mutator took `bytes` for objects, which will own `owned` more.
+    pub(crate) fn charge(&self, state: &MutatorState, bytes: usize, owned: usize) {
         self.counters.allocated.fetch_add(bytes, Ordering::Relaxed);
         state
             .largest_charge
             .set(state.largest_charge.get().max(bytes));
         match self.phase() {
-            Phase::Marking => self.assist(state, bytes),
-            Phase::Sweeping => self.assist_sweep(bytes),
+            Phase::Marking => self.assist(state, bytes.saturating_add(owned)),
+            Phase::Sweeping => self.assist_sweep(state, bytes, owned),
             _ => {}
         }
         self.check_trigger(state);
@@ -66,9 +66,9 @@ impl Core {
     /// Whether the heap's pages come to more than the goal, and grow: see `pacer`.
     fn is_sparse(&self) -> bool {
         let pages = self.space.in_use();
-        let with_external = pages.saturating_add(self.external());
+        let with_outside = pages.saturating_add(self.outside());
         pages > self.pages.load(Ordering::Relaxed)
-            && with_external > self.goal.load(Ordering::Relaxed)
+            && with_outside > self.goal.load(Ordering::Relaxed)
     }
 
     /// Asks for a cycle if the heap has grown enough, and tells the mutator what its boundary is wanted for.

@@ -141,6 +141,10 @@ pub(crate) struct Driver {
     pub(super) shaded_before: u64,
     /// Bytes allocated since the last sweep when the cycle began.
     pub(super) allocated_before: usize,
+    /// What objects were taken to own then.
+    pub(super) owned_before: usize,
+    /// What they were taken to own when marking had ended.
+    pub(super) owned_estimated: usize,
     /// The first segment of the root table that this cycle has not scanned.
     pub(super) roots_unseen: Option<usize>,
     pub(super) failed_stops: u32,
@@ -165,6 +169,8 @@ impl Driver {
             asked: Instant::now(),
             shaded_before: 0,
             allocated_before: 0,
+            owned_before: 0,
+            owned_estimated: 0,
             roots_unseen: None,
             failed_stops: 0,
             failed_rounds: 0,
@@ -256,6 +262,7 @@ impl Core {
         d.retried = false;
         d.failed_rounds = 0;
         d.shaded_before = self.counters.shaded.load(Ordering::Relaxed);
+        d.owned_before = self.owned();
         d.allocated_before = self.counters.allocated.load(Ordering::Relaxed);
         self.abandon.store(false, Ordering::Relaxed);
         self.abandoned.store(false, Ordering::Relaxed);

@@ -15,6 +15,7 @@ use super::mutator::MutatorState;
 use super::pacer::{Work, below_limit};
 use crate::mark::tracer::Meet;
 use crate::report;
+use crate::sweep::Which;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 use crate::sync::twin::{self, Twin};
@@ -169,12 +170,14 @@ impl Core {
         d.cycle.terminating = d.lap();
         let c = &self.counters;
         let marked = c.bytes_marked.load(Ordering::Relaxed) as usize;
+        let before = c.live.load(Ordering::Relaxed) + c.allocated.load(Ordering::Relaxed);
         let live = if self.abandon.load(Ordering::Relaxed) {
-            c.live.load(Ordering::Relaxed) + c.allocated.load(Ordering::Relaxed)
+            before
         } else {
             d.generation.old + marked + d.cycle.bytes_allocated
         };
         c.live.store(live, Ordering::Relaxed);
+        d.owned_estimated = self.owned_survives(live, before);
         let early = twin::is(Twin::SweepingTooEarly);
         if early {
             self.set_phase(Phase::Sweeping);
@@ -194,8 +197,10 @@ impl Core {
     pub(super) fn sweep_stage(&self, d: &mut Driver, budget: u64) -> Advance {
         d.work += budget;
         let budget = usize::try_from(budget).unwrap_or(usize::MAX);
-        let more = if self.leaves_destructors(d) {
-            self.sweep_some_cheap(budget)
+        let leaves = self.leaves_destructors(d);
+        self.leaves_drops.store(leaves, Ordering::Relaxed);
+        let more = if leaves {
+            self.sweep_which(budget, Which::Cheap)
         } else {
             self.sweep_some(budget)
         };
@@ -218,6 +223,42 @@ impl Core {
             && d.deferral.goes_on(self.heap_now(), self.allocated_ever())
     }
 
+    /// What lives is known: when the next cycle begins.
+    fn plan_next(&self, d: &mut Driver) {
+        let c = &self.counters;
+        let live = c.swept.bytes_live.load(Ordering::Relaxed);
+        c.live.store(live, Ordering::Relaxed);
+        let owned = c.swept.owned.load(Ordering::Relaxed);
+        self.owned_is_counted(d.owned_estimated, owned);
+        let external = self.external();
+        let outside = external.saturating_add(owned);
+        d.cycle.heap_live = live.saturating_add(outside);
+        let outside_before = external.saturating_add(d.owned_before);
+        let work = Work {
+            start: d.cycle.heap_start.saturating_sub(outside_before),
+            allocated: d.cycle.bytes_allocated,
+            grown: d.cycle.heap_end.saturating_sub(d.cycle.heap_start),
+            marked: d.cycle.bytes_marked,
+            assisted: d.cycle.bytes_assisted,
+        };
+        let plan = if d.cycle.minor {
+            let goal = d.generation.goal;
+            d.pacer.minor_cycle_ended(work, live, outside, goal)
+        } else {
+            d.pacer.cycle_ended(work, live, outside)
+        };
+        self.generation_ended(d, plan.goal);
+        self.goal.store(plan.goal, Ordering::Relaxed);
+        let trigger = self.early_trigger(d, plan.trigger);
+        // What is owned counts for no limit.
+        let (own, max) = (live.saturating_add(external), self.config.max_heap);
+        let limited = below_limit(trigger.saturating_sub(owned), own, max);
+        self.trigger
+            .store(limited.saturating_add(owned), Ordering::Relaxed);
+        self.sparse.store(plan.sparse, Ordering::Relaxed);
+        self.pages.store(self.space.in_use(), Ordering::Relaxed);
+    }
+
     /// The last span is swept.
     fn finish(&self, d: &mut Driver) {
         d.cycle.sweeping = d.lap();
@@ -230,34 +271,9 @@ impl Core {
         cycle.objects_freed = c.swept.objects_freed.load(Ordering::Relaxed);
         cycle.bytes_freed = c.swept.bytes_freed.load(Ordering::Relaxed);
         cycle.abandoned = self.abandon.load(Ordering::Relaxed);
-        let live = c.swept.bytes_live.load(Ordering::Relaxed);
-        c.live.store(live, Ordering::Relaxed);
-        let external = c.external.load(Ordering::Relaxed);
-        cycle.heap_live = live.saturating_add(external);
         let shaded = c.shaded.load(Ordering::Relaxed);
-        d.cycle.objects_shaded = shaded - d.shaded_before;
-        let plan = {
-            let (marked, assisted) = (d.cycle.bytes_marked, d.cycle.bytes_assisted);
-            let work = Work {
-                start: d.cycle.heap_start.saturating_sub(external),
-                allocated: d.cycle.heap_end.saturating_sub(d.cycle.heap_start),
-                marked,
-                assisted,
-            };
-            if d.cycle.minor {
-                d.pacer
-                    .minor_cycle_ended(work, live, external, d.generation.goal)
-            } else {
-                d.pacer.cycle_ended(work, live, external)
-            }
-        };
-        self.generation_ended(d, plan.goal);
-        self.goal.store(plan.goal, Ordering::Relaxed);
-        let trigger = self.early_trigger(d, plan.trigger);
-        let trigger = below_limit(trigger, d.cycle.heap_live, self.config.max_heap);
-        self.trigger.store(trigger, Ordering::Relaxed);
-        self.sparse.store(plan.sparse, Ordering::Relaxed);
-        self.pages.store(self.space.in_use(), Ordering::Relaxed);
+        cycle.objects_shaded = shaded - d.shaded_before;
+        self.plan_next(d);
         d.stage = Stage::Idle;
         self.set_phase(Phase::Idle);
         if self.config.trace {

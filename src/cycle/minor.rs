@@ -187,7 +187,7 @@ impl Core {
     pub(super) fn is_minor(&self, d: &Driver, number: u64, ahead: usize) -> bool {
         let g = &d.generation;
         let live = self.counters.live.load(Ordering::Relaxed);
-        let kept = live.saturating_add(self.external()).saturating_sub(g.live);
+        let kept = live.saturating_add(self.outside()).saturating_sub(g.live);
         let room = g.goal.saturating_sub(g.live);
         // Less than then, where a mutator has given back the rest of a run.
         let allocated = self.allocated_ever().saturating_sub(g.allocated) + ahead as u64;

@@ -16,6 +16,7 @@ pub(crate) mod mail;
 pub(crate) mod marking;
 pub(crate) mod minor;
 pub(crate) mod mutator;
+pub(crate) mod owned;
 pub(crate) mod pacer;
 pub(crate) mod plan;
 pub(crate) mod pool;

@@ -73,6 +73,8 @@ pub(crate) struct MutatorState {
     pub(crate) root_slots: UnsafeCell<Vec<crate::root::table::SlotRef>>,
     /// Bytes of short runs that the heap's counters do not know of yet.
     pub(crate) uncharged: Cell<usize>,
+    /// Bytes of spans that it is to sweep (`sweep::deferral`).
+    pub(crate) sweep_owed: Cell<usize>,
     /// The largest charge since the limit of the heap was last looked at: what may be asked for again. The mutator's alone, inside and outside.
     pub(crate) largest_charge: Cell<usize>,
     /// The size of the heap when the thread last gave way to the background threads. The mutator's alone, inside and outside.
@@ -120,6 +122,7 @@ impl MutatorState {
             new_weak: UnsafeCell::default(),
             root_slots: UnsafeCell::default(),
             uncharged: Cell::new(0),
+            sweep_owed: Cell::new(0),
             largest_charge: Cell::new(0),
             gave_way_at: Cell::new(0),
             debt: Cell::new(0),

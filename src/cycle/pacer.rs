@@ -40,6 +40,8 @@ pub(crate) struct Work {
     pub(crate) start: usize,
     /// Allocated from its start to the end of marking.
     pub(crate) allocated: usize,
+    /// The same, with what is outside of the heap.
+    pub(crate) grown: usize,
     /// Marked.
     pub(crate) marked: u64,
     /// Marked by mutators.
@@ -78,7 +80,7 @@ impl Pacer {
             .saturating_sub(cycle.assisted)
             .max(cycle.marked / 8)
             .max(1);
-        let runway = cycle.allocated as u128 * cycle.marked.max(1) as u128 / background as u128;
+        let runway = cycle.grown as u128 * cycle.marked.max(1) as u128 / background as u128;
         self.runways[self.cycles % 4] = usize::try_from(runway).unwrap_or(usize::MAX);
         self.cycles += 1;
         let marked = usize::try_from(cycle.marked).unwrap_or(usize::MAX);
@@ -213,6 +215,7 @@ mod tests {
         let work = |allocated| Work {
             start: 150 * MB,
             allocated,
+            grown: allocated,
             marked: 100 << 20,
             assisted: 0,
         };
@@ -240,6 +243,7 @@ mod tests {
         let cycle = |start, marked| Work {
             start: start * MB,
             allocated: 20 * MB,
+            grown: 20 * MB,
             marked: (marked << 20) as u64,
             assisted: 0,
         };
@@ -277,6 +281,7 @@ mod tests {
         let work = |allocated, marked| Work {
             start: 150 * MB,
             allocated: allocated * MB,
+            grown: allocated * MB,
             marked: (marked << 20) as u64,
             assisted: 0,
         };

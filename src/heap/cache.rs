@@ -95,7 +95,44 @@ pub(crate) struct Line {
     used: Vec<Span>,
     /// How many spans are taken at once the next time.
     batch: usize,
+    /// What objects of the class are taken to own, per [`PER`] bytes of their slots.
+    owned: usize,
+    /// Slots of a run at most: what their objects will own is charged at once.
+    most: usize,
 }
+
+/// What a run comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// Bytes of its slots.
+    pub(crate) bytes: usize,
+    /// Bytes that the objects in it will own.
+    pub(crate) owned: usize,
+}
+
+impl Line {
+    #[inline]
+    fn taken(&self, bytes: usize) -> Taken {
+        // Mostly 0.
+        let owned = match self.owned {
+            0 => 0,
+            owned => bytes.saturating_mul(owned) / PER,
+        };
+        Taken { bytes, owned }
+    }
+
+    fn look_what_is_owned(&mut self) {
+        let each = self.class.owned_each();
+        self.owned = each.saturating_mul(PER) / self.class.key.slot_size;
+        self.most = (OWNED_AHEAD / each.max(1)).max(1);
+    }
+}
+
+/// See [`Line::owned`].
+const PER: usize = 256;
+
+/// Bytes that the objects of a run will own, at most, or one object.
+const OWNED_AHEAD: usize = 128 << 10;
 
 /// Where a line's run is found by the fast path.
 #[derive(Clone, Copy)]
@@ -128,6 +165,8 @@ pub(crate) struct Cache {
     /// The rest of the block that tiny objects share.
     tiny_cur: Cell<usize>,
     tiny_end: Cell<usize>,
+    /// The line of which an object is to be measured.
+    pub(crate) to_measure: Cell<Option<usize>>,
 }
 
 #[derive(Default)]
@@ -145,6 +184,7 @@ impl Cache {
             lines: UnsafeCell::default(),
             tiny_cur: Cell::new(0),
             tiny_end: Cell::new(0),
+            to_measure: Cell::new(None),
         }
     }
 
@@ -225,6 +265,8 @@ impl Cache {
             ready: Vec::new(),
             used: Vec::new(),
             batch: 1,
+            owned: 0,
+            most: usize::MAX,
         });
         lines.index.insert(key, lines.lines.len() - 1);
         lines.lines.len() - 1
@@ -276,7 +318,7 @@ impl Cache {
         Some(slot)
     }
 
-    /// Where the entry's run is used up and its span has another: takes that, and a slot of it; the slot and the run's bytes. What
+    /// Where the entry's run is used up and its span has another: takes that, and a slot of it; the slot, and what the run comes to. What
     /// the other methods do by way of the line, in a heap of short runs for every few objects.
     pub(crate) fn next_slot(
         &self,
@@ -284,7 +326,7 @@ impl Cache {
         slot_size: usize,
         place: Place,
         black: Option<Epoch>,
-    ) -> Option<(usize, usize)> {
+    ) -> Option<(usize, Taken)> {
         let entry = self.entry(info, slot_size, place);
         let (cur, end) = (entry.cur.get(), entry.end.get());
         // A resident run, so the cache is enabled and the entry has a line.
@@ -292,10 +334,10 @@ impl Cache {
             return None;
         }
         let line = &self.lines().lines[entry.line.get()];
-        let (cur, end) = line.span?.take_run(black)?;
+        let (cur, end) = line.span?.take_run(black, line.most)?;
         entry.cur.set(cur + slot_size);
         entry.end.set(end);
-        Some((cur, end - cur))
+        Some((cur, line.taken(end - cur)))
     }
 
     /// While the cache is disabled: a slot from the rest of the run of the line that the entry knows.
@@ -319,13 +361,13 @@ impl Cache {
         Some(slot)
     }
 
-    /// Takes the next run of the line's span; its bytes. The last run must be used up, as `take_slot` says.
-    pub(crate) fn next_run(&self, index: usize, black: Option<Epoch>) -> Option<usize> {
+    /// Takes the next run of the line's span; what that comes to. The last run must be used up, as `take_slot` says.
+    pub(crate) fn next_run(&self, index: usize, black: Option<Epoch>) -> Option<Taken> {
         let line = &mut self.lines().lines[index];
         debug_assert!(line.cur == line.end);
-        let (cur, end) = line.span?.take_run(black)?;
+        let (cur, end) = line.span?.take_run(black, line.most)?;
         (line.cur, line.end) = (cur, end);
-        Some(end - cur)
+        Some(line.taken(end - cur))
     }
 
     /// Goes on to the next of the spans that the line has; whether there is one. The last run must be used up.
@@ -349,11 +391,17 @@ impl Cache {
         batch
     }
 
-    /// Gives the line, which has none, new spans: `fill` gets the list, to be used from its end.
+    /// Gives the line, which has none, new spans: `fill` gets the list, to be used from its end. The next of its objects that comes from the slow
+    /// path is to be measured.
     pub(crate) fn fill<R>(&self, index: usize, fill: impl FnOnce(&mut Vec<Span>) -> R) -> R {
         let mut spans = core::mem::take(&mut self.lines().lines[index].ready);
         let result = fill(&mut spans);
-        self.lines().lines[index].ready = spans;
+        let line = &mut self.lines().lines[index];
+        line.ready = spans;
+        line.look_what_is_owned();
+        if line.class.key.info.measure.is_some() {
+            self.to_measure.set(Some(index));
+        }
         result
     }
 

@@ -13,6 +13,7 @@
 //! A span that a cache or a sweeper has taken is on no list (I7). `partial` is a stack: the span freed last is the one
 //! whose lines are still in the processor's caches.
 
+use super::owned::Owned;
 use super::span::Span;
 use super::type_info::TypeInfo;
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -72,11 +73,22 @@ fn take_last(list: &mut Vec<Span>, count: usize, spans: &mut Vec<Span>) {
 pub(crate) struct Class {
     pub(crate) key: ClassKey,
     pub(crate) lists: Mutex<ClassLists>,
+    /// What its objects own.
+    pub(crate) owned: Owned,
     /// Its destructors take long. Relaxed: a hint.
     pub(crate) dear_drops: AtomicBool,
 }
 
 impl Class {
+    /// Bytes that an object of the class is taken to own.
+    pub(crate) fn owned_each(&self) -> usize {
+        if self.key.info.measure.is_some() {
+            self.owned.mean()
+        } else {
+            0
+        }
+    }
+
     /// Whether a sweep runs destructors.
     pub(crate) fn drops_here(&self) -> bool {
         self.key.info.drop.is_some() && !self.key.info.local_drop
@@ -93,12 +105,15 @@ impl Class {
         }
     }
 
-    /// Takes up to `count` spans with free slots, swept; where there is none, up to `count` that are to be swept first, into `unswept`.
+    /// Takes up to `count` spans with free slots, swept; where there is none, up to `count` that are to be swept first, into `unswept`. Where
+    /// destructors are left to mutators (`sweep::deferral`), these come first: or they would be left to the end.
     pub(crate) fn take(&self, count: usize, spans: &mut Vec<Span>, unswept: &mut Vec<Span>) {
         let mut lists = self.lists.lock();
         let lists = &mut *lists;
-        for list in [&mut lists.partial, &mut lists.made] {
-            take_last(list, count - spans.len(), spans);
+        if lists.unswept.is_empty() || !self.dear_drops.load(Ordering::Relaxed) {
+            for list in [&mut lists.partial, &mut lists.made] {
+                take_last(list, count - spans.len(), spans);
+            }
         }
         if spans.is_empty() {
             take_last(&mut lists.unswept, self.together(count), unswept);
@@ -166,6 +181,7 @@ impl Classes {
         let class = Arc::new(Class {
             key,
             lists: Mutex::ranked(Rank::Spans, ClassLists::default()),
+            owned: Owned::new(),
             dear_drops: AtomicBool::new(false),
         });
         self.all.push(class.clone());

@@ -12,6 +12,7 @@ pub(crate) mod cache;
 pub(crate) mod class;
 pub(crate) mod layout;
 pub(crate) mod os;
+pub(crate) mod owned;
 pub(crate) mod page_heap;
 pub(crate) mod prefetch;
 pub(crate) mod size_class;
@@ -219,7 +220,7 @@ impl Space {
             // enough for the object and any alignment.
             unsafe { Span::create(&init) }
         });
-        span.take_run(black);
+        span.take_run(black, 1);
         Ok(span)
     }
 

@@ -372,9 +372,9 @@ impl Span {
         unsafe { mark_of(self.slot(index)) }
     }
 
-    /// Takes the next run of free slots, colours it `black` if that is given, and returns its bounds. `None` when the span is
-    /// full.
-    pub(crate) fn take_run(self, black: Option<Epoch>) -> Option<(usize, usize)> {
+    /// Takes the next run of free slots, `most` of them, colours it `black` if that is given, and returns its bounds. `None` when the
+    /// span is full.
+    pub(crate) fn take_run(self, black: Option<Epoch>, most: usize) -> Option<(usize, usize)> {
         owned(self.0.addr().get());
         let d = self.get();
         let free = d.free.get();
@@ -382,7 +382,7 @@ impl Span {
             return None;
         }
         let start = self.next_free(d.cursor.get() as usize)?;
-        let end = self.clear_run(start);
+        let end = self.clear_run(start, most);
         d.cursor.set(end as u32);
         d.free.set(free - (end - start) as u32);
         d.settled.set(false);
@@ -411,13 +411,15 @@ impl Span {
         None
     }
 
-    /// Clears the free bits of the run that starts at `start`; where it ends.
-    fn clear_run(self, start: usize) -> usize {
+    /// Clears the free bits of the run that starts at `start`, `most` of them; where it ends.
+    fn clear_run(self, start: usize, most: usize) -> usize {
+        let last = self.slots().min(start.saturating_add(most));
         let mut at = start;
-        while at < self.slots() {
+        while at < last {
             let (word, bit) = (at / 64, at % 64);
             let cell = self.free_word(word);
             let ones = (cell.get() >> bit).trailing_ones() as usize;
+            let ones = ones.min(last - at);
             if ones == 0 {
                 break;
             }

@@ -32,6 +32,9 @@ pub(crate) struct TypeInfo {
     pub(crate) scan: Option<ScanFn>,
     /// `None` for types without drop glue.
     pub(crate) drop: Option<DropFn>,
+    /// Calls the type's `trace`, of a value that nobody else has, as [`trace_one`] or [`trace_slice`]: for types with drop glue, which may own
+    /// memory, and whose values any thread may have.
+    pub(crate) measure: Option<TraceFn>,
     /// Size of one object in bytes, rounded up to its alignment and to a granule; 0 for slices, whose slots differ.
     pub(crate) slot_size: usize,
     /// Alignment in bytes.
@@ -67,6 +70,7 @@ impl TypeInfo {
             // The compiler may merge the `trace` of two types, which then still differ in the size of their elements.
             && self.scan.map(|f| f as usize) == other.scan.map(|f| f as usize)
             && self.drop.map(|f| f as usize) == other.drop.map(|f| f as usize)
+            && self.measure.map(|f| f as usize) == other.measure.map(|f| f as usize)
             && (self.slot_size, self.align, self.local_drop, self.cells)
                 == (other.slot_size, other.align, other.local_drop, other.cells)
     }
@@ -79,6 +83,7 @@ const PLAIN_DATA: TypeInfo = TypeInfo {
     trace: None,
     scan: None,
     drop: None,
+    measure: None,
     slot_size: 0,
     align: GRANULE,
     local_drop: false,
@@ -138,6 +143,11 @@ impl<'gc, T: Trace<'gc>> InfoOf<T> {
         } else {
             None
         },
+        measure: if needs_drop::<T>() && T::DROP_IS_SEND && T::__ANSWERS.measured {
+            Some(trace_one::<T>)
+        } else {
+            None
+        },
         slot_size: Self::SLOT,
         align: align_of::<T>(),
         local_drop: needs_drop::<T>() && !T::DROP_IS_SEND,
@@ -166,6 +176,11 @@ impl<'gc, T: Trace<'gc>> InfoOf<[T]> {
         },
         drop: if needs_drop::<T>() {
             Some(drop_slice::<T>)
+        } else {
+            None
+        },
+        measure: if needs_drop::<T>() && T::DROP_IS_SEND && T::__ANSWERS.measured {
+            Some(trace_slice::<T>)
         } else {
             None
         },
@@ -264,16 +279,16 @@ unsafe fn trace_piece<'gc, T: Trace<'gc>>(
 }
 
 /// # Safety
-/// `object` points at a live, initialised `T` whose unclaimed contents no thread writes (I3).
+/// `object` points at an initialised `T` that has not been dropped, whose unclaimed contents no thread writes (I3).
 #[inline(always)]
 unsafe fn trace_one<'gc, T: Trace<'gc>>(object: *const u8, _: usize, tracer: &mut Tracer<'static>) {
-    // SAFETY: a live, initialised `T` whose unclaimed contents nobody writes, by the caller's contract; aligned as `T` asks (I13).
+    // SAFETY: an initialised `T`, not dropped, whose unclaimed contents nobody writes, by the caller's contract; aligned as `T` asks (I13).
     let object = unsafe { &*object.cast::<T>() };
     object.trace(tracer.rebrand());
 }
 
 /// # Safety
-/// `object` points at a live, initialised slice of `T` in a slot of `slot_size` bytes, whose unclaimed contents no thread writes (I3).
+/// `object` points at an initialised slice of `T` in a slot of `slot_size` bytes that has not been dropped, whose unclaimed contents no thread writes (I3).
 #[inline(always)]
 unsafe fn trace_slice<'gc, T: Trace<'gc>>(
     object: *const u8,
@@ -285,7 +300,7 @@ unsafe fn trace_slice<'gc, T: Trace<'gc>>(
     let len = unsafe { slice_len(object.cast_mut(), slot_size) };
     // SAFETY: the last word of the slot is the length, written before anybody knew of the slice (I13), and aligned as slots end.
     let len = unsafe { len.read() };
-    // SAFETY: `len` elements were made before that was written, aligned as `T` asks (I13); the slice lives, and nobody writes its
+    // SAFETY: `len` elements were made before that was written, aligned as `T` asks (I13); the slice has not been dropped, and nobody writes its
     // unclaimed contents, by the caller's contract.
     let slice = unsafe { core::slice::from_raw_parts(object.cast::<T>(), len) };
     for element in slice {

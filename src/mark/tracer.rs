@@ -4,6 +4,7 @@
 //! but when the edge is followed, some edges later, when the prefetched mark byte has arrived (see `marker`).
 
 use core::marker::PhantomData;
+use core::mem::needs_drop;
 
 use crate::cell::claim::{Claim, ScanId, ScanWord};
 use crate::config::mix;
@@ -22,6 +23,8 @@ pub(crate) enum Meet {
     /// Read without claims: the caller knows that nobody writes, and leaves the cell to the markers (grey mutators,
     /// the verifier).
     Look,
+    /// Read without claims, of a value that nobody else has, to see what memory it owns (`cycle::owned`).
+    Measure,
 }
 
 /// Collects the pointers that a value holds. Given to [`Trace::trace`](crate::Trace::trace).
@@ -32,6 +35,8 @@ pub struct Tracer<'gc> {
     pub(crate) meet: Meet,
     /// A busy cell was met under [`Meet::ClaimOrDefer`].
     pub(crate) deferred: bool,
+    /// Under [`Meet::Measure`]: bytes of memory that the values met own, besides their own.
+    pub(crate) owned: usize,
     /// In stress mode: yields after a claim, at most. Otherwise 0.
     delay: u32,
     /// Numbers the claims, in stress mode.
@@ -54,6 +59,7 @@ impl Tracer<'static> {
             scan_id: ScanId::NONE,
             meet: Meet::Claim,
             deferred: false,
+            owned: 0,
             delay: 0,
             claims: 0,
             brand: PhantomData,
@@ -82,6 +88,29 @@ impl<'gc> Tracer<'gc> {
         self.edges.push(address);
     }
 
+    /// Whether `trace` is called to measure: values without pointers are to be looked at, too.
+    #[inline(always)]
+    pub(crate) fn measures(&self) -> bool {
+        self.meet == Meet::Measure
+    }
+
+    /// A value owns so many bytes, of so many elements of type `T` that it has room for.
+    #[inline(always)]
+    pub(crate) fn owns<T>(&mut self, room: usize) {
+        let bytes = room.saturating_mul(size_of::<T>());
+        self.owned = self.owned.saturating_add(bytes);
+    }
+
+    /// Whether a container's elements of type `T` are to be traced; notes what it owns itself, if that is asked for.
+    #[inline(always)]
+    pub(crate) fn visits<T>(&mut self, needs_trace: bool, room: impl FnOnce() -> usize) -> bool {
+        if self.measures() {
+            self.owns::<T>(room());
+            return needs_drop::<T>();
+        }
+        needs_trace
+    }
+
     /// With a cell claimed, waits a random moment.
     #[cold]
     #[inline(never)]
@@ -93,7 +122,7 @@ impl<'gc> Tracer<'gc> {
 
     /// Scans the contents of a cell through `trace`, unless somebody else does or has.
     pub(crate) fn cell(&mut self, word: &ScanWord, trace: impl FnOnce(&mut Self)) {
-        if self.meet == Meet::Look || twin::is(Twin::MarkerDoesNotClaim) {
+        if matches!(self.meet, Meet::Look | Meet::Measure) || twin::is(Twin::MarkerDoesNotClaim) {
             return trace(self);
         }
         match word.try_claim(self.scan_id) {

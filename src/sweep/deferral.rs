@@ -4,9 +4,15 @@
 //! otherwise wait for each other at the lock of an arena, and what one has freed is far from where the other allocates. (A tree of vectors that is
 //! made anew again and again takes a quarter less time where its mutator sweeps.) A mutator sweeps what it allocates from. So as long
 //! as mutators allocate, the background sweeper leaves the spans of classes whose destructors it has found to be *dear* to them, until the heap has
-//! the size at which the last cycle was due. What is left then, because others are allocated now, everybody sweeps.
+//! the size at which the last cycle was due. A mutator sweeps as much for what it allocates as to be done by then (Go's proportional sweep), also
+//! where its spans have room enough. What is left then, everybody sweeps.
 
 use std::time::{Duration, Instant};
+
+use crate::cycle::core::Core;
+use crate::cycle::mutator::MutatorState;
+use crate::heap::class::Class;
+use crate::sync::atomic::Ordering;
 
 /// When so much time passes without an allocation, nobody sweeps.
 const IDLE: Duration = Duration::from_millis(1);
@@ -24,6 +30,68 @@ const MEASURED: u64 = 16;
 pub(super) fn are_dear(dropped: u64, time: Duration) -> Option<bool> {
     let dropped = u32::try_from(dropped).ok()?;
     (dropped >= SAMPLE).then(|| time / dropped >= DEAR)
+}
+
+/// Spans of which classes are swept. The large ones are, in any case.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    All,
+    /// But for those whose destructors are dear.
+    Cheap,
+    /// Those only: a mutator's share.
+    Dear,
+}
+
+impl Which {
+    pub(super) fn has(self, class: &Class) -> bool {
+        let dear = class.dear_drops.load(Ordering::Relaxed);
+        match self {
+            Which::All => true,
+            Which::Cheap => !dear,
+            Which::Dear => dear,
+        }
+    }
+
+    /// Whether the sweep's destructors tell how dear they are: not to the thread that has made what they free.
+    pub(super) fn measures(self) -> bool {
+        self != Which::Dear
+    }
+}
+
+/// Bytes of a span, about, and what a mutator sweeps at most for one charge.
+const SPAN: usize = 16 << 10;
+const TOGETHER: usize = 8 * SPAN;
+
+impl Core {
+    /// A mutator has been charged for `bytes`, and for `owned` ones of their objects, while a cycle sweeps.
+    ///
+    /// The next cycle may be due, and the sweep not over: then a mutator that allocates takes part in it, so that the background sweeper, which
+    /// has destructors to run, is not left behind.
+    pub(crate) fn assist_sweep(&self, state: &MutatorState, bytes: usize, owned: usize) {
+        if self.config.marker_threads == 0 {
+            return;
+        }
+        let trigger = self.trigger.load(Ordering::Relaxed);
+        match trigger.checked_sub(self.heap_now()) {
+            None | Some(0) => {
+                let bytes = bytes.saturating_add(owned.min(SPAN));
+                let _ = self.sweep_some(bytes.saturating_mul(2));
+            }
+            Some(room) if self.leaves_drops.load(Ordering::Relaxed) => {
+                let pending = self.counters.swept.pending.load(Ordering::Relaxed);
+                let bytes = bytes.saturating_add(owned);
+                let share = (pending * SPAN) as u128 * bytes as u128 / room as u128;
+                let owed = state.sweep_owed.get().saturating_add(share as usize);
+                let now = owed.min(TOGETHER) / SPAN * SPAN;
+                state.sweep_owed.set((owed - now).min(TOGETHER));
+                if now > 0 {
+                    // So many spans, which may be a little smaller than that.
+                    let _ = self.sweep_which(now - SPAN / 2, Which::Dear);
+                }
+            }
+            Some(_) => {}
+        }
+    }
 }
 
 /// The driver's part.

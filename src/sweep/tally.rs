@@ -2,6 +2,7 @@
 
 use super::Swept;
 use crate::cycle::core::SweepCounters;
+use crate::heap::class::Class;
 use crate::heap::span::Span;
 use crate::sync::atomic::Ordering;
 
@@ -16,9 +17,24 @@ pub(super) struct Tally {
     bytes_fresh: usize,
     old_objects: u64,
     old_bytes: usize,
+    /// What an object is taken to own, and what those that live are.
+    owned_each: usize,
+    owned: usize,
+    old_owned: usize,
+    /// Of dead objects: what some of them owned, and how many these are.
+    pub(super) measured: usize,
+    pub(super) samples: usize,
 }
 
 impl Tally {
+    /// Of spans of a class.
+    pub(super) fn of(class: &Class) -> Tally {
+        Tally {
+            owned_each: class.owned_each(),
+            ..Tally::default()
+        }
+    }
+
     /// A span has been swept; `passed_over`: minor cycles will not sweep it.
     pub(super) fn count(&mut self, span: Span, found: &Swept, passed_over: bool) {
         let size = span.slot_size();
@@ -28,10 +44,19 @@ impl Tally {
         self.objects_freed += found.freed as u64;
         self.bytes_freed += (found.freed * size) as u64;
         self.bytes_fresh += (found.live - found.old) * size;
+        let owned = found.taken.saturating_mul(self.owned_each);
+        self.owned = self.owned.saturating_add(owned);
         if passed_over {
             self.old_objects += found.live as u64;
             self.old_bytes += found.live * size;
+            self.old_owned = self.old_owned.saturating_add(owned);
         }
+    }
+
+    /// A dead object owned `bytes`.
+    pub(super) fn measured(&mut self, bytes: usize) {
+        self.measured = self.measured.saturating_add(bytes);
+        self.samples += 1;
     }
 
     /// Adds it to what others have found.
@@ -42,6 +67,10 @@ impl Tally {
         swept.objects_freed.fetch_add(self.objects_freed, ORDER);
         swept.bytes_freed.fetch_add(self.bytes_freed, ORDER);
         swept.bytes_fresh.fetch_add(self.bytes_fresh, ORDER);
+        if self.owned != 0 {
+            swept.owned.fetch_add(self.owned, ORDER);
+            swept.old_owned.fetch_add(self.old_owned, ORDER);
+        }
         if self.old_objects != 0 {
             swept.old_objects.fetch_add(self.old_objects, ORDER);
             swept.old_bytes.fetch_add(self.old_bytes, ORDER);
@@ -55,7 +84,10 @@ impl SweepCounters {
         if !minor {
             self.old_objects.store(0, Ordering::Relaxed);
             self.old_bytes.store(0, Ordering::Relaxed);
+            self.old_owned.store(0, Ordering::Relaxed);
         }
+        let owned = self.old_owned.load(Ordering::Relaxed);
+        self.owned.store(owned, Ordering::Relaxed);
         let (objects, bytes) = (&self.old_objects, &self.old_bytes);
         self.objects_live
             .store(objects.load(Ordering::Relaxed), Ordering::Relaxed);

@@ -82,9 +82,51 @@ fn destructors_that_are_dear_are_left_out() {
         }
         (first, freed())
     };
-    assert_eq!(swept(Core::sweep_some_cheap), (300, 300), "nobody knows");
-    let (first, all) = swept(Core::sweep_some_cheap);
+    let cheap = |core: &Core, budget| core.sweep_which(budget, Which::Cheap);
+    let dear = |core: &Core, budget| core.sweep_which(budget, Which::Dear);
+    assert_eq!(swept(cheap), (300, 300), "nobody knows");
+    let (first, all) = swept(cheap);
     assert!((100..=200).contains(&first), "{first}");
     assert_eq!(all, 300);
+    let (rest, all) = swept(dear);
+    assert_eq!((rest + first, all), (300, 300), "the others");
     assert_eq!(swept(Core::sweep_some), (300, 300));
+}
+
+/// What is left to it is done when the next cycle is due, though it has room enough without.
+#[test]
+fn a_mutator_sweeps_in_proportion_to_what_it_allocates() {
+    const ROOM: usize = 4 << 20;
+    let builder = crate::Heap::builder().marker_threads(1).min_heap(1 << 30);
+    let heap = builder.build().unwrap();
+    let (core, mut mutator) = (heap.core(), heap.attach());
+    mutator.enter(|mc| {
+        for number in 0..50_000_u64 {
+            Gc::new(mc, (Box::new(number), [number; 7]));
+        }
+    });
+    let mut driver = core.driver.lock();
+    core.request_cycle();
+    while core.phase() != crate::cycle::core::Phase::Sweeping {
+        let _ = core.advance(&mut driver, &mut None, 1 << 20);
+    }
+    let pending = || core.counters.swept.pending.load(Ordering::Relaxed);
+    let all = pending();
+    assert!(all > 100, "{all} spans");
+    for class in core.space.classes.lock().all() {
+        class.dear_drops.store(true, Ordering::Relaxed);
+    }
+    core.trigger
+        .store(core.heap_now() + ROOM, Ordering::Relaxed);
+    let mut charge = |bytes| mutator.enter(|mc| core.charge(mc.state(), bytes, 0));
+    core.leaves_drops.store(false, Ordering::Relaxed);
+    charge(ROOM / 8);
+    assert_eq!(pending(), all, "the background sweeper does it");
+    core.leaves_drops.store(true, Ordering::Relaxed);
+    (0..ROOM / 2 / 4096).for_each(|_| charge(4096));
+    let half = pending();
+    assert!((all * 3 / 10..all / 2).contains(&half), "{half} of {all}");
+    (0..ROOM / 4 / 4096).for_each(|_| charge(4096));
+    assert!(pending() < all / 5, "{} of {all}", pending());
+    core.leaves_drops.store(false, Ordering::Relaxed);
 }

@@ -38,18 +38,27 @@ pub struct Answers {
     pub cells_inline: bool,
     /// [`Trace::DROP_IS_SEND`], or there is nothing to drop.
     pub drop_is_send: bool,
+    /// `trace` is this crate's or the derive's, and so is every other that it calls: of what nobody else has, it may be called to measure what that
+    /// owns (`cycle::owned`). One written by hand is not.
+    pub measured: bool,
 }
 
 impl Answers {
     /// What a type says of itself, as a field.
-    pub(super) const fn of<'gc, T: ?Sized + Trace<'gc>>() -> Answers {
+    pub(crate) const fn of<'gc, T: ?Sized + Trace<'gc>>() -> Answers {
         Answers {
             needs_trace: T::NEEDS_TRACE,
             untied: T::UNTIED,
             immutable: T::IMMUTABLE,
             cells_inline: T::IMMUTABLE || T::CELLS_INLINE,
             drop_is_send: T::DROP_IS_SEND,
+            measured: false,
         }
+    }
+
+    /// The same of a type of this crate's, or one that this crate implements the trait for.
+    pub(crate) const fn measured(self, measured: bool) -> Answers {
+        Answers { measured, ..self }
     }
 
     /// Of no fields.
@@ -59,6 +68,7 @@ impl Answers {
         immutable: true,
         cells_inline: true,
         drop_is_send: true,
+        measured: true,
     };
 
     /// Of what these are of, and of another.
@@ -69,6 +79,7 @@ impl Answers {
             immutable: self.immutable && other.immutable,
             cells_inline: self.cells_inline && other.cells_inline,
             drop_is_send: self.drop_is_send && other.drop_is_send,
+            measured: self.measured && other.measured,
         }
     }
 }
@@ -131,6 +142,7 @@ impl<'gc> Tracer<'gc> {
         let said = Answers::of::<T>();
         Answers {
             drop_is_send: A::IS_SEND || said.drop_is_send,
+            measured: T::__ANSWERS.measured,
             ..said
         }
     }
@@ -146,6 +158,7 @@ impl<'gc> Tracer<'gc> {
             immutable: false,
             cells_inline: false,
             drop_is_send: A::IS_SEND || !needs_drop::<T>(),
+            measured: false,
         }
     }
 
@@ -185,6 +198,7 @@ impl<'gc> Tracer<'gc> {
             needs_trace: is_unsized || known.needs_trace,
             untied: is_unsized || (!has_brand && known.untied),
             drop_is_send,
+            measured: all.measured,
             ..known
         }
     }

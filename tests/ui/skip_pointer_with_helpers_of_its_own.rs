@@ -19,6 +19,7 @@ mod fake {
         immutable: true,
         cells_inline: true,
         drop_is_send: true,
+        measured: true,
     };
 
     impl Tracer<'_> {

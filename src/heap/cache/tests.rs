@@ -54,7 +54,7 @@ fn the_rest_of_a_run_is_where_the_fast_path_looks() {
     let line = line(&cache, &space);
     refill(&cache, line, &space);
     assert!(cache.next_span(line));
-    let run = cache.next_run(line, None).unwrap();
+    let run = cache.next_run(line, None).unwrap().bytes;
     let first = cache.take_slot(line, &PLAIN, SLOT, Place::Typed).unwrap();
     for slot in (first..first + run).step_by(SLOT).skip(1) {
         assert_eq!(cache.typed(&PLAIN, 2 * SLOT), None, "of another size");
@@ -70,7 +70,7 @@ fn every_span_of_a_line_goes_back() {
     let taken: usize = (0..4).map(|_| refill(&cache, line, &space)).sum();
     // One in use, six used up or ready.
     assert!(cache.next_span(line) && cache.next_span(line));
-    let unused = cache.next_run(line, None).unwrap();
+    let unused = cache.next_run(line, None).unwrap().bytes;
     assert_eq!(cache.release_all(), unused);
     let class = cache.class(line);
     let lists = class.lists.lock();

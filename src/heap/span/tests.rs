@@ -83,7 +83,7 @@ fn slots(span: Span, (from, to): (usize, usize)) -> core::ops::Range<usize> {
 fn take_all(span: Span, mut free: Vec<bool>) {
     let mut expected = vec![OLD; span.slots()];
     let mut black = false;
-    while let Some(run) = span.take_run(black.then_some(BLACK)) {
+    while let Some(run) = span.take_run(black.then_some(BLACK), usize::MAX) {
         let run = slots(span, run);
         assert!(!run.is_empty() && free[run.clone()].iter().all(|free| *free));
         assert!(run.start == 0 || !free[run.start - 1], "it begins early");
@@ -103,6 +103,23 @@ fn take_all(span: Span, mut free: Vec<bool>) {
 }
 
 #[test]
+fn runs_have_no_more_slots_than_asked_for() {
+    with_spans(|span, random| {
+        let mut free = swept(span, random);
+        let most = 1 + random.next() as usize % 100;
+        while let Some(run) = span.take_run(None, most) {
+            let run = slots(span, run);
+            assert!(!run.is_empty() && run.len() <= most);
+            assert!(free[run.clone()].iter().all(|free| *free));
+            assert!(run.len() == most || free.get(run.end) != Some(&true));
+            free[run].fill(false);
+            assert_eq!(span.free(), free.iter().filter(|free| **free).count());
+        }
+        assert!(!free.contains(&true));
+    });
+}
+
+#[test]
 fn runs_are_what_is_free_and_nothing_else() {
     with_spans(|span, random| {
         for _ in 0..3 {
@@ -116,7 +133,7 @@ fn runs_are_what_is_free_and_nothing_else() {
 fn the_rest_of_a_run_that_is_given_back_is_free_and_unmarked() {
     with_spans(|span, random| {
         swept(span, random);
-        let Some(bounds) = span.take_run(Some(BLACK)) else {
+        let Some(bounds) = span.take_run(Some(BLACK), usize::MAX) else {
             return;
         };
         let (run, free, before) = (slots(span, bounds), span.free(), marks(span));
@@ -133,7 +150,7 @@ fn the_rest_of_a_run_that_is_given_back_is_free_and_unmarked() {
             assert_eq!(mark, expected);
         }
         if !rest.is_empty() {
-            let again = span.take_run(None).expect("it is free");
+            let again = span.take_run(None, usize::MAX).expect("it is free");
             assert_eq!(slots(span, again), rest);
         }
         assert_eq!(span.free(), free);
@@ -246,13 +263,13 @@ fn a_span_says_that_it_was_blackened_until_it_is_swept() {
     with_spans(|span, random| {
         swept(span, random);
         assert!(!span.is_fresh());
-        if let Some((from, to)) = span.take_run(None) {
+        if let Some((from, to)) = span.take_run(None, usize::MAX) {
             assert!(!span.is_fresh());
             span.blacken(from, to, fresh_of(1));
             assert!(span.is_fresh());
         }
         span.set_fresh(false);
-        let black = span.take_run(Some(fresh_of(0)));
+        let black = span.take_run(Some(fresh_of(0)), usize::MAX);
         assert_eq!(span.is_fresh(), black.is_some());
     });
 }

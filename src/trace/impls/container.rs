@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, BinaryHeap, LinkedList, VecDeque};
 use std::num::{Saturating, Wrapping};
 use std::ops::{Bound, ControlFlow, Range, RangeFrom, RangeInclusive, RangeTo, RangeToInclusive};
 
+use crate::trace::derived::Answers;
 use crate::trace::{Trace, Tracer};
 
 // SAFETY: T1, T2: traces the content, which is reached by the box alone and changes in its cells only. T3, T6: drops nothing else.
@@ -14,9 +15,13 @@ unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for Box<T> {
     const UNTIED: bool = T::UNTIED;
     const IMMUTABLE: bool = T::IMMUTABLE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
+    const __ANSWERS: Answers = Answers::of::<Self>().measured(T::__ANSWERS.measured);
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
+        if tracer.measures() {
+            tracer.owns::<u8>(size_of_val::<T>(self));
+        }
         (**self).trace(tracer);
     }
 }
@@ -30,10 +35,11 @@ unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for [T] {
     const IMMUTABLE: bool = T::IMMUTABLE;
     const CELLS_INLINE: bool = T::IMMUTABLE || T::CELLS_INLINE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
+    const __ANSWERS: Answers = Answers::of::<Self>().measured(T::__ANSWERS.measured);
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
-        if Self::NEEDS_TRACE {
+        if tracer.visits::<T>(Self::NEEDS_TRACE, || 0) {
             for element in self {
                 element.trace(tracer);
             }
@@ -49,6 +55,7 @@ unsafe impl<'gc, T: Trace<'gc>, const N: usize> Trace<'gc> for [T; N] {
     const IMMUTABLE: bool = T::IMMUTABLE;
     const CELLS_INLINE: bool = T::IMMUTABLE || T::CELLS_INLINE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
+    const __ANSWERS: Answers = Answers::of::<Self>().measured(T::__ANSWERS.measured);
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
@@ -58,7 +65,7 @@ unsafe impl<'gc, T: Trace<'gc>, const N: usize> Trace<'gc> for [T; N] {
 
 /// Collections of one element type, with the global allocator.
 macro_rules! sequence {
-    ($($name:ident),*) => {$(
+    ($($name:ident: $room:ident),*) => {$(
         // SAFETY: T1: traces every element; those without a size hold no pointer. T2: they are reached by the collection alone, and `iter` reads
         // plain memory. T3, T6: its `Drop` calls nothing but theirs. T4: the global allocator takes memory back on any thread. T5, T8: brands
         // and constants are theirs. T9: not `CELLS_INLINE`.
@@ -68,10 +75,11 @@ macro_rules! sequence {
             const UNTIED: bool = T::UNTIED;
     const IMMUTABLE: bool = T::IMMUTABLE;
             const DROP_IS_SEND: bool = T::DROP_IS_SEND;
+            const __ANSWERS: Answers = Answers::of::<Self>().measured(T::__ANSWERS.measured);
 
             #[inline]
             fn trace(&self, tracer: &mut Tracer<'gc>) {
-                if Self::NEEDS_TRACE {
+                if tracer.visits::<T>(Self::NEEDS_TRACE, || self.$room()) {
                     for element in self.iter() {
                         element.trace(tracer);
                     }
@@ -81,7 +89,7 @@ macro_rules! sequence {
     )*};
 }
 
-sequence!(Vec, VecDeque, LinkedList, BinaryHeap, BTreeSet);
+sequence!(Vec: capacity, VecDeque: capacity, LinkedList: len, BinaryHeap: capacity, BTreeSet: len);
 
 /// Types whose values hold at most a few `T`, borrowed by a match.
 macro_rules! holder {
@@ -94,6 +102,7 @@ macro_rules! holder {
     const IMMUTABLE: bool = T::IMMUTABLE;
     const CELLS_INLINE: bool = T::IMMUTABLE || T::CELLS_INLINE;
             const DROP_IS_SEND: bool = T::DROP_IS_SEND;
+            const __ANSWERS: Answers = Answers::of::<Self>().measured(T::__ANSWERS.measured);
 
             #[inline]
             fn trace(&self, tracer: &mut Tracer<'gc>) {
@@ -130,6 +139,8 @@ unsafe impl<'gc, T: Trace<'gc>, E: Trace<'gc>> Trace<'gc> for Result<T, E> {
     const CELLS_INLINE: bool =
         (T::IMMUTABLE || T::CELLS_INLINE) && (E::IMMUTABLE || E::CELLS_INLINE);
     const DROP_IS_SEND: bool = T::DROP_IS_SEND && E::DROP_IS_SEND;
+    const __ANSWERS: Answers =
+        Answers::of::<Self>().measured(T::__ANSWERS.measured && E::__ANSWERS.measured);
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
@@ -149,6 +160,8 @@ unsafe impl<'gc, B: Trace<'gc>, C: Trace<'gc>> Trace<'gc> for ControlFlow<B, C> 
     const CELLS_INLINE: bool =
         (B::IMMUTABLE || B::CELLS_INLINE) && (C::IMMUTABLE || C::CELLS_INLINE);
     const DROP_IS_SEND: bool = B::DROP_IS_SEND && C::DROP_IS_SEND;
+    const __ANSWERS: Answers =
+        Answers::of::<Self>().measured(B::__ANSWERS.measured && C::__ANSWERS.measured);
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
@@ -169,6 +182,7 @@ macro_rules! tuple {
             const IMMUTABLE: bool = $($name::IMMUTABLE)&&+;
             const CELLS_INLINE: bool = $(($name::IMMUTABLE || $name::CELLS_INLINE))&&+;
             const DROP_IS_SEND: bool = $($name::DROP_IS_SEND)&&+;
+            const __ANSWERS: Answers = Answers::of::<Self>().measured($($name::__ANSWERS.measured)&&+);
 
             #[inline]
             #[allow(non_snake_case)]

@@ -22,11 +22,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::trace::derived::Answers;
 use crate::trace::{Trace, Tracer};
 
-/// Leaves that can be sent to other threads. That they are `Send`, hence droppable anywhere, is checked.
+/// Leaves that can be sent to other threads. That they are `Send`, hence droppable anywhere, is checked. With the bytes that they own, if they may.
 macro_rules! leaf {
-    ($($ty:ty),* $(,)?) => {$(
+    ($($ty:ty $(: $value:ident => $owned:expr)?),* $(,)?) => {$(
         const _: () = {
             const fn is_send<T: ?Sized + Send + 'static>() {}
             is_send::<$ty>();
@@ -38,9 +39,15 @@ macro_rules! leaf {
             const NEEDS_TRACE: bool = false;
             const IMMUTABLE: bool = true;
             const DROP_IS_SEND: bool = true;
+            const __ANSWERS: Answers = Answers::of::<Self>().measured(true);
 
             #[inline]
-            fn trace(&self, _: &mut Tracer<'gc>) {}
+            fn trace(&self, _tracer: &mut Tracer<'gc>) {
+                $(if _tracer.measures() {
+                    let $value = self;
+                    _tracer.owns::<u8>($owned);
+                })?
+            }
         }
     )*};
 }
@@ -69,7 +76,13 @@ leaf!(AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicUsize);
 leaf!(AtomicI8, AtomicI16, AtomicI32, AtomicIsize);
 #[cfg(target_has_atomic = "64")]
 leaf!(AtomicI64, AtomicU64);
-leaf!(String, Path, PathBuf, OsStr, OsString, CStr, CString);
+leaf!(Path, OsStr, CStr);
+leaf! {
+    String: value => value.capacity(),
+    PathBuf: value => value.capacity(),
+    OsString: value => value.capacity(),
+    CString: value => value.as_bytes_with_nul().len(),
+}
 leaf!(
     IpAddr,
     Ipv4Addr,
@@ -93,6 +106,7 @@ unsafe impl<'gc, T: ?Sized> Trace<'gc> for PhantomData<T> {
     const NEEDS_TRACE: bool = false;
     const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = true;
+    const __ANSWERS: Answers = Answers::of::<Self>().measured(true);
 
     #[inline]
     fn trace(&self, _: &mut Tracer<'gc>) {}
@@ -114,6 +128,7 @@ macro_rules! fn_pointer {
             const NEEDS_TRACE: bool = false;
             const IMMUTABLE: bool = true;
             const DROP_IS_SEND: bool = true;
+            const __ANSWERS: Answers = Answers::of::<Self>().measured(true);
 
             #[inline]
             fn trace(&self, _: &mut Tracer<'gc>) {}

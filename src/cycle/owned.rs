@@ -1,0 +1,95 @@
+//! Memory that objects own outside of the heap: strings, vectors, boxes, maps.
+//!
+//! A `Gc<String>` of a kilobyte takes a slot of 32 bytes. A heap that counted slots alone would have a quarter of a gigabyte of dead strings
+//! before its first eight megabytes are full. So a slot counts with what its object is taken to own (`heap::owned`): when a run of slots is taken, and,
+//! of those that live, when they have been swept. It is an estimate, for pacing: hard limits go by pages and by what the program
+//! reports.
+//!
+//! **Measuring** is a call of the type's `trace` with a tracer that adds up what containers have room for ([`Meet::Measure`]) and forgets the pointers.
+//! The object is nobody else's: it has just been made, and nobody knows of it, or it is dead and about to be dropped. What it points at may be gone
+//! in the latter case; but only such `trace` are called as this crate or its derive has written (`Answers::measured`), which do not look there.
+//! Not measured: types with a part whose `trace` is written by hand, or that mention themselves other than behind a `Gc`; what is behind an `Rc` or an
+//! `Arc`, or skipped, or in a cell of the standard library; objects that must be dropped at home; and objects with pages of their own.
+
+use super::core::Core;
+use super::mutator::MutatorState;
+use crate::heap::span::info_at;
+use crate::mark::tracer::{Meet, Tracer};
+use crate::panic::contain;
+use crate::sync::atomic::Ordering;
+use crate::user_code::UserCodeScope;
+
+/// What an object owns; 0 if its `trace` panics, or its type is none that is measured.
+///
+/// # Safety
+/// An object has been made in this slot of `slot_size` bytes, it has not been dropped, and nobody else uses it.
+pub(crate) unsafe fn measure(object: usize, slot_size: usize) -> usize {
+    // SAFETY: an object has been made there, by the caller's contract: its chunk is mapped (I12).
+    let Some(trace) = (unsafe { info_at(object) }).measure else {
+        return 0;
+    };
+    let mut tracer = Tracer::new();
+    tracer.meet = Meet::Measure;
+    let pointer = core::ptr::with_exposed_provenance(object);
+    // SAFETY: made, hence initialised (I13), and not dropped, by the caller's contract, which says, too, that nobody writes it; the function and the
+    // size are those of its span (I12).
+    let measured = contain(|| unsafe { trace(pointer, slot_size, &mut tracer) });
+    if measured.is_ok() { tracer.owned } else { 0 }
+}
+
+impl Core {
+    /// Bytes outside of the heap that count for pacing: those reported and those that objects are taken to own.
+    pub(crate) fn outside(&self) -> usize {
+        self.external().saturating_add(self.owned())
+    }
+
+    /// Bytes that objects are taken to own.
+    pub(crate) fn owned(&self) -> usize {
+        self.counters.owned.load(Ordering::Relaxed)
+    }
+
+    /// Slots have been taken whose objects will own `bytes`.
+    #[cold]
+    pub(crate) fn charge_owned(&self, bytes: usize) {
+        self.counters.owned.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Marking is over: of `before` bytes `live` ones are taken to live, and so much of what they own, until it is counted. How much that is.
+    pub(crate) fn owned_survives(&self, live: usize, before: usize) -> usize {
+        let owned = self.owned() as u128 * live as u128 / before.max(live).max(1) as u128;
+        self.counters.owned.store(owned as usize, Ordering::Relaxed);
+        owned as usize
+    }
+
+    /// Live objects own `counted` bytes, and were taken to own `estimated`.
+    pub(crate) fn owned_is_counted(&self, estimated: usize, counted: usize) {
+        let count = |owned: usize| Some((owned + counted).saturating_sub(estimated));
+        let _ = self
+            .counters
+            .owned
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
+    }
+}
+
+impl MutatorState {
+    /// An object has just been made by the slow path.
+    ///
+    /// # Safety
+    /// It has been made in the slot at this address, by this mutator, and nobody knows of it yet.
+    #[cold]
+    pub(crate) unsafe fn measure_new(&self, object: usize) {
+        let Some(line) = self.cache.to_measure.take() else {
+            return;
+        };
+        let class = self.cache.class(line);
+        // SAFETY: an object has been made there, by the caller's contract: its chunk is mapped (I12).
+        if !unsafe { info_at(object) }.same(class.key.info) {
+            return;
+        }
+        let _scope = UserCodeScope::new(self.core().id);
+        // SAFETY: the caller's contract; slots of the class have that size.
+        class
+            .owned
+            .note_new(unsafe { measure(object, class.key.slot_size) });
+    }
+}

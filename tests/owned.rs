@@ -1,0 +1,183 @@
+//! Memory that objects own outside of the heap counts when cycles are due: strings, vectors that grow, and what has nothing.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use common::{BARRIERS, heaps, quiet_heap};
+use tricolor_gc::{Gc, GcRefCell, Heap, Mutator, Root, Rootable, Trace, Tracer};
+
+const MIB: usize = 1 << 20;
+
+/// Calls `step` so many times, and yields when the collector asks for it; the most that objects were taken to own.
+fn repeat(
+    heap: &Heap,
+    mutator: &mut Mutator,
+    times: usize,
+    step: impl for<'gc> Fn(&'gc tricolor_gc::Mutation<'gc>),
+) -> usize {
+    let mut most = 0;
+    for _ in 0..times {
+        mutator.enter(|mc| step(mc));
+        most = most.max(heap.stats().bytes_owned);
+    }
+    most
+}
+
+/// A slot of two granules for each ten kilobytes: without them the heap would have a hundred megabytes and more before its first cycle.
+#[test]
+fn strings_call_for_cycles() {
+    const LENGTH: usize = 10_000;
+    for barrier in BARRIERS {
+        let heap = Heap::builder().barrier(barrier).build().unwrap();
+        let mut mutator = heap.attach();
+        let most = repeat(&heap, &mut mutator, 10_000, |mc| {
+            Gc::new(mc, "x".repeat(LENGTH));
+        });
+        let stats = heap.stats();
+        assert!(stats.cycles >= 2, "{barrier:?}: {stats}");
+        assert!(
+            (LENGTH..64 * MIB).contains(&most),
+            "{barrier:?}: {most} bytes"
+        );
+    }
+}
+
+/// What lives is counted when it has been swept, and goes with its objects.
+#[test]
+fn what_lives_owns_what_it_has() {
+    const LENGTH: usize = 1 << 16;
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let mut roots: Vec<Root<Rootable![String]>> = (0..500)
+            .map(|_| mutator.enter(|mc| Root::new(mc, Gc::new(mc, "x".repeat(LENGTH)))))
+            .collect();
+        mutator.collect();
+        let all = heap.stats().bytes_owned;
+        assert!((300 * LENGTH..700 * LENGTH).contains(&all), "{all}");
+        roots.truncate(100);
+        mutator.collect();
+        let some = heap.stats().bytes_owned;
+        assert!(some * 4 < all, "{some} of {all}");
+        drop(roots);
+        mutator.collect();
+        assert_eq!(heap.stats().bytes_owned, 0);
+    }
+}
+
+#[derive(Trace)]
+struct Object<'gc> {
+    fields: GcRefCell<Vec<Option<Gc<'gc, Object<'gc>>>>>,
+}
+
+/// They own nothing when they are made. What they own at the end is seen when they are dropped.
+#[test]
+fn vectors_that_grow_are_measured_when_they_are_dropped() {
+    const FIELDS: usize = 4096;
+    for barrier in BARRIERS {
+        let heap = quiet_heap(barrier);
+        let mut mutator = heap.attach();
+        let grow = |mutator: &mut Mutator| {
+            mutator.enter(|mc| {
+                let fields = GcRefCell::new(Vec::new());
+                let object = Gc::new(mc, Object { fields });
+                object.fields.borrow_mut(mc).resize(FIELDS, Some(object));
+            });
+        };
+        (0..1000).for_each(|_| grow(&mut mutator));
+        mutator.collect();
+        assert_eq!(heap.stats().bytes_owned, 0, "nothing lives");
+        (0..1000).for_each(|_| grow(&mut mutator));
+        let owned = heap.stats().bytes_owned;
+        assert!(
+            owned > 1000 * FIELDS,
+            "{owned} bytes of {}",
+            1000 * FIELDS * 8
+        );
+    }
+}
+
+/// Has a destructor, and owns nothing.
+#[derive(Trace)]
+struct Counted(Arc<AtomicUsize>, u64);
+
+#[test]
+fn what_owns_nothing_is_found_to() {
+    let count = Arc::new(AtomicUsize::new(0));
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        for _ in 0..3 {
+            for _ in 0..10_000 {
+                mutator.enter(|mc| Gc::new(mc, Counted(count.clone(), 0)).1);
+            }
+            mutator.collect();
+        }
+        for _ in 0..10_000 {
+            mutator.enter(|mc| Gc::new(mc, Counted(count.clone(), 0)).1);
+        }
+        let owned = heap.stats().bytes_owned;
+        assert!(
+            owned < 10_000 * 32,
+            "{owned} bytes, which were taken for 640,000"
+        );
+    }
+    assert_eq!(Arc::strong_count(&count), 1);
+}
+
+/// Has a destructor, and a `trace` by hand, which may do what a dead value is not up to: counts its calls.
+struct ByHand(
+    Arc<AtomicUsize>,
+    #[expect(dead_code, reason = "to be owned")] String,
+);
+
+// SAFETY: holds no pointer (T1, T5, T8) and drops a counter and a string (T3, T4, T6).
+unsafe impl Trace<'_> for ByHand {
+    const NEEDS_TRACE: bool = false;
+    const DROP_IS_SEND: bool = true;
+
+    fn trace(&self, _: &mut Tracer<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[derive(Trace)]
+struct Holder(Vec<ByHand>);
+
+#[test]
+fn a_trace_written_by_hand_is_not_called_to_measure() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let by_hand = || ByHand(calls.clone(), "x".repeat(1000));
+        for _ in 0..1000 {
+            mutator.enter(|mc| {
+                Gc::new(mc, by_hand());
+                Gc::new(mc, Holder(vec![by_hand()]));
+            });
+        }
+        assert_eq!(heap.stats().bytes_owned, 0);
+        mutator.collect();
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), 0);
+    assert_eq!(Arc::strong_count(&calls), 1);
+}
+
+/// An estimate is no reason to refuse memory, nor to collect all the time below a hard limit.
+#[test]
+fn what_is_owned_counts_for_no_limit() {
+    let heap = Heap::builder().max_heap(16 * MIB).build().unwrap();
+    let mut mutator = heap.attach();
+    let strings: Vec<Root<Rootable![String]>> = (0..1000)
+        .map(|_| mutator.enter(|mc| Root::new(mc, Gc::new(mc, "x".repeat(64 << 10)))))
+        .collect();
+    mutator.collect();
+    let before = heap.stats();
+    assert!(before.bytes_owned > 32 * MIB, "{before}");
+    for _ in 0..10_000 {
+        mutator.enter(|mc| Gc::try_new(mc, [0_u64; 8]).map(|_| ()).unwrap());
+    }
+    let cycles = heap.stats().cycles - before.cycles;
+    assert!(cycles < 3, "{cycles} cycles for 640 KB");
+    drop(strings);
+}
