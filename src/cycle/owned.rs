@@ -15,11 +15,9 @@ use super::core::Core;
 use super::mutator::MutatorState;
 use crate::heap::span::info_at;
 use crate::mark::tracer::{Meet, Tracer};
-use crate::panic::contain;
 use crate::sync::atomic::Ordering;
-use crate::user_code::UserCodeScope;
 
-/// What an object owns; 0 if its `trace` panics, or its type is none that is measured.
+/// What an object owns; 0 if its type is none that is measured. No code of the program is called.
 ///
 /// # Safety
 /// An object has been made in this slot of `slot_size` bytes, it has not been dropped, and nobody else uses it.
@@ -33,8 +31,8 @@ pub(crate) unsafe fn measure(object: usize, slot_size: usize) -> usize {
     let pointer = core::ptr::with_exposed_provenance(object);
     // SAFETY: made, hence initialised (I13), and not dropped, by the caller's contract, which says, too, that nobody writes it; the function and the
     // size are those of its span (I12).
-    let measured = contain(|| unsafe { trace(pointer, slot_size, &mut tracer) });
-    if measured.is_ok() { tracer.owned } else { 0 }
+    unsafe { trace(pointer, slot_size, &mut tracer) };
+    tracer.owned
 }
 
 impl Core {
@@ -86,7 +84,6 @@ impl MutatorState {
         if !unsafe { info_at(object) }.same(class.key.info) {
             return;
         }
-        let _scope = UserCodeScope::new(self.core().id);
         // SAFETY: the caller's contract; slots of the class have that size.
         class
             .owned

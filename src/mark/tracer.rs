@@ -106,7 +106,8 @@ impl<'gc> Tracer<'gc> {
     pub(crate) fn visits<T>(&mut self, needs_trace: bool, room: impl FnOnce() -> usize) -> bool {
         if self.measures() {
             self.owns::<T>(room());
-            return needs_drop::<T>();
+            // Of elements without a size there may be more than anybody could visit.
+            return needs_drop::<T>() && size_of::<T>() != 0;
         }
         needs_trace
     }

@@ -127,6 +127,7 @@ fn what_values_own_is_measured() {
         owned((GcOnceCell::<String>::new(), GcRwLock::new(text()))),
         100
     );
+    assert_eq!(owned((vec![(); 1 << 40], Vec::<u64>::new())), 0);
     // What is shared is nobody's, and what is skipped or in another's cell is not looked at.
     assert_eq!(
         owned((Rc::new(text()), Static(text()), RefCell::new(text()))),
