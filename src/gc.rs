@@ -11,7 +11,6 @@ use core::ptr::NonNull;
 use crate::error::AllocError;
 use crate::mutator::{Brand, Mutation};
 use crate::sync::hooks;
-use crate::trace::derived::Answers;
 use crate::trace::{Trace, Tracer};
 use crate::weak::GcWeak;
 
@@ -82,7 +81,7 @@ impl<T: ?Sized> Deref for Gc<'_, T> {
 unsafe impl<'gc, T: ?Sized> Trace<'gc> for Gc<'gc, T> {
     const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = true;
-    const __ANSWERS: crate::trace::derived::Answers = Answers::of::<Self>().measured(true);
+    const __CAREFUL: bool = true;
 
     #[inline(always)]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
@@ -417,7 +416,7 @@ impl<T: ?Sized> fmt::Debug for ByIdentity<'_, T> {
 unsafe impl<'gc, T: ?Sized> Trace<'gc> for ByIdentity<'gc, T> {
     const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = true;
-    const __ANSWERS: crate::trace::derived::Answers = Answers::of::<Self>().measured(true);
+    const __CAREFUL: bool = true;
 
     fn trace(&self, tracer: &mut Tracer<'gc>) {
         self.0.trace(tracer);

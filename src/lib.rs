@@ -111,8 +111,7 @@
 //!
 //! What a `Vec`, a `String`, a `Box` or a map in an object has allocated is no part of the heap, but counts when the next cycle is due: samples of
 //! new and of dead objects tell what those of a type own on average ([`HeapStats::bytes_owned`]). Not seen is what lies behind an `Rc` or an `Arc`, in a
-//! cell of the standard library, in a skipped field or one whose `Trace` is written by hand, in a type that mentions itself other than behind
-//! a `Gc`, or in one that must be dropped on its own thread: [`Mutation::account`] tells the pacer of that, where it is much. What is owned is freed by the object's destructor, some time after and often on another thread than has allocated it; an allocator that is good at that, such as mimalloc as
+//! cell of the standard library, in a skipped field or one whose `Trace` is written by hand, or in an object that must be dropped on its own thread: [`Mutation::account`] tells the pacer of that, where it is much. What is owned is freed by the object's destructor, some time after and often on another thread than has allocated it; an allocator that is good at that, such as mimalloc as
 //! the `#[global_allocator]`, makes a program of many vectors faster. [`Gc`] slices and strings lie in the heap, and need no
 //! destructor: a `Gc<str>` takes a third or a quarter of the time of a `Gc<String>`.
 //!

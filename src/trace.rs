@@ -124,6 +124,10 @@ pub unsafe trait Trace<'gc> {
     #[doc(hidden)]
     const __ANSWERS: derived::Answers = derived::Answers::of::<Self>();
 
+    /// `trace` is this crate's, and calls that of a part by [`Tracer::visit`]. Nobody else says so, nor does the derive.
+    #[doc(hidden)]
+    const __CAREFUL: bool = false;
+
     /// Reports the pointers of the value: calls `trace` of every field that may hold one.
     fn trace(&self, tracer: &mut Tracer<'gc>);
 }

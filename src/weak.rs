@@ -40,7 +40,6 @@ use crate::heap::span::{mark_of, scan_info};
 use crate::mutator::{Brand, Mutation};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::twin::{self, Twin};
-use crate::trace::derived::Answers;
 use crate::trace::{Trace, Tracer};
 
 /// A weak pointer to an object: does not keep it alive.
@@ -99,7 +98,7 @@ impl<T: ?Sized> fmt::Debug for GcWeak<'_, T> {
 unsafe impl<'gc, T: ?Sized> Trace<'gc> for GcWeak<'gc, T> {
     const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = true;
-    const __ANSWERS: crate::trace::derived::Answers = Answers::of::<Self>().measured(true);
+    const __CAREFUL: bool = true;
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {

@@ -142,7 +142,10 @@ unsafe impl Trace<'_> for ByHand {
 }
 
 #[derive(Trace)]
-struct Holder(Vec<ByHand>);
+struct Beside(ByHand, String);
+
+#[derive(Trace)]
+struct Within(Vec<(ByHand, Within)>);
 
 #[test]
 fn a_trace_written_by_hand_is_not_called_to_measure() {
@@ -153,14 +156,66 @@ fn a_trace_written_by_hand_is_not_called_to_measure() {
         for _ in 0..1000 {
             mutator.enter(|mc| {
                 Gc::new(mc, by_hand());
-                Gc::new(mc, Holder(vec![by_hand()]));
+                Gc::new(mc, Beside(by_hand(), "x".repeat(1000)));
+                Gc::new(mc, Within(vec![]));
+                Gc::new(mc, Within(vec![(by_hand(), Within(vec![]))]));
             });
         }
-        assert_eq!(heap.stats().bytes_owned, 0);
         mutator.collect();
     }
     assert_eq!(calls.load(Ordering::Relaxed), 0);
     assert_eq!(Arc::strong_count(&calls), 1);
+}
+
+#[derive(Trace)]
+enum Document {
+    Text(String),
+    List(Vec<Document>),
+}
+
+/// A type that mentions itself is measured with all its parts.
+#[test]
+fn what_parts_own_counts() {
+    const LENGTH: usize = 1000;
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let _roots: Vec<Root<Rootable![Document]>> = (0..1000)
+            .map(|_| {
+                let list = || {
+                    Document::List(
+                        (0..10)
+                            .map(|_| Document::Text("x".repeat(LENGTH)))
+                            .collect(),
+                    )
+                };
+                mutator.enter(|mc| Root::new(mc, Gc::new(mc, Document::List(vec![list()]))))
+            })
+            .collect();
+        mutator.collect();
+        let owned = heap.stats().bytes_owned / 1000;
+        assert!((10 * LENGTH..15 * LENGTH).contains(&owned), "{owned} each");
+    }
+}
+
+#[derive(Trace)]
+struct Link(Option<Box<Link>>);
+
+/// Where a recursion would not come to the end.
+#[test]
+fn a_long_list_is_not_followed_to_measure_it() {
+    let heap = Heap::new();
+    let mut mutator = heap.attach();
+    mutator.enter(|mc| {
+        for _ in 0..3 {
+            let list = (0..1_000_000).fold(None, |list, _| Some(Box::new(Link(list))));
+            let cell = Gc::new(mc, GcRefCell::new(list));
+            // Nor would a destructor.
+            let mut list = cell.borrow_mut(mc).take();
+            while let Some(mut link) = list {
+                list = link.0.take();
+            }
+        }
+    });
 }
 
 /// An estimate is no reason to refuse memory, nor to collect all the time below a hard limit.

@@ -92,7 +92,7 @@ impl<'gc, const CONFINED: bool, T: ?Sized + Trace<'gc>> Guarded<CONFINED, T> {
             tracer.cell(&self.scan, |tracer| {
                 // SAFETY: the pointer is `self`'s. Nobody writes meanwhile: the tracer has claimed the cell, or is one of those who know
                 // that nobody does (I3).
-                unsafe { &*self.value.get() }.trace(tracer);
+                tracer.visit(unsafe { &*self.value.get() });
             });
         }
     }

@@ -9,7 +9,6 @@ use crate::mark::tracer::Tracer;
 use crate::mutator::Mutation;
 use crate::sync::{UserMutex, UserMutexGuard};
 use crate::trace::Trace;
-use crate::trace::derived::Answers;
 
 /// A value under a lock, for objects that several mutators use.
 ///
@@ -159,8 +158,7 @@ unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for GcMutex<T> {
     const UNTIED: bool = T::UNTIED;
     const CELLS_INLINE: bool = T::IMMUTABLE || T::CELLS_INLINE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
-    const __ANSWERS: crate::trace::derived::Answers =
-        Answers::of::<Self>().measured(T::__ANSWERS.measured);
+    const __CAREFUL: bool = true;
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {

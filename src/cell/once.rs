@@ -7,7 +7,6 @@ use super::guarded::Guarded;
 use crate::mark::tracer::Tracer;
 use crate::mutator::Mutation;
 use crate::trace::Trace;
-use crate::trace::derived::Answers;
 
 /// A value that is set at most once, like `std::cell::OnceCell`: for knots that are tied after construction.
 ///
@@ -110,8 +109,7 @@ unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for GcOnceCell<T> {
     const UNTIED: bool = T::UNTIED;
     const CELLS_INLINE: bool = T::IMMUTABLE || T::CELLS_INLINE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
-    const __ANSWERS: crate::trace::derived::Answers =
-        Answers::of::<Self>().measured(T::__ANSWERS.measured);
+    const __CAREFUL: bool = true;
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {

@@ -7,7 +7,6 @@ use super::guarded::Guarded;
 use crate::mark::tracer::Tracer;
 use crate::mutator::Mutation;
 use crate::trace::Trace;
-use crate::trace::derived::Answers;
 
 /// A `Copy` value that can be replaced, like `std::cell::Cell`: an interpreter's `Value`, a `Gc<str>`. For one pointer to a sized type
 /// [`GcSlot`](crate::GcSlot) is half as large and cheaper to mark, on one thread, too.
@@ -100,8 +99,7 @@ unsafe impl<'gc, T: Copy + Trace<'gc>> Trace<'gc> for GcCell<T> {
     const UNTIED: bool = T::UNTIED;
     const CELLS_INLINE: bool = T::IMMUTABLE || T::CELLS_INLINE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
-    const __ANSWERS: crate::trace::derived::Answers =
-        Answers::of::<Self>().measured(T::__ANSWERS.measured);
+    const __CAREFUL: bool = true;
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {

@@ -11,7 +11,6 @@ use crate::barrier::AtEnd;
 use crate::mark::tracer::Tracer;
 use crate::mutator::Mutation;
 use crate::trace::Trace;
-use crate::trace::derived::Answers;
 
 /// Borrow state: 0 free, n > 0 readers up to `MAX_READERS`, `WRITING`.
 type Flag = u32;
@@ -274,8 +273,7 @@ unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for GcRefCell<T> {
     const UNTIED: bool = T::UNTIED;
     const CELLS_INLINE: bool = T::IMMUTABLE || T::CELLS_INLINE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
-    const __ANSWERS: crate::trace::derived::Answers =
-        Answers::of::<Self>().measured(T::__ANSWERS.measured);
+    const __CAREFUL: bool = true;
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {

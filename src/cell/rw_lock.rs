@@ -9,7 +9,6 @@ use crate::mark::tracer::Tracer;
 use crate::mutator::Mutation;
 use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::trace::Trace;
-use crate::trace::derived::Answers;
 
 /// A value under a reader–writer lock, for objects that several mutators read and some write.
 ///
@@ -204,8 +203,7 @@ unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for GcRwLock<T> {
     const UNTIED: bool = T::UNTIED;
     const CELLS_INLINE: bool = T::IMMUTABLE || T::CELLS_INLINE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
-    const __ANSWERS: crate::trace::derived::Answers =
-        Answers::of::<Self>().measured(T::__ANSWERS.measured);
+    const __CAREFUL: bool = true;
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {

@@ -23,7 +23,6 @@ use crate::sync::hooks;
 use crate::sync::thread;
 use crate::sync::twin::{self, Twin};
 use crate::trace::Trace;
-use crate::trace::derived::Answers;
 
 /// A value that a [`GcSlot`] can hold: one word that is a heap pointer, or none, and can be told apart.
 ///
@@ -280,7 +279,7 @@ impl<'gc, P: SlotValue<'gc> + fmt::Debug + 'gc> fmt::Debug for GcSlot<P> {
 unsafe impl<'gc, P: SlotValue<'gc>> Trace<'gc> for GcSlot<P> {
     const CELLS_INLINE: bool = true;
     const DROP_IS_SEND: bool = true;
-    const __ANSWERS: crate::trace::derived::Answers = Answers::of::<Self>().measured(true);
+    const __CAREFUL: bool = true;
 
     #[inline(always)]
     fn trace(&self, tracer: &mut Tracer<'gc>) {

@@ -8,8 +8,8 @@
 //! **Measuring** is a call of the type's `trace` with a tracer that adds up what containers have room for ([`Meet::Measure`]) and forgets the pointers.
 //! The object is nobody else's: it has just been made, and nobody knows of it, or it is dead and about to be dropped. What it points at may be gone
 //! in the latter case; but only such `trace` are called as this crate or its derive has written (`Answers::measured`), which do not look there.
-//! Not measured: types with a part whose `trace` is written by hand, or that mention themselves other than behind a `Gc`; what is behind an `Rc` or an
-//! `Arc`, or skipped, or in a cell of the standard library; objects that must be dropped at home; and objects with pages of their own.
+//! Not measured: types with a field whose `trace` is written by hand, or of another type that mentions the first; what is behind an `Rc` or an
+//! `Arc`, or skipped, or in a cell of the standard library, or deep in other parts; objects that must be dropped at home; and objects with pages of their own.
 
 use super::core::Core;
 use super::mutator::MutatorState;

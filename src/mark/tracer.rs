@@ -10,6 +10,7 @@ use crate::cell::claim::{Claim, ScanId, ScanWord};
 use crate::config::mix;
 use crate::sync::thread;
 use crate::sync::twin::{self, Twin};
+use crate::trace::Trace;
 
 /// How cells are met.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +28,9 @@ pub(crate) enum Meet {
     Measure,
 }
 
+/// Parts in parts that are looked at to measure what a value owns.
+const DEEP: u32 = 128;
+
 /// Collects the pointers that a value holds. Given to [`Trace::trace`](crate::Trace::trace).
 pub struct Tracer<'gc> {
     /// Objects reached and not yet followed.
@@ -37,6 +41,8 @@ pub struct Tracer<'gc> {
     pub(crate) deferred: bool,
     /// Under [`Meet::Measure`]: bytes of memory that the values met own, besides their own.
     pub(crate) owned: usize,
+    /// In how many parts of parts that is.
+    depth: u32,
     /// In stress mode: yields after a claim, at most. Otherwise 0.
     delay: u32,
     /// Numbers the claims, in stress mode.
@@ -60,6 +66,7 @@ impl Tracer<'static> {
             meet: Meet::Claim,
             deferred: false,
             owned: 0,
+            depth: 0,
             delay: 0,
             claims: 0,
             brand: PhantomData,
@@ -86,6 +93,19 @@ impl<'gc> Tracer<'gc> {
     #[inline(always)]
     pub(crate) fn edge(&mut self, address: usize) {
         self.edges.push(address);
+    }
+
+    /// Calls the `trace` of a part of a value. To measure, one written by hand is not called, for it knows nothing of dead values, nor any in a
+    /// part of a part that lies deep: lists are left to those who take them apart.
+    #[inline(always)]
+    pub(crate) fn visit<T: ?Sized + Trace<'gc>>(&mut self, part: &T) {
+        if !self.measures() {
+            part.trace(self);
+        } else if T::__ANSWERS.measured && self.depth < DEEP {
+            self.depth += 1;
+            part.trace(self);
+            self.depth -= 1;
+        }
     }
 
     /// Whether `trace` is called to measure: values without pointers are to be looked at, too.

@@ -38,27 +38,22 @@ pub struct Answers {
     pub cells_inline: bool,
     /// [`Trace::DROP_IS_SEND`], or there is nothing to drop.
     pub drop_is_send: bool,
-    /// `trace` is this crate's or the derive's, and so is every other that it calls: of what nobody else has, it may be called to measure what that
-    /// owns (`cycle::owned`). One written by hand is not.
+    /// `trace` is this crate's or the derive's, and calls none that is written by hand when it is called to measure what a value owns (`cycle::owned`):
+    /// this crate's ask before ([`Tracer::visit`]), and the derive's have no field that may.
     pub measured: bool,
 }
 
 impl Answers {
     /// What a type says of itself, as a field.
-    pub(crate) const fn of<'gc, T: ?Sized + Trace<'gc>>() -> Answers {
+    pub(super) const fn of<'gc, T: ?Sized + Trace<'gc>>() -> Answers {
         Answers {
             needs_trace: T::NEEDS_TRACE,
             untied: T::UNTIED,
             immutable: T::IMMUTABLE,
             cells_inline: T::IMMUTABLE || T::CELLS_INLINE,
             drop_is_send: T::DROP_IS_SEND,
-            measured: false,
+            measured: T::__CAREFUL,
         }
-    }
-
-    /// The same of a type of this crate's, or one that this crate implements the trait for.
-    pub(crate) const fn measured(self, measured: bool) -> Answers {
-        Answers { measured, ..self }
     }
 
     /// Of no fields.
@@ -158,7 +153,8 @@ impl<'gc> Tracer<'gc> {
             immutable: false,
             cells_inline: false,
             drop_is_send: A::IS_SEND || !needs_drop::<T>(),
-            measured: false,
+            // What is in it is asked when it is visited.
+            measured: T::__CAREFUL,
         }
     }
 

@@ -5,7 +5,6 @@ use std::collections::{BTreeSet, BinaryHeap, LinkedList, VecDeque};
 use std::num::{Saturating, Wrapping};
 use std::ops::{Bound, ControlFlow, Range, RangeFrom, RangeInclusive, RangeTo, RangeToInclusive};
 
-use crate::trace::derived::Answers;
 use crate::trace::{Trace, Tracer};
 
 // SAFETY: T1, T2: traces the content, which is reached by the box alone and changes in its cells only. T3, T6: drops nothing else.
@@ -15,14 +14,14 @@ unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for Box<T> {
     const UNTIED: bool = T::UNTIED;
     const IMMUTABLE: bool = T::IMMUTABLE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
-    const __ANSWERS: Answers = Answers::of::<Self>().measured(T::__ANSWERS.measured);
+    const __CAREFUL: bool = true;
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
         if tracer.measures() {
             tracer.owns::<u8>(size_of_val::<T>(self));
         }
-        (**self).trace(tracer);
+        tracer.visit(&**self);
     }
 }
 
@@ -35,13 +34,13 @@ unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for [T] {
     const IMMUTABLE: bool = T::IMMUTABLE;
     const CELLS_INLINE: bool = T::IMMUTABLE || T::CELLS_INLINE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
-    const __ANSWERS: Answers = Answers::of::<Self>().measured(T::__ANSWERS.measured);
+    const __CAREFUL: bool = true;
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
         if tracer.visits::<T>(Self::NEEDS_TRACE, || 0) {
             for element in self {
-                element.trace(tracer);
+                tracer.visit(element);
             }
         }
     }
@@ -55,7 +54,7 @@ unsafe impl<'gc, T: Trace<'gc>, const N: usize> Trace<'gc> for [T; N] {
     const IMMUTABLE: bool = T::IMMUTABLE;
     const CELLS_INLINE: bool = T::IMMUTABLE || T::CELLS_INLINE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND;
-    const __ANSWERS: Answers = Answers::of::<Self>().measured(T::__ANSWERS.measured);
+    const __CAREFUL: bool = true;
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
@@ -75,13 +74,13 @@ macro_rules! sequence {
             const UNTIED: bool = T::UNTIED;
     const IMMUTABLE: bool = T::IMMUTABLE;
             const DROP_IS_SEND: bool = T::DROP_IS_SEND;
-            const __ANSWERS: Answers = Answers::of::<Self>().measured(T::__ANSWERS.measured);
+                        const __CAREFUL: bool = true;
 
             #[inline]
             fn trace(&self, tracer: &mut Tracer<'gc>) {
                 if tracer.visits::<T>(Self::NEEDS_TRACE, || self.$room()) {
                     for element in self.iter() {
-                        element.trace(tracer);
+                        tracer.visit(element);
                     }
                 }
             }
@@ -102,14 +101,14 @@ macro_rules! holder {
     const IMMUTABLE: bool = T::IMMUTABLE;
     const CELLS_INLINE: bool = T::IMMUTABLE || T::CELLS_INLINE;
             const DROP_IS_SEND: bool = T::DROP_IS_SEND;
-            const __ANSWERS: Answers = Answers::of::<Self>().measured(T::__ANSWERS.measured);
+                        const __CAREFUL: bool = true;
 
             #[inline]
             fn trace(&self, tracer: &mut Tracer<'gc>) {
                 let $value = self;
                 match $value {
                     $($pattern => {
-                        $($field.trace(tracer);)*
+                        $(tracer.visit($field);)*
                     })+
                 }
             }
@@ -139,14 +138,13 @@ unsafe impl<'gc, T: Trace<'gc>, E: Trace<'gc>> Trace<'gc> for Result<T, E> {
     const CELLS_INLINE: bool =
         (T::IMMUTABLE || T::CELLS_INLINE) && (E::IMMUTABLE || E::CELLS_INLINE);
     const DROP_IS_SEND: bool = T::DROP_IS_SEND && E::DROP_IS_SEND;
-    const __ANSWERS: Answers =
-        Answers::of::<Self>().measured(T::__ANSWERS.measured && E::__ANSWERS.measured);
+    const __CAREFUL: bool = true;
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
         match self {
-            Ok(value) => value.trace(tracer),
-            Err(error) => error.trace(tracer),
+            Ok(value) => tracer.visit(value),
+            Err(error) => tracer.visit(error),
         }
     }
 }
@@ -160,14 +158,13 @@ unsafe impl<'gc, B: Trace<'gc>, C: Trace<'gc>> Trace<'gc> for ControlFlow<B, C> 
     const CELLS_INLINE: bool =
         (B::IMMUTABLE || B::CELLS_INLINE) && (C::IMMUTABLE || C::CELLS_INLINE);
     const DROP_IS_SEND: bool = B::DROP_IS_SEND && C::DROP_IS_SEND;
-    const __ANSWERS: Answers =
-        Answers::of::<Self>().measured(B::__ANSWERS.measured && C::__ANSWERS.measured);
+    const __CAREFUL: bool = true;
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
         match self {
-            ControlFlow::Break(value) => value.trace(tracer),
-            ControlFlow::Continue(value) => value.trace(tracer),
+            ControlFlow::Break(value) => tracer.visit(value),
+            ControlFlow::Continue(value) => tracer.visit(value),
         }
     }
 }
@@ -182,13 +179,13 @@ macro_rules! tuple {
             const IMMUTABLE: bool = $($name::IMMUTABLE)&&+;
             const CELLS_INLINE: bool = $(($name::IMMUTABLE || $name::CELLS_INLINE))&&+;
             const DROP_IS_SEND: bool = $($name::DROP_IS_SEND)&&+;
-            const __ANSWERS: Answers = Answers::of::<Self>().measured($($name::__ANSWERS.measured)&&+);
+                        const __CAREFUL: bool = true;
 
             #[inline]
             #[allow(non_snake_case)]
             fn trace(&self, tracer: &mut Tracer<'gc>) {
                 let ($($name,)+) = self;
-                $($name.trace(tracer);)+
+                $(tracer.visit($name);)+
             }
         }
     };

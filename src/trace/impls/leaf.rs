@@ -4,7 +4,6 @@ use std::fmt;
 use std::mem::needs_drop;
 use std::ops::{Deref, DerefMut};
 
-use crate::trace::derived::Answers;
 use crate::trace::{Trace, Tracer};
 
 /// Makes any `'static` value a leaf that can be part of a traced object.
@@ -33,7 +32,7 @@ unsafe impl<'gc, T: ?Sized + 'static> Trace<'gc> for Static<T> {
     const NEEDS_TRACE: bool = false;
     const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = !needs_drop::<T>();
-    const __ANSWERS: Answers = Answers::of::<Self>().measured(true);
+    const __CAREFUL: bool = true;
 
     #[inline]
     fn trace(&self, _: &mut Tracer<'gc>) {}

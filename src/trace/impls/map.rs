@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::mem::needs_drop;
 
-use crate::trace::derived::Answers;
 use crate::trace::{Trace, Tracer};
 
 // SAFETY: T1: traces all keys and values; the hasher is `'static`, so it holds no `Gc` (T10). T2: they are reached by the map alone, and
@@ -17,15 +16,14 @@ unsafe impl<'gc, K: Trace<'gc>, V: Trace<'gc>, S: 'static> Trace<'gc> for HashMa
     const UNTIED: bool = K::UNTIED || V::UNTIED;
     const IMMUTABLE: bool = K::IMMUTABLE && V::IMMUTABLE;
     const DROP_IS_SEND: bool = K::DROP_IS_SEND && V::DROP_IS_SEND && !needs_drop::<S>();
-    const __ANSWERS: Answers =
-        Answers::of::<Self>().measured(K::__ANSWERS.measured && V::__ANSWERS.measured);
+    const __CAREFUL: bool = true;
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
         if tracer.visits::<(K, V)>(Self::NEEDS_TRACE, || self.capacity()) {
             for (key, value) in self {
-                key.trace(tracer);
-                value.trace(tracer);
+                tracer.visit(key);
+                tracer.visit(value);
             }
         }
     }
@@ -39,13 +37,13 @@ unsafe impl<'gc, T: Trace<'gc>, S: 'static> Trace<'gc> for HashSet<T, S> {
     const UNTIED: bool = T::UNTIED;
     const IMMUTABLE: bool = T::IMMUTABLE;
     const DROP_IS_SEND: bool = T::DROP_IS_SEND && !needs_drop::<S>();
-    const __ANSWERS: Answers = Answers::of::<Self>().measured(T::__ANSWERS.measured);
+    const __CAREFUL: bool = true;
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
         if tracer.visits::<T>(T::NEEDS_TRACE, || self.capacity()) {
             for element in self {
-                element.trace(tracer);
+                tracer.visit(element);
             }
         }
     }
@@ -59,15 +57,14 @@ unsafe impl<'gc, K: Trace<'gc>, V: Trace<'gc>> Trace<'gc> for BTreeMap<K, V> {
     const UNTIED: bool = K::UNTIED || V::UNTIED;
     const IMMUTABLE: bool = K::IMMUTABLE && V::IMMUTABLE;
     const DROP_IS_SEND: bool = K::DROP_IS_SEND && V::DROP_IS_SEND;
-    const __ANSWERS: Answers =
-        Answers::of::<Self>().measured(K::__ANSWERS.measured && V::__ANSWERS.measured);
+    const __CAREFUL: bool = true;
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
         if tracer.visits::<(K, V)>(Self::NEEDS_TRACE, || self.len()) {
             for (key, value) in self {
-                key.trace(tracer);
-                value.trace(tracer);
+                tracer.visit(key);
+                tracer.visit(value);
             }
         }
     }

@@ -22,7 +22,6 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::trace::derived::Answers;
 use crate::trace::{Trace, Tracer};
 
 /// Leaves that can be sent to other threads. That they are `Send`, hence droppable anywhere, is checked. With the bytes that they own, if they may.
@@ -39,7 +38,7 @@ macro_rules! leaf {
             const NEEDS_TRACE: bool = false;
             const IMMUTABLE: bool = true;
             const DROP_IS_SEND: bool = true;
-            const __ANSWERS: Answers = Answers::of::<Self>().measured(true);
+                        const __CAREFUL: bool = true;
 
             #[inline]
             fn trace(&self, _tracer: &mut Tracer<'gc>) {
@@ -106,7 +105,7 @@ unsafe impl<'gc, T: ?Sized> Trace<'gc> for PhantomData<T> {
     const NEEDS_TRACE: bool = false;
     const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = true;
-    const __ANSWERS: Answers = Answers::of::<Self>().measured(true);
+    const __CAREFUL: bool = true;
 
     #[inline]
     fn trace(&self, _: &mut Tracer<'gc>) {}
@@ -128,7 +127,7 @@ macro_rules! fn_pointer {
             const NEEDS_TRACE: bool = false;
             const IMMUTABLE: bool = true;
             const DROP_IS_SEND: bool = true;
-            const __ANSWERS: Answers = Answers::of::<Self>().measured(true);
+                        const __CAREFUL: bool = true;
 
             #[inline]
             fn trace(&self, _: &mut Tracer<'gc>) {}

@@ -9,7 +9,6 @@ use std::mem::needs_drop;
 use std::rc::{self, Rc};
 use std::sync::{self, Arc, Mutex, OnceLock, RwLock};
 
-use crate::trace::derived::Answers;
 use crate::trace::{Trace, Tracer};
 
 // SAFETY: the referent is `'static` and holds no `Gc` (T10): nothing to report (T1, T8), in any heap (T5), and nothing is read (T2). A reference
@@ -18,7 +17,7 @@ unsafe impl<'gc, T: ?Sized + 'static> Trace<'gc> for &'static T {
     const NEEDS_TRACE: bool = false;
     const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = true;
-    const __ANSWERS: Answers = Answers::of::<Self>().measured(true);
+    const __CAREFUL: bool = true;
 
     #[inline]
     fn trace(&self, _: &mut Tracer<'gc>) {}
@@ -33,7 +32,7 @@ macro_rules! cell {
             const NEEDS_TRACE: bool = false;
             const IMMUTABLE: bool = true;
             const DROP_IS_SEND: bool = !needs_drop::<$param>();
-            const __ANSWERS: Answers = Answers::of::<Self>().measured(true);
+                        const __CAREFUL: bool = true;
 
             #[inline]
             fn trace(&self, _: &mut Tracer<'gc>) {}
@@ -53,7 +52,7 @@ macro_rules! counted {
             const NEEDS_TRACE: bool = false;
             const IMMUTABLE: bool = true;
             const DROP_IS_SEND: bool = $drop_is_send;
-            const __ANSWERS: Answers = Answers::of::<Self>().measured(true);
+                        const __CAREFUL: bool = true;
 
             #[inline]
             fn trace(&self, _: &mut Tracer<'gc>) {}
@@ -78,15 +77,14 @@ where
     const NEEDS_TRACE: bool = false;
     const IMMUTABLE: bool = true;
     const DROP_IS_SEND: bool = <T::Owned as Trace<'gc>>::DROP_IS_SEND;
-    const __ANSWERS: Answers =
-        Answers::of::<Self>().measured(<T::Owned as Trace<'gc>>::__ANSWERS.measured);
+    const __CAREFUL: bool = true;
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
         if tracer.measures()
             && let Cow::Owned(owned) = self
         {
-            owned.trace(tracer);
+            tracer.visit(owned);
         }
     }
 }
