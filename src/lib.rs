@@ -110,8 +110,14 @@
 //! # Memory that objects own
 //!
 //! What a `Vec`, a `String`, a `Box` or a map in an object has allocated is no part of the heap, but counts when the next cycle is due: samples of
-//! new and of dead objects tell what those of a type own on average ([`HeapStats::bytes_owned`]). Not seen is what lies behind an `Rc` or an `Arc`, in a
-//! cell of the standard library, in a skipped field or one whose `Trace` is written by hand, or in an object that must be dropped on its own thread: [`Mutation::account`] tells the pacer of that, where it is much. What is owned is freed by the object's destructor, some time after and often on another thread than has allocated it; an allocator that is good at that, such as mimalloc as
+//! new and of dead objects tell what those of a type own on average ([`HeapStats::bytes_owned`]). It is an estimate, far from the truth where few own much,
+//! or the dead are not like the living, and gives a heap no more room than for some times what lives in it.
+//!
+//! Not seen is what lies behind an `Rc` or an `Arc`, in a cell of the standard library, in [`Static`] or a skipped field; what objects own with
+//! a field of a type whose `Trace` is written by hand, or that must be dropped on their own thread, or are larger than 32 KiB; and what those
+//! have grown by that live. [`Mutation::account`] tells the pacer of that, where it is much.
+//!
+//! What is owned is freed by the object's destructor, some time after and often on another thread than has allocated it; an allocator that is good at that, such as mimalloc as
 //! the `#[global_allocator]`, makes a program of many vectors faster. [`Gc`] slices and strings lie in the heap, and need no
 //! destructor: a `Gc<str>` takes a third or a quarter of the time of a `Gc<String>`.
 //!

@@ -179,8 +179,8 @@ impl<'gc> Mutation<'gc> {
         self.state.flags.load(Ordering::Relaxed) != 0
     }
 
-    /// Reports memory outside the heap that objects of it own: `delta` bytes more, or fewer. Vectors, strings, boxes and maps need no report:
-    /// what they own is estimated ([`HeapStats::bytes_owned`](crate::HeapStats::bytes_owned)), and would count twice.
+    /// Reports memory outside the heap that objects of it own: `delta` bytes more, or fewer. Most vectors, strings, boxes and maps need no
+    /// report: what they own is estimated, and would count twice. What is not seen is said in the [crate's documentation](crate#memory-that-objects-own).
     ///
     /// External bytes count for pacing and limits as the heap's own do, so that a heap of small objects with large buffers
     /// is collected in time. Report the same amount negatively when the memory is freed, here or through [`Heap::account`]. A destructor knows

@@ -218,7 +218,7 @@ impl Core {
                     // sent. The span's owner made it: it may be dropped there.
                     unsafe { self.mail.send(owner, letter) };
                 } else {
-                    if dead == 0 {
+                    if dead == 0 && !span.is_large() {
                         // SAFETY: made, as the mark says (I13), not dropped yet, and dead: nobody but the sweeper of its slot (I7) has it.
                         tally.measured(unsafe { measure(object, slot_size) });
                     }

@@ -120,7 +120,7 @@ pub unsafe trait Trace<'gc> {
     /// never dropped keeps its slot, and its page, as long as the heap lives.
     const DROP_IS_SEND: bool = false;
 
-    /// What the derive found, from which it has the others. Nobody else asks for it.
+    /// What the derive found, from which it has the others, and whether `trace` may be called to measure. Nobody else defines it.
     #[doc(hidden)]
     const __ANSWERS: derived::Answers = derived::Answers::of::<Self>();
 

@@ -2,11 +2,13 @@
 
 mod common;
 
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{BARRIERS, heaps, quiet_heap};
-use tricolor_gc::{Gc, GcRefCell, Heap, Mutator, Root, Rootable, Trace, Tracer};
+use tricolor_gc::{Gc, GcMutex, GcRefCell, Heap, Mutator, Root, Rootable, Trace, Tracer};
 
 const MIB: usize = 1 << 20;
 
@@ -159,6 +161,16 @@ fn a_trace_written_by_hand_is_not_called_to_measure() {
                 Gc::new(mc, Beside(by_hand(), "x".repeat(1000)));
                 Gc::new(mc, Within(vec![]));
                 Gc::new(mc, Within(vec![(by_hand(), Within(vec![]))]));
+                Gc::new(mc, Ok::<ByHand, String>(by_hand()));
+                Gc::new(mc, Err::<String, ByHand>(by_hand()));
+                Gc::new(mc, ControlFlow::<String, ByHand>::Continue(by_hand()));
+                Gc::new(mc, ControlFlow::<ByHand, String>::Break(by_hand()));
+                Gc::new(mc, HashMap::from([(1, by_hand())]));
+                Gc::new(mc, BTreeMap::from([(String::new(), by_hand())]));
+                Gc::new(mc, VecDeque::from([by_hand()]));
+                Gc::new(mc, (String::new(), Some([by_hand()])));
+                Gc::new(mc, Box::new(GcRefCell::new(by_hand())));
+                Gc::new(mc, GcMutex::new(vec![by_hand()].into_boxed_slice()));
             });
         }
         mutator.collect();
@@ -216,6 +228,28 @@ fn a_long_list_is_not_followed_to_measure_it() {
             }
         }
     });
+}
+
+/// One that owns much says nothing of the others, and what is owned gives other garbage no room without end.
+#[test]
+fn an_estimate_that_is_far_too_high_has_its_bounds() {
+    for barrier in BARRIERS {
+        let heap = Heap::builder().barrier(barrier).build().unwrap();
+        let mut mutator = heap.attach();
+        let mut rows: Vec<Root<Rootable![Vec<u8>]>> = Vec::new();
+        rows.push(mutator.enter(|mc| Root::new(mc, Gc::new(mc, vec![0; 64 * MIB]))));
+        for _ in 0..20_000 {
+            rows.push(mutator.enter(|mc| Root::new(mc, Gc::new(mc, vec![0; 16]))));
+        }
+        let before = heap.stats().cycles;
+        for _ in 0..400_000 {
+            mutator.enter(|mc| Gc::new(mc, [0_u64; 32])[0]);
+        }
+        let cycles = heap.stats().cycles - before;
+        assert!(cycles >= 2, "{barrier}: {cycles} cycles for 100 MB");
+        let stats = heap.stats();
+        assert!(stats.bytes_owned < 256 * MIB, "{barrier}: {stats}");
+    }
 }
 
 /// An estimate is no reason to refuse memory, nor to collect all the time below a hard limit.

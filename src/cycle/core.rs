@@ -139,10 +139,10 @@ pub(crate) struct Core {
     /// Cycles started. Written by the driver with Release, which pairs with the Acquire of who asks for a cycle that is due
     /// (`check_trigger`). Relaxed under the driver's lock, as a hint, and for markers, as the epoch.
     pub(crate) started: plain::AtomicU64,
-    /// Heap size at which the next cycle starts. Relaxed, as the next five: for pacing.
-    pub(crate) trigger: plain::AtomicUsize,
-    /// The background sweeper leaves destructors to mutators: a hint.
+    /// The background sweeper leaves destructors to mutators. Relaxed: a hint.
     pub(crate) leaves_drops: plain::AtomicBool,
+    /// Heap size, with what is outside of it, at which the next cycle starts. Relaxed, as the next five: for pacing.
+    pub(crate) trigger: plain::AtomicUsize,
     /// Heap size at which it starts if the pages in use come to more than the goal, and than `pages`.
     pub(crate) sparse: plain::AtomicUsize,
     /// Bytes of the pages that were in use when the last one ended.

@@ -31,7 +31,9 @@ impl Core {
             .largest_charge
             .set(state.largest_charge.get().max(bytes));
         match self.phase() {
-            Phase::Marking => self.assist(state, bytes.saturating_add(owned)),
+            Phase::Marking => {
+                self.assist(state, bytes.saturating_add(owned).min(isize::MAX as usize))
+            }
             Phase::Sweeping => self.assist_sweep(state, bytes, owned),
             _ => {}
         }

@@ -143,6 +143,8 @@ pub(crate) struct Driver {
     pub(super) allocated_before: usize,
     /// What objects were taken to own then.
     pub(super) owned_before: usize,
+    /// What the heap might grow by since the last cycle ended, before this one was due.
+    pub(super) room: usize,
     /// What they were taken to own when marking had ended.
     pub(super) owned_estimated: usize,
     /// The first segment of the root table that this cycle has not scanned.
@@ -171,6 +173,7 @@ impl Driver {
             allocated_before: 0,
             owned_before: 0,
             owned_estimated: 0,
+            room: 0,
             roots_unseen: None,
             failed_stops: 0,
             failed_rounds: 0,

@@ -183,7 +183,7 @@ impl Core {
             self.set_phase(Phase::Sweeping);
         }
         self.young_survived(d, marked);
-        let trigger = self.trigger.load(Ordering::Relaxed);
+        let trigger = self.sweep_until(d.room);
         d.deferral
             .begin(d.cycle.cycle, trigger, self.allocated_ever());
         self.start_sweep(d.epoch, d.number(), d.cycle.minor);
@@ -231,6 +231,10 @@ impl Core {
         let owned = c.swept.owned.load(Ordering::Relaxed);
         self.owned_is_counted(d.owned_estimated, owned);
         let external = self.external();
+        let own = live.saturating_add(external);
+        // More than that has no part in the room that the heap gets: an estimate may be far too high.
+        let counted = owned.min(self.most_owned(own));
+        let rest = owned - counted;
         let outside = external.saturating_add(owned);
         d.cycle.heap_live = live.saturating_add(outside);
         let outside_before = external.saturating_add(d.owned_before);
@@ -241,21 +245,25 @@ impl Core {
             marked: d.cycle.bytes_marked,
             assisted: d.cycle.bytes_assisted,
         };
+        let seen = external.saturating_add(counted);
         let plan = if d.cycle.minor {
-            let goal = d.generation.goal;
-            d.pacer.minor_cycle_ended(work, live, outside, goal)
+            let goal = d.generation.goal.saturating_sub(rest);
+            d.pacer.minor_cycle_ended(work, live, seen, goal)
         } else {
-            d.pacer.cycle_ended(work, live, outside)
+            d.pacer.cycle_ended(work, live, seen)
         };
-        self.generation_ended(d, plan.goal);
-        self.goal.store(plan.goal, Ordering::Relaxed);
-        let trigger = self.early_trigger(d, plan.trigger);
+        let goal = plan.goal.saturating_add(rest);
+        self.generation_ended(d, goal);
+        self.goal.store(goal, Ordering::Relaxed);
+        let trigger = self.early_trigger(d, plan.trigger.saturating_add(rest));
         // What is owned counts for no limit.
-        let (own, max) = (live.saturating_add(external), self.config.max_heap);
+        let max = self.config.max_heap;
         let limited = below_limit(trigger.saturating_sub(owned), own, max);
-        self.trigger
-            .store(limited.saturating_add(owned), Ordering::Relaxed);
-        self.sparse.store(plan.sparse, Ordering::Relaxed);
+        let trigger = limited.saturating_add(owned);
+        self.trigger.store(trigger, Ordering::Relaxed);
+        d.room = trigger.saturating_sub(d.cycle.heap_live);
+        self.sparse
+            .store(plan.sparse.saturating_add(rest), Ordering::Relaxed);
         self.pages.store(self.space.in_use(), Ordering::Relaxed);
     }
 

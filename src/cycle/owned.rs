@@ -3,7 +3,8 @@
 //! A `Gc<String>` of a kilobyte takes a slot of 32 bytes. A heap that counted slots alone would have a quarter of a gigabyte of dead strings
 //! before its first eight megabytes are full. So a slot counts with what its object is taken to own (`heap::owned`): when a run of slots is taken, and,
 //! of those that live, when they have been swept. It is an estimate, for pacing: hard limits go by pages and by what the program
-//! reports.
+//! reports. And it may be far from the truth, where few of many own much, or those that live are not like those that die: so a sample counts for no
+//! more than some times the mean, and what is owned gives the heap room up to some times what lives in it.
 //!
 //! **Measuring** is a call of the type's `trace` with a tracer that adds up what containers have room for ([`Meet::Measure`]) and forgets the pointers.
 //! The object is nobody else's: it has just been made, and nobody knows of it, or it is dead and about to be dropped. What it points at may be gone
@@ -16,6 +17,9 @@ use super::mutator::MutatorState;
 use crate::heap::span::info_at;
 use crate::mark::tracer::{Meet, Tracer};
 use crate::sync::atomic::Ordering;
+
+/// How many times what lives in the heap, and its minimum, may be owned and give room for as much again.
+const OWNED_TIMES: usize = 4;
 
 /// What an object owns; 0 if its type is none that is measured. No code of the program is called.
 ///
@@ -41,6 +45,12 @@ impl Core {
         self.external().saturating_add(self.owned())
     }
 
+    /// So much of what objects are taken to own gives a heap room, if `own` bytes live in it.
+    pub(crate) fn most_owned(&self, own: usize) -> usize {
+        own.saturating_add(self.config.min_heap)
+            .saturating_mul(OWNED_TIMES)
+    }
+
     /// Bytes that objects are taken to own.
     pub(crate) fn owned(&self) -> usize {
         self.counters.owned.load(Ordering::Relaxed)
@@ -59,9 +69,20 @@ impl Core {
         owned as usize
     }
 
+    /// The sweep begins: at which size it should be over, which is that at which the last cycle was due, or, what is owned having just become less, when
+    /// the heap has grown by so much as before that, `room`.
+    pub(crate) fn sweep_until(&self, room: usize) -> usize {
+        let mut trigger = self.trigger.load(Ordering::Relaxed);
+        if self.owned() > 0 {
+            trigger = trigger.min(self.heap_now().saturating_add(room));
+            self.trigger.store(trigger, Ordering::Relaxed);
+        }
+        trigger
+    }
+
     /// Live objects own `counted` bytes, and were taken to own `estimated`.
     pub(crate) fn owned_is_counted(&self, estimated: usize, counted: usize) {
-        let count = |owned: usize| Some((owned + counted).saturating_sub(estimated));
+        let count = |owned: usize| Some(owned.saturating_add(counted).saturating_sub(estimated));
         let _ = self
             .counters
             .owned

@@ -124,7 +124,16 @@ impl Line {
     fn look_what_is_owned(&mut self) {
         let each = self.class.owned_each();
         self.owned = each.saturating_mul(PER) / self.class.key.slot_size;
-        self.most = (OWNED_AHEAD / each.max(1)).max(1);
+        self.most = match self.class.key.info.measure {
+            None => usize::MAX,
+            Some(_) if !self.class.owned.is_known() => UNKNOWN,
+            Some(_) => (OWNED_AHEAD / each.max(1)).max(1),
+        };
+    }
+
+    /// Whether an object of each run is to be measured, for its like are taken to own much, or nobody knows.
+    fn owns_much(&self) -> bool {
+        self.most <= FEW
     }
 }
 
@@ -133,6 +142,12 @@ const PER: usize = 256;
 
 /// Bytes that the objects of a run will own, at most, or one object.
 const OWNED_AHEAD: usize = 128 << 10;
+
+/// Slots of a run while next to nothing is known of what objects of the class own.
+const UNKNOWN: usize = 4;
+
+/// Slots of a run that are few: a look at one of their objects is little beside what these own.
+const FEW: usize = 32;
 
 /// Where a line's run is found by the fast path.
 #[derive(Clone, Copy)]
@@ -334,6 +349,9 @@ impl Cache {
             return None;
         }
         let line = &self.lines().lines[entry.line.get()];
+        if line.owns_much() {
+            return None;
+        }
         let (cur, end) = line.span?.take_run(black, line.most)?;
         entry.cur.set(cur + slot_size);
         entry.end.set(end);
@@ -365,8 +383,14 @@ impl Cache {
     pub(crate) fn next_run(&self, index: usize, black: Option<Epoch>) -> Option<Taken> {
         let line = &mut self.lines().lines[index];
         debug_assert!(line.cur == line.end);
+        if line.owned > 0 {
+            line.look_what_is_owned();
+        }
         let (cur, end) = line.span?.take_run(black, line.most)?;
         (line.cur, line.end) = (cur, end);
+        if line.owns_much() {
+            self.to_measure.set(Some(index));
+        }
         Some(line.taken(end - cur))
     }
 

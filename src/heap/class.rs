@@ -259,6 +259,43 @@ mod tests {
         );
     }
 
+    /// What is left to mutators should not wait until they have no other room.
+    #[test]
+    fn where_destructors_are_dear_what_is_to_be_swept_comes_first() {
+        let space = Space::new(usize::MAX, usize::MAX, false);
+        let info = InfoOf::<Box<u8>>::info();
+        let class = space.class(ClassKey {
+            info,
+            slot_size: 16,
+            owner: 0,
+        });
+        let mut spans = Vec::new();
+        (0..3).for_each(|_| space.new_spans(&class, 0, 1, &mut spans).unwrap());
+        let (unswept, swept) = (spans[0], [spans[1], spans[2]]);
+        class.put_all(&mut vec![unswept]);
+        class.start_sweep(&AtomicUsize::new(0), false);
+        class.put_all(&mut swept.to_vec());
+        let take = |dear| {
+            class.dear_drops.store(dear, Ordering::Relaxed);
+            let (mut spans, mut unswept) = (Vec::new(), Vec::new());
+            class.take(1, &mut spans, &mut unswept);
+            (spans, unswept)
+        };
+        assert_eq!(take(false), (vec![swept[1]], vec![]));
+        assert_eq!(take(true), (vec![], vec![unswept]));
+        assert_eq!(take(true), (vec![swept[0]], vec![]), "there is no other");
+    }
+
+    #[test]
+    fn types_of_which_one_is_measured_share_no_spans() {
+        let info = InfoOf::<Box<u8>>::info();
+        let other = TypeInfo {
+            measure: None,
+            ..*info
+        };
+        assert!(info.same(info) && !info.same(&other));
+    }
+
     /// Destructors may take long: nobody else should wait for the spans behind the first.
     #[test]
     fn spans_with_destructors_are_swept_one_by_one() {

@@ -1,8 +1,9 @@
 //! What the objects of a class own: memory of the global allocator that hangs on them, as a `Vec`'s elements do.
 //!
 //! It goes when they go, so it counts when the next cycle is due (`cycle::owned`). Nobody tells the heap of it: it is measured by samples, of new
-//! objects when their mutator gets another span, and of dead ones before they are dropped. New ones are often still empty, dead ones
-//! come late, and both are of the past: what counts is the larger of the two means.
+//! objects when their mutator gets other spans, or each run of slots if they own much, and of dead ones before they are dropped. New ones are often
+//! still empty, dead ones come late, and both are of the past: what counts is the larger of the two means. Those that live and have grown are not
+//! seen.
 
 use crate::sync::atomic::Ordering;
 use crate::sync::plain::AtomicUsize;
@@ -13,8 +14,16 @@ const PRESUMED: usize = 64;
 /// As many samples as that counts for.
 const PRESUMED_SAMPLES: usize = 8;
 
-/// Samples of which the older half counts for half: a mean follows what a program does.
-const MOST: usize = 4096;
+/// Samples that are enough to go by.
+const ENOUGH: usize = 8;
+
+/// Samples of which the older ones count for half: a mean follows what a program does.
+const MOST: usize = 128;
+
+/// A sample counts for no more than this and so many times the mean: of one object among many small ones that is a table of a gigabyte, next to
+/// nothing is known of the others.
+const CLIP: usize = 32 << 10;
+const CLIP_TIMES: usize = 8;
 
 /// A running mean. Relaxed, and samples that are noted at once may be lost: an estimate.
 struct Mean {
@@ -31,6 +40,8 @@ impl Mean {
     }
 
     fn note(&self, bytes: usize, samples: usize) {
+        let most = self.get().saturating_mul(CLIP_TIMES).saturating_add(CLIP);
+        let bytes = bytes.min(most.saturating_mul(samples));
         let mut sum = [(&self.bytes, bytes), (&self.samples, samples)]
             .map(|(all, new)| all.load(Ordering::Relaxed).saturating_add(new));
         if sum[1] >= MOST {
@@ -71,6 +82,12 @@ impl Owned {
         }
     }
 
+    /// Whether enough has been seen to go by.
+    pub(crate) fn is_known(&self) -> bool {
+        let samples = |mean: &Mean| mean.samples.load(Ordering::Relaxed);
+        samples(&self.new) + samples(&self.dead) >= PRESUMED_SAMPLES + ENOUGH
+    }
+
     /// Bytes that an object owns, on average.
     pub(crate) fn mean(&self) -> usize {
         self.new.get().max(self.dead.get())
@@ -84,9 +101,12 @@ mod tests {
     #[test]
     fn the_larger_mean_counts() {
         let owned = Owned::new();
+        assert!(!owned.is_known());
         assert_eq!(owned.mean(), PRESUMED, "nothing is known");
-        owned.note_new(1000);
-        owned.note_new(3000);
+        (0..ENOUGH / 2).for_each(|_| owned.note_new(1000));
+        assert!(!owned.is_known());
+        (0..ENOUGH / 2).for_each(|_| owned.note_new(3000));
+        assert!(owned.is_known());
         assert_eq!(owned.mean(), 2000, "prebuilt");
         owned.note_dead(0, 0);
         owned.note_dead(0, 1000);
@@ -103,7 +123,7 @@ mod tests {
     #[test]
     fn a_mean_follows_what_a_program_does() {
         let mean = Mean::new(0, 0);
-        mean.note(100 * MOST, MOST - 1);
+        mean.note(100 * (MOST - 1), MOST - 1);
         mean.note(100, 1);
         assert_eq!(
             (mean.get(), mean.samples.load(Ordering::Relaxed)),
@@ -113,7 +133,19 @@ mod tests {
             mean.note(500, 1);
         }
         assert!(mean.get() > 450, "{}", mean.get());
+    }
+
+    #[test]
+    fn one_large_object_is_no_measure_for_others() {
+        let mean = Mean::new(0, 0);
         mean.note(usize::MAX, 1);
-        assert!(mean.get() > 500, "no overflow");
+        assert_eq!(mean.get(), CLIP);
+        (0..MOST).for_each(|_| mean.note(16, 1));
+        assert!(mean.get() < 600, "{}", mean.get());
+        // If all are large that is known soon.
+        (0..8).for_each(|_| mean.note(1 << 20, 1));
+        assert!(mean.get() > 3_000, "{}", mean.get());
+        (0..4 * MOST).for_each(|_| mean.note(1 << 20, 1));
+        assert!(mean.get() > 900_000, "{}", mean.get());
     }
 }

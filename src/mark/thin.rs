@@ -3,8 +3,8 @@
 //! A marker pushes every edge, without a look at its mark, which would be a cache miss each: so an object waits on the stack once for each
 //! edge to it that was met before it was marked, and most of a long stack leads to what has been marked since (lists with links back, trees
 //! with parents, hash tables with a list through them: half a million objects of 48 bytes, four megabytes of stack). When the stack has
-//! doubled, it is gone through, and what is marked goes, as it would from the queue later: that costs about as much as to follow it, and the
-//! stack is never twice as long as what it is for.
+//! doubled, it is gone through, and what is marked goes, as it would from the queue later: that costs about as much as to follow it. If a look at some
+//! edges says that it is little, as of a table's, the stack may double once more.
 
 use core::ops::Range;
 
@@ -23,6 +23,10 @@ pub(super) const LONG: usize = if cfg!(any(debug_assertions, tricolor_loom)) {
     32 << 10
 };
 
+/// Edges that are looked at first, and the part of them that must lead to what is marked.
+const SOME: usize = 128;
+const PART: usize = 4;
+
 /// Edges between the prefetch of a mark and the look at it.
 const AHEAD: usize = 16;
 
@@ -34,10 +38,28 @@ impl Marker {
     #[inline(always)]
     pub(super) unsafe fn thin_out_if_long(&mut self) {
         if self.tracer.edges.len() > self.long {
-            // SAFETY: the caller's contract.
-            unsafe { self.thin_out() };
+            // SAFETY: the caller's contract, for both.
+            if unsafe { self.is_worth_it() } {
+                // SAFETY: as above.
+                unsafe { self.thin_out() };
+            }
             self.long = LONG.max(2 * self.tracer.edges.len());
         }
+    }
+
+    /// Whether a part of some edges lead to what is marked.
+    ///
+    /// # Safety
+    /// As [`Marker::drain`].
+    #[cold]
+    unsafe fn is_worth_it(&self) -> bool {
+        let edges = &self.tracer.edges;
+        let some = edges.iter().step_by(edges.len().div_ceil(SOME));
+        let marked = some.clone().filter(|&&object| {
+            // SAFETY: an edge is an object that lives, by the caller's contract: it has its slot (I1), in a mapped chunk (I12).
+            unsafe { mark_of(object) }.load(Ordering::Relaxed) == self.found.epoch
+        });
+        marked.count() * PART >= some.len()
     }
 
     /// # Safety

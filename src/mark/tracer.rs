@@ -28,6 +28,9 @@ pub(crate) enum Meet {
     Measure,
 }
 
+/// Elements of a container that are looked at to measure what all of them own.
+const SOME: usize = 64;
+
 /// Parts in parts that are looked at to measure what a value owns.
 const DEEP: u32 = 128;
 
@@ -121,15 +124,25 @@ impl<'gc> Tracer<'gc> {
         self.owned = self.owned.saturating_add(bytes);
     }
 
-    /// Whether a container's elements of type `T` are to be traced; notes what it owns itself, if that is asked for.
-    #[inline(always)]
-    pub(crate) fn visits<T>(&mut self, needs_trace: bool, room: impl FnOnce() -> usize) -> bool {
-        if self.measures() {
-            self.owns::<T>(room());
-            // Of elements without a size there may be more than anybody could visit.
-            return needs_drop::<T>() && size_of::<T>() != 0;
+    /// Measures a container with room for so many elements of type `T`, of which there are `len`, by some of them; `visit` does one.
+    #[cold]
+    pub(crate) fn measure_elements<T, E>(
+        &mut self,
+        room: usize,
+        elements: impl ExactSizeIterator<Item = E>,
+        mut visit: impl FnMut(&mut Self, E),
+    ) {
+        self.owns::<T>(room);
+        let len = elements.len();
+        // Nothing else owns.
+        if len == 0 || !needs_drop::<T>() || size_of::<T>() == 0 {
+            return;
         }
-        needs_trace
+        let before = core::mem::take(&mut self.owned);
+        elements.take(SOME).for_each(|element| visit(self, element));
+        let all = self.owned as u128 * len as u128 / len.min(SOME) as u128;
+        let all = usize::try_from(all).unwrap_or(usize::MAX);
+        self.owned = before.saturating_add(all);
     }
 
     /// With a cell claimed, waits a random moment.

@@ -38,9 +38,11 @@ unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for [T] {
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
-        if tracer.visits::<T>(Self::NEEDS_TRACE, || 0) {
+        if tracer.measures() {
+            tracer.measure_elements::<T, _>(0, self.iter(), Tracer::visit);
+        } else if Self::NEEDS_TRACE {
             for element in self {
-                tracer.visit(element);
+                element.trace(tracer);
             }
         }
     }
@@ -78,9 +80,11 @@ macro_rules! sequence {
 
             #[inline]
             fn trace(&self, tracer: &mut Tracer<'gc>) {
-                if tracer.visits::<T>(Self::NEEDS_TRACE, || self.$room()) {
+                if tracer.measures() {
+                    tracer.measure_elements::<T, _>(self.$room(), self.iter(), Tracer::visit);
+                } else if Self::NEEDS_TRACE {
                     for element in self.iter() {
-                        tracer.visit(element);
+                        element.trace(tracer);
                     }
                 }
             }

@@ -8,6 +8,11 @@ use std::mem::needs_drop;
 
 use crate::trace::{Trace, Tracer};
 
+fn visit_both<'gc, K: Trace<'gc>, V: Trace<'gc>>(tracer: &mut Tracer<'gc>, (key, value): (&K, &V)) {
+    tracer.visit(key);
+    tracer.visit(value);
+}
+
 // SAFETY: T1: traces all keys and values; the hasher is `'static`, so it holds no `Gc` (T10). T2: they are reached by the map alone, and
 // iterating reads plain memory, not the hasher. T3, T6: drops the three, and calls neither `Hash` nor `Eq`. T4: if each may be dropped anywhere.
 // T5: a brand that keys and values have; if one is `UNTIED`, so is the map. T8: both are. T9: not `CELLS_INLINE`.
@@ -20,10 +25,12 @@ unsafe impl<'gc, K: Trace<'gc>, V: Trace<'gc>, S: 'static> Trace<'gc> for HashMa
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
-        if tracer.visits::<(K, V)>(Self::NEEDS_TRACE, || self.capacity()) {
+        if tracer.measures() {
+            tracer.measure_elements::<(K, V), _>(self.capacity(), self.iter(), visit_both);
+        } else if Self::NEEDS_TRACE {
             for (key, value) in self {
-                tracer.visit(key);
-                tracer.visit(value);
+                key.trace(tracer);
+                value.trace(tracer);
             }
         }
     }
@@ -41,9 +48,11 @@ unsafe impl<'gc, T: Trace<'gc>, S: 'static> Trace<'gc> for HashSet<T, S> {
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
-        if tracer.visits::<T>(T::NEEDS_TRACE, || self.capacity()) {
+        if tracer.measures() {
+            tracer.measure_elements::<T, _>(self.capacity(), self.iter(), Tracer::visit);
+        } else if T::NEEDS_TRACE {
             for element in self {
-                tracer.visit(element);
+                element.trace(tracer);
             }
         }
     }
@@ -61,10 +70,12 @@ unsafe impl<'gc, K: Trace<'gc>, V: Trace<'gc>> Trace<'gc> for BTreeMap<K, V> {
 
     #[inline]
     fn trace(&self, tracer: &mut Tracer<'gc>) {
-        if tracer.visits::<(K, V)>(Self::NEEDS_TRACE, || self.len()) {
+        if tracer.measures() {
+            tracer.measure_elements::<(K, V), _>(self.len(), self.iter(), visit_both);
+        } else if Self::NEEDS_TRACE {
             for (key, value) in self {
-                tracer.visit(key);
-                tracer.visit(value);
+                key.trace(tracer);
+                value.trace(tracer);
             }
         }
     }
