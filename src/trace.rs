@@ -124,7 +124,7 @@ pub unsafe trait Trace<'gc> {
     #[doc(hidden)]
     const __ANSWERS: derived::Answers = derived::Answers::of::<Self>();
 
-    /// `trace` is this crate's, and calls that of a part by [`Tracer::visit`]. Nobody else says so, nor does the derive.
+    /// `trace` is this crate's, and calls that of a part by `Tracer::visit`. Nobody else says so, nor does the derive.
     #[doc(hidden)]
     const __CAREFUL: bool = false;
 

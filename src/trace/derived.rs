@@ -39,7 +39,7 @@ pub struct Answers {
     /// [`Trace::DROP_IS_SEND`], or there is nothing to drop.
     pub drop_is_send: bool,
     /// `trace` is this crate's or the derive's, and calls none that is written by hand when it is called to measure what a value owns (`cycle::owned`):
-    /// this crate's ask before ([`Tracer::visit`]), and the derive's have no field that may.
+    /// this crate's ask before (`Tracer::visit`), and the derive's have no field that may.
     pub measured: bool,
 }
 
