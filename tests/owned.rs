@@ -68,6 +68,35 @@ fn what_lives_owns_what_it_has() {
     }
 }
 
+/// Minor cycles do not come to spans that are full of old objects, which own what they have all the same.
+#[test]
+fn what_old_objects_own_counts_in_minor_cycles() {
+    const LENGTH: usize = 1000;
+    for barrier in BARRIERS {
+        let heap = Heap::builder().barrier(barrier).build().unwrap();
+        let mut mutator = heap.attach();
+        let roots: Vec<Root<Rootable![String]>> = (0..20_000)
+            .map(|_| mutator.enter(|mc| Root::new(mc, Gc::new(mc, "x".repeat(LENGTH)))))
+            .collect();
+        mutator.collect();
+        let before = heap.stats();
+        let minor = || heap.stats().cycles_minor - before.cycles_minor;
+        for _ in 0..2_000_000 {
+            mutator.enter(|mc| Gc::new(mc, [0_u64; 32])[0]);
+            if minor() == 2 {
+                break;
+            }
+        }
+        assert!(minor() >= 2, "{barrier}: {}", heap.stats());
+        let owned = heap.stats().bytes_owned;
+        let all = roots.len() * LENGTH;
+        assert!(
+            (all * 9 / 10..all * 2).contains(&owned),
+            "{barrier}: {owned}"
+        );
+    }
+}
+
 #[derive(Trace)]
 struct Object<'gc> {
     fields: GcRefCell<Vec<Option<Gc<'gc, Object<'gc>>>>>,
