@@ -71,11 +71,11 @@ fn what_lives_owns_what_it_has() {
 /// Minor cycles do not come to spans that are full of old objects, which own what they have all the same.
 #[test]
 fn what_old_objects_own_counts_in_minor_cycles() {
-    const LENGTH: usize = 1000;
+    const LENGTH: usize = 300;
     for barrier in BARRIERS {
         let heap = Heap::builder().barrier(barrier).build().unwrap();
         let mut mutator = heap.attach();
-        let roots: Vec<Root<Rootable![String]>> = (0..20_000)
+        let roots: Vec<Root<Rootable![String]>> = (0..60_000)
             .map(|_| mutator.enter(|mc| Root::new(mc, Gc::new(mc, "x".repeat(LENGTH)))))
             .collect();
         mutator.collect();
