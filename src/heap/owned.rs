@@ -8,7 +8,7 @@
 use crate::sync::atomic::Ordering;
 use crate::sync::plain::AtomicUsize;
 
-/// Bytes that an object of a type with a destructor is taken to own until some have been dropped: a small buffer.
+/// Bytes that an object of a type that is measured is taken to own until some have been dropped: a small buffer.
 const PRESUMED: usize = 64;
 
 /// As many samples as that counts for.
