@@ -127,6 +127,9 @@ impl Mutator {
     /// Runs a full cycle, one that starts after this call, and waits for its end. What was unreachable when it started is
     /// freed, and destructors of this thread's objects have run. Its figures, or those of a later full one.
     ///
+    /// A cycle that is [`abandoned`](CycleStats::abandoned) frees nothing: a `trace` has panicked, which another thread's `collect` may have been
+    /// told, or, under [`Barrier::Insertion`](crate::Barrier::Insertion), another thread has leaked the guard of a write meanwhile.
+    ///
     /// # Panics
     /// With the panic of a [`Trace::trace`](crate::Trace::trace) since the last `collect`. If this thread is inside `enter`
     /// of the same heap through another mutator, or runs a destructor of the same heap: it would wait for itself.

@@ -64,8 +64,7 @@ pub struct CycleStats {
     pub markers: usize,
     /// The cycle was minor: it kept what older cycles had found, without looking at it again.
     pub minor: bool,
-    /// The cycle was abandoned because a `trace` panicked or, under Insertion, a guard was leaked; nothing was freed (or, if that happened
-    /// while it swept, no more).
+    /// The cycle was abandoned because a `trace` panicked or, under Insertion, a guard was leaked; nothing was freed.
     pub abandoned: bool,
 }
 

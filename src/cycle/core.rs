@@ -320,10 +320,17 @@ impl Core {
     }
 
     /// A mutator is at a boundary, where no guard lives: one that is still counted has leaked, and has not shaded what was
-    /// written through it. While Hybrid arms, the cycle can arm again by a stop; under Insertion it must free nothing. (One leaked
-    /// after the final stop has lost nothing, for all is marked. This cycle or the next is abandoned all the same.)
+    /// written through it. While Hybrid arms, the cycle can arm again by a stop; under Insertion it must free nothing. One that has leaked after
+    /// the final stop, or is noted when the barrier has gone off since (at a poll, under the guard), has lost nothing: all was marked.
     pub(crate) fn note_leaked_guards(&self, state: &MutatorState) {
-        if state.open_guards.replace(0) == 0 {
+        let leaked = state.open_guards.replace(0) != 0;
+        // New objects are white until the final stop, but in models of other barriers.
+        let marked = match state.mode.get() {
+            Mode::Off => true,
+            Mode::Insertion => state.command.get().colour != self.plan.colour,
+            Mode::Grey | Mode::Black => false,
+        };
+        if !leaked || marked {
             return;
         }
         if self.plan.mode == Mode::Insertion {

@@ -192,12 +192,12 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use crate::cycle::command::Colour;
-    use crate::cycle::core::Phase;
+    use crate::cycle::core::{Core, Phase};
     use crate::cycle::driver::Stage;
     use crate::cycle::mutator::{MutatorState, YIELD};
     use crate::sync::Arc;
     use crate::sync::atomic::Ordering;
-    use crate::{Barrier, Heap};
+    use crate::{Barrier, Gc, GcRefCell, Heap, Root, Rootable};
 
     /// Confined cells go from one mutator of a thread to another: none is Black while another's stack is old.
     #[test]
@@ -345,6 +345,48 @@ mod tests {
                 assert!(mc.should_yield());
             });
         });
+    }
+
+    /// Takes the cycle on until its stage is one that `is_there`.
+    fn drive_to(core: &Core, is_there: fn(&Stage) -> bool) {
+        while !is_there(&core.driver.lock().stage) {
+            let _ = core.advance(&mut core.driver.lock(), &mut None, 1 << 20);
+        }
+    }
+
+    /// It has written to a cell that was marked with all the rest, before its cycle's barrier went off or after that: at a poll, so that it is
+    /// counted still when the next cycle arms.
+    #[test]
+    fn a_guard_leaked_after_the_final_stop_abandons_no_cycle() {
+        type Cells<'gc> = GcRefCell<Vec<Gc<'gc, u64>>>;
+        for polls in [false, true] {
+            let heap = Heap::builder().barrier(Barrier::Insertion);
+            let heap = heap.marker_threads(0).build().unwrap();
+            let (core, mut mutator) = (heap.core(), heap.attach());
+            let root: Root<Rootable![Cells<'_>]> =
+                mutator.enter(|mc| Root::new(mc, Gc::new(mc, GcRefCell::new(Vec::new()))));
+            let _ = core.request_new_cycle();
+            drive_to(core, |stage| matches!(stage, Stage::FinalStop { .. }));
+            drive_to(core, |stage| matches!(stage, Stage::Clear));
+            mutator.enter(|mc| {
+                let cell = root.get(mc);
+                let mut guard = cell.borrow_mut(mc);
+                guard.push(Gc::new(mc, 1));
+                core::mem::forget(guard);
+                assert_eq!(mc.state().open_guards.get(), 1, "the cell is scanned");
+                if polls {
+                    drive_to(core, |stage| matches!(stage, Stage::Off { .. }));
+                    mc.state().poll();
+                    assert!(!mc.state().barrier_on());
+                }
+                let _garbage = Gc::new(mc, [0_u64; 4]);
+            });
+            drive_to(core, |stage| matches!(stage, Stage::Idle));
+            let abandoned = || heap.stats().cycles_abandoned;
+            assert_eq!(abandoned(), 0);
+            assert_eq!(mutator.collect().objects_freed, 1, "polls: {polls}");
+            assert_eq!(abandoned(), 0);
+        }
     }
 
     /// It was leaked in a cycle that was abandoned before all were black: the next one loses nothing by it.
