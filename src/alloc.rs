@@ -424,13 +424,15 @@ impl MutatorState {
         // Nobody should find the heap full for what others have at hand.
         let count = if core.is_half_full() { 1 } else { count };
         let (mut unswept, mut left) = (Vec::new(), SWEPT_PER_REFILL);
-        while spans.is_empty() && left > 0 {
-            class.take(count.min(left), spans, &mut unswept);
+        let mut time = core.time_to_drop();
+        while spans.is_empty() {
+            let sweep = left > 0 && !time.is_over();
+            class.take(count.min(left), sweep, spans, &mut unswept);
             if unswept.is_empty() {
                 return;
             }
             left -= unswept.len();
-            core.sweep_to_fill(class, &mut unswept, spans);
+            core.sweep_to_fill(class, &mut unswept, spans, &mut time);
         }
     }
 

@@ -16,22 +16,21 @@
 //! colours: they stay until the slot is free, or what is dead would be dropped again.
 
 mod deferral;
+mod dropping;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod time_limit;
 
 pub(crate) use self::deferral::{Deferral, Which};
 use self::tally::Tally;
+pub(crate) use self::time_limit::{LONGEST, TimeLimit};
 use crate::cycle::core::Core;
-use crate::cycle::mail::{Letter, thread_token};
-use crate::cycle::mutator::{MAIL, MutatorState};
-use crate::cycle::owned::measure;
+use crate::cycle::mail::thread_token;
 use crate::heap::class::Class;
 use crate::heap::layout::PAGE;
 use crate::heap::size_class::span_pages;
-use crate::heap::span::{Epoch, Found, LAST_EPOCH, NEVER_MADE, Span, ZOMBIE, mark_of, poison};
-use crate::heap::type_info::DropFn;
-use crate::panic::contain;
+use crate::heap::span::{Epoch, Found, LAST_EPOCH, NEVER_MADE, Span, ZOMBIE, poison};
 use crate::sync::atomic::Ordering;
 use crate::sync::planted::{Planted, seen};
 use crate::sync::twin::{self, Twin};
@@ -47,6 +46,16 @@ enum Empty {
     Free,
 }
 
+/// What has become of a span.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Outcome {
+    Kept,
+    /// Nothing in it lives: its pages are to be freed.
+    Freed,
+    /// The time was over: it is to be swept again, from its start. What was dead and dropped is free by now.
+    Unfinished,
+}
+
 /// Spans that are swept one after the other before anybody hears of them: sweepers and mutators that take from the same class, and from the
 /// page heap, at the same time would have each other wait at their locks and counters for each span, half a microsecond's work.
 const BATCH: usize = 16;
@@ -60,12 +69,20 @@ struct Swept {
     /// Live, or waiting for a destructor.
     taken: usize,
     freed: usize,
+    /// The time was over.
+    unfinished: bool,
 }
 
 impl Core {
     /// Sweeps spans that the caller took off the list of `class`, and puts back those in which something lives.
-    fn sweep_batch(&self, class: &Class, spans: &mut Vec<Span>, which: Which) {
-        let (mut tally, mut empty) = (Tally::of(class), Vec::new());
+    fn sweep_batch(
+        &self,
+        class: &Class,
+        spans: &mut Vec<Span>,
+        which: Which,
+        time: &mut TimeLimit,
+    ) {
+        let (mut tally, mut empty, mut unfinished) = (Tally::of(class), Vec::new(), Vec::new());
         let began = (which.measures() && class.drops_here()).then(now);
         if twin::is(Twin::PutBeforeSwept) {
             class.put_all(&mut spans.clone());
@@ -75,11 +92,13 @@ impl Core {
             if let Some(next) = ahead.next() {
                 next.prefetch();
             }
-            let kept = self.sweep(span, Empty::Free, &mut tally);
-            if !kept {
-                empty.push(span);
+            let outcome = self.sweep(span, Empty::Free, &mut tally, time);
+            match outcome {
+                Outcome::Kept => {}
+                Outcome::Freed => empty.push(span),
+                Outcome::Unfinished => unfinished.push(span),
             }
-            kept
+            outcome == Outcome::Kept
         });
         if let Some(began) = began
             && let Some(dear) = deferral::are_dear(tally.objects_freed, began.elapsed())
@@ -88,6 +107,7 @@ impl Core {
         }
         class.owned.note_dead(tally.measured, tally.samples);
         class.put_all(spans);
+        class.put_unswept(&mut unfinished);
         self.space.free_spans(&empty);
         self.swept(&tally);
     }
@@ -98,10 +118,14 @@ impl Core {
         class: &Class,
         unswept: &mut Vec<Span>,
         spans: &mut Vec<Span>,
+        time: &mut TimeLimit,
     ) {
-        let mut tally = Tally::of(class);
+        let (mut tally, mut unfinished) = (Tally::of(class), Vec::new());
         unswept.retain(|&span| {
-            self.sweep(span, Empty::Keep, &mut tally);
+            if self.sweep(span, Empty::Keep, &mut tally, time) == Outcome::Unfinished {
+                unfinished.push(span);
+                return false;
+            }
             let full = span.free() == 0;
             if !full {
                 spans.push(span);
@@ -110,11 +134,12 @@ impl Core {
         });
         class.owned.note_dead(tally.measured, tally.samples);
         class.put_all(unswept);
+        class.put_unswept(&mut unfinished);
         self.swept(&tally);
     }
 
-    /// Sweeps a span that the caller took off its list; whether it stays one. If not, nothing in it lives, and its pages are to be freed.
-    fn sweep(&self, span: Span, empty: Empty, tally: &mut Tally) -> bool {
+    /// Sweeps a span that the caller took off its list.
+    fn sweep(&self, span: Span, empty: Empty, tally: &mut Tally, time: &mut TimeLimit) -> Outcome {
         let epoch = self.sweeping_epoch.load(Ordering::Relaxed);
         let fresh = self.found_in_cycle().fresh;
         let marks = Found { epoch, fresh };
@@ -125,9 +150,8 @@ impl Core {
             let taken = span.slots() - span.free();
             Swept {
                 live: taken,
-                old: 0,
                 taken,
-                freed: 0,
+                ..Swept::default()
             }
         } else if span.is_settled() && self.sweeps_minor.load(Ordering::Relaxed) {
             let old = span.slots() - span.free();
@@ -135,10 +159,16 @@ impl Core {
                 live: old,
                 old,
                 taken: old,
-                freed: 0,
+                ..Swept::default()
             }
         } else if span.info().drop.is_some() {
-            self.sweep_dropping(span, marks, tally)
+            let found = self.sweep_dropping(span, marks, tally, time);
+            if found.unfinished {
+                span.set_swept(span.slots() - taken_slots(span), false, false);
+                tally.freed(span, &found);
+                return Outcome::Unfinished;
+            }
+            found
         } else {
             sweep_plain(span, marks)
         };
@@ -154,10 +184,11 @@ impl Core {
         let old = !mutable && found.old == span.slots();
         tally.count(span, &found, old && !span.is_large());
         let kept = found.taken != 0 || empty == Empty::Keep;
-        if kept {
-            span.set_swept(span.slots() - found.taken, old, settled);
+        if !kept {
+            return Outcome::Freed;
         }
-        kept
+        span.set_swept(span.slots() - found.taken, old, settled);
+        Outcome::Kept
     }
 
     /// The spans of a tally have been dealt with: back on a list, freed, or in the hands of a caller who goes on to a list or a cache, both of
@@ -168,133 +199,6 @@ impl Core {
         if !twin::is(Twin::DoneBeforeSwept) {
             let pending = &self.counters.swept.pending;
             pending.fetch_sub(tally.spans, Ordering::Release);
-        }
-    }
-
-    /// Sweeps a span of a type with drop glue.
-    fn sweep_dropping(&self, span: Span, marks: Found, tally: &mut Tally) -> Swept {
-        let info = span.info();
-        let drop = info.drop.expect("the caller checked");
-        let owner = span.owner();
-        let mut found = Swept::default();
-        let scope = UserCodeScope::new(self.id);
-        for word in 0..span.slots().div_ceil(64) {
-            let taken = span.taken_bits(word);
-            let (old, fresh) = found_bits(span, word, marks);
-            let live = seen(Planted::SweepsLive, (old | fresh) & taken);
-            found.old += (old & taken).count_ones() as usize;
-            let zombies = if info.local_drop {
-                span.marked_bits(word, ZOMBIE) & taken
-            } else {
-                0
-            };
-            let mut dead = taken & !live & !zombies;
-            found.freed += dead.count_ones() as usize;
-            found.live += live.count_ones() as usize;
-            let mut stay = live | zombies;
-            while dead != 0 {
-                let bit = dead & dead.wrapping_neg();
-                dead ^= bit;
-                let index = word * 64 + bit.trailing_zeros() as usize;
-                let (object, slot_size) = (span.slot(index), span.slot_size());
-                // Acquire: pairs with the stores after a destructor that ran at home, and where an object is not made.
-                if span.mark(index).load(Ordering::Acquire) == NEVER_MADE {
-                    found.freed -= 1;
-                    // The next object in the slot is another. Relaxed: the span is the sweeper's until a lock hands it on.
-                    span.mark(index).store(0, Ordering::Relaxed);
-                    continue;
-                }
-                if info.local_drop {
-                    stay |= bit;
-                    if twin::is(Twin::OwnerToldFirst) {
-                        self.tell_owner(owner);
-                    }
-                    let letter = Letter {
-                        object,
-                        slot_size,
-                        drop,
-                    };
-                    // SAFETY: made, as the mark says (I13), dead (I2), in a slot of the sweeper's span (I7), and no zombie, so not yet
-                    // sent. The span's owner made it: it may be dropped there.
-                    unsafe { self.mail.send(owner, letter) };
-                } else {
-                    if dead == 0 && !span.is_large() {
-                        // SAFETY: made, as the mark says (I13), not dropped yet, and dead: nobody but the sweeper of its slot (I7) has it.
-                        tally.measured(unsafe { measure(object, slot_size) });
-                    }
-                    // SAFETY: made, as the mark says (I13), and not in the making (I1). Dead: nothing that lives leads to it (I2). Dropped
-                    // once: the slot, the sweeper's (I7), is free after this. Anywhere: it is not `local_drop` (T4).
-                    unsafe { self.run_drop(object, slot_size, drop) };
-                    // SAFETY: the slot is the sweeper's (I7), and its object has been dropped.
-                    unsafe { poison(object, slot_size) };
-                }
-            }
-            found.taken += stay.count_ones() as usize;
-            span.set_taken_bits(word, stay);
-        }
-        core::mem::drop(scope);
-        if info.local_drop && found.taken > found.live && !twin::is(Twin::OwnerToldFirst) {
-            self.tell_owner(owner);
-        }
-        found
-    }
-
-    /// Runs the destructor of an object, containing its panic.
-    ///
-    /// # Safety
-    /// `slot_size` and `drop` are those of the object's span; the object has been made, is used by nobody, is dropped neither before nor
-    /// after, and may be dropped on this thread.
-    unsafe fn run_drop(&self, object: usize, slot_size: usize, drop: DropFn) {
-        hooks::freed(object);
-        let pointer = core::ptr::with_exposed_provenance_mut(object);
-        // SAFETY: all that `drop` asks for is the caller's contract, for `object`, which is initialised, having been made (I13).
-        if contain(|| unsafe { drop(pointer, slot_size) }).is_err() {
-            self.counters.drops_panicked.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn tell_owner(&self, owner: u64) {
-        self.registry.all(|state| {
-            if state.thread_token == owner {
-                state.flags.fetch_or(MAIL, Ordering::Relaxed);
-            }
-            true
-        });
-    }
-
-    /// Runs the destructors that wait for the mutator's thread. The mutator is outside; if the thread is inside through another, they wait
-    /// for that one's boundary.
-    #[cold]
-    pub(crate) fn run_mail(&self, state: &MutatorState) {
-        if self.in_user_code() {
-            return;
-        }
-        if !twin::is(Twin::ToldForgotten) {
-            state.flags.fetch_and(!MAIL, Ordering::Relaxed);
-        }
-        if self.thread_is_inside(state) {
-            return self.hand_on(state, MAIL);
-        }
-        self.run_own_mail();
-        if twin::is(Twin::ToldForgotten) {
-            state.flags.fetch_and(!MAIL, Ordering::Relaxed);
-        }
-    }
-
-    /// Runs the destructors that wait for the current thread.
-    fn run_own_mail(&self) {
-        let letters = self.mail.take(thread_token());
-        let _scope = UserCodeScope::new(self.id);
-        for letter in letters {
-            // SAFETY: made, dead, and with the slot size and `drop` of its span, by the contract of `send`. Dropped once (I7): its only letter
-            // is out of the box, and the mark says below that there is no object. Here: the letter was to this thread.
-            unsafe { self.run_drop(letter.object, letter.slot_size, letter.drop) };
-            // SAFETY: a zombie until the store below, so no sweep frees its slot (I7); its object has been dropped.
-            unsafe { poison(letter.object, letter.slot_size) };
-            // SAFETY: it is a zombie until the store below, so no sweep frees its slot (I7), and the chunk is mapped (I12).
-            let mark = unsafe { mark_of(letter.object) };
-            // Release: pairs with the Acquire in `sweep_dropping`: the next sweep frees the slot, perhaps on another thread.
-            mark.store(NEVER_MADE, Ordering::Release);
         }
     }
 
@@ -336,13 +240,13 @@ impl Core {
 
     /// Sweeps spans until about `budget` bytes of them have been seen; whether there may be more.
     pub(crate) fn sweep_some(&self, budget: usize) -> bool {
-        self.sweep_which(budget, Which::All)
+        self.sweep_which(budget, Which::All, &mut TimeLimit::none())
     }
 
-    /// As [`sweep_some`](Self::sweep_some), of some classes.
-    pub(crate) fn sweep_which(&self, budget: usize, which: Which) -> bool {
+    /// As [`sweep_some`](Self::sweep_some), of some classes, as long as there is time.
+    pub(crate) fn sweep_which(&self, budget: usize, which: Which, time: &mut TimeLimit) -> bool {
         let mut left = budget;
-        if !self.sweep_large(&mut left) {
+        if !self.sweep_large(&mut left, time) {
             return true;
         }
         let classes: Vec<Arc<_>> = self.space.classes.lock().all().to_vec();
@@ -357,8 +261,8 @@ impl Core {
                     break;
                 }
                 let bytes: usize = spans.iter().map(|s| s.slots() * s.slot_size()).sum();
-                self.sweep_batch(&class, &mut spans, which);
-                if bytes >= left {
+                self.sweep_batch(&class, &mut spans, which, time);
+                if bytes >= left || time.is_over() {
                     return true;
                 }
                 left -= bytes;
@@ -367,20 +271,20 @@ impl Core {
         false
     }
 
-    /// Sweeps large spans within the budget; whether all are swept.
-    fn sweep_large(&self, left: &mut usize) -> bool {
+    /// Sweeps large spans within the budget; whether all are swept, and there is time left.
+    fn sweep_large(&self, left: &mut usize, time: &mut TimeLimit) -> bool {
         loop {
             let Some(span) = self.space.large.lock().unswept.pop() else {
                 return true;
             };
             let (bytes, mut tally) = (span.slot_size(), Tally::default());
-            if self.sweep(span, Empty::Free, &mut tally) {
-                self.space.large.lock().swept.push(span);
-            } else {
-                self.space.free_spans(&[span]);
+            match self.sweep(span, Empty::Free, &mut tally, time) {
+                Outcome::Kept => self.space.large.lock().swept.push(span),
+                Outcome::Freed => self.space.free_spans(&[span]),
+                Outcome::Unfinished => self.space.large.lock().unswept.push(span),
             }
             self.swept(&tally);
-            if bytes >= *left {
+            if bytes >= *left || time.is_over() {
                 return false;
             }
             *left -= bytes;
@@ -454,6 +358,13 @@ fn sweep_plain(span: Span, marks: Found) -> Swept {
     }
     found.taken = found.live;
     found
+}
+
+/// How many slots are taken, by the free bits.
+fn taken_slots(span: Span) -> usize {
+    (0..span.slots().div_ceil(64))
+        .map(|word| span.taken_bits(word).count_ones() as usize)
+        .sum()
 }
 
 /// The slots of `word` that are old, and those that are fresh. As [`Span::marked_bits`].

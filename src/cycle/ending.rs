@@ -15,7 +15,7 @@ use super::mutator::MutatorState;
 use super::pacer::{Work, below_limit};
 use crate::mark::tracer::Meet;
 use crate::report;
-use crate::sweep::Which;
+use crate::sweep::{TimeLimit, Which};
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 use crate::sync::twin::{self, Twin};
@@ -200,7 +200,7 @@ impl Core {
         let leaves = self.leaves_destructors(d);
         self.leaves_drops.store(leaves, Ordering::Relaxed);
         let more = if leaves {
-            self.sweep_which(budget, Which::Cheap)
+            self.sweep_which(budget, Which::Cheap, &mut TimeLimit::none())
         } else {
             self.sweep_some(budget)
         };

@@ -105,17 +105,32 @@ impl Class {
         }
     }
 
+    /// Puts back spans that the caller took to sweep, and has not swept to their ends.
+    pub(crate) fn put_unswept(&self, spans: &mut Vec<Span>) {
+        if !spans.is_empty() {
+            self.lists.lock().unswept.append(spans);
+        }
+    }
+
     /// Takes up to `count` spans with free slots, swept; where there is none, up to `count` that are to be swept first, into `unswept`. Where
-    /// destructors are left to mutators (`sweep::deferral`), these come first: or they would be left to the end.
-    pub(crate) fn take(&self, count: usize, spans: &mut Vec<Span>, unswept: &mut Vec<Span>) {
+    /// destructors are left to mutators (`sweep::deferral`), these come first: or they would be left to the end. None where the caller does
+    /// not `sweep`.
+    pub(crate) fn take(
+        &self,
+        count: usize,
+        sweep: bool,
+        spans: &mut Vec<Span>,
+        unswept: &mut Vec<Span>,
+    ) {
         let mut lists = self.lists.lock();
         let lists = &mut *lists;
-        if lists.unswept.is_empty() || !self.dear_drops.load(Ordering::Relaxed) {
+        let unswept_first = sweep && self.dear_drops.load(Ordering::Relaxed);
+        if lists.unswept.is_empty() || !unswept_first {
             for list in [&mut lists.partial, &mut lists.made] {
                 take_last(list, count - spans.len(), spans);
             }
         }
-        if spans.is_empty() {
+        if spans.is_empty() && sweep {
             take_last(&mut lists.unswept, self.together(count), unswept);
         }
     }
@@ -250,7 +265,7 @@ mod tests {
         assert!(Arc::ptr_eq(&held, &of(1)), "a cache has it");
         spans.clear();
         let mut unswept = Vec::new();
-        of(2).take(1, &mut spans, &mut unswept);
+        of(2).take(1, true, &mut spans, &mut unswept);
         assert_eq!((spans, unswept), (vec![span], vec![]), "it has a span");
         assert_eq!(
             of(3).lists.lock().old,
@@ -275,15 +290,22 @@ mod tests {
         class.put_all(&mut vec![unswept]);
         class.start_sweep(&AtomicUsize::new(0), false);
         class.put_all(&mut swept.to_vec());
-        let take = |dear| {
+        let take = |dear, sweep| {
             class.dear_drops.store(dear, Ordering::Relaxed);
             let (mut spans, mut unswept) = (Vec::new(), Vec::new());
-            class.take(1, &mut spans, &mut unswept);
+            class.take(1, sweep, &mut spans, &mut unswept);
             (spans, unswept)
         };
-        assert_eq!(take(false), (vec![swept[1]], vec![]));
-        assert_eq!(take(true), (vec![], vec![unswept]));
-        assert_eq!(take(true), (vec![swept[0]], vec![]), "there is no other");
+        assert_eq!(take(false, true), (vec![swept[1]], vec![]));
+        assert_eq!(take(true, true), (vec![], vec![unswept]));
+        class.put_unswept(&mut vec![unswept]);
+        let other = (vec![swept[0]], vec![]);
+        assert_eq!(take(true, false), other, "its time is over");
+        assert_eq!(take(true, false), (vec![], vec![]), "it is still");
+        assert_eq!(take(true, true), (vec![], vec![unswept]));
+        class.put_all(&mut swept.to_vec());
+        let other = (vec![swept[1]], vec![]);
+        assert_eq!(take(true, true), other, "there is no other");
     }
 
     #[test]
@@ -314,7 +336,7 @@ mod tests {
             class.take_unswept(4, &mut unswept);
             assert_eq!(unswept.len(), together, "a sweeper's");
             unswept.clear();
-            class.take(4, &mut spans, &mut unswept);
+            class.take(4, true, &mut spans, &mut unswept);
             let taken = (spans.len(), unswept.len());
             assert_eq!(taken, (0, together), "a mutator's");
         }

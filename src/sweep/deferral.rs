@@ -9,6 +9,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::{LONGEST, TimeLimit};
 use crate::cycle::core::Core;
 use crate::cycle::mutator::MutatorState;
 use crate::heap::class::Class;
@@ -63,6 +64,15 @@ const SPAN: usize = 16 << 10;
 const TOGETHER: usize = 8 * SPAN;
 
 impl Core {
+    /// What an allocation spends on destructors.
+    pub(crate) fn time_to_drop(&self) -> TimeLimit {
+        if self.is_stepped() {
+            TimeLimit::none()
+        } else {
+            TimeLimit::of(LONGEST)
+        }
+    }
+
     /// A mutator has been charged for `bytes`, and for `owned` ones of their objects, while a cycle sweeps.
     ///
     /// The next cycle may be due, and the sweep not over: then a mutator that allocates takes part in it, so that the background sweeper, which
@@ -75,7 +85,8 @@ impl Core {
         match trigger.checked_sub(self.heap_now()) {
             None | Some(0) => {
                 let bytes = bytes.saturating_add(owned.min(SPAN));
-                let _ = self.sweep_some(bytes.saturating_mul(2));
+                let mut time = self.time_to_drop();
+                let _ = self.sweep_which(bytes.saturating_mul(2), Which::All, &mut time);
             }
             Some(room) if self.leaves_drops.load(Ordering::Relaxed) => {
                 let pending = self.counters.swept.pending.load(Ordering::Relaxed);
@@ -83,11 +94,16 @@ impl Core {
                 let share = (pending * SPAN) as u128 * bytes as u128 / room as u128;
                 let owed = state.sweep_owed.get().saturating_add(share as usize);
                 let now = owed.min(TOGETHER) / SPAN * SPAN;
-                state.sweep_owed.set((owed - now).min(TOGETHER));
+                let mut left = owed - now;
                 if now > 0 {
+                    let mut time = self.time_to_drop();
                     // So many spans, which may be a little smaller than that.
-                    let _ = self.sweep_which(now - SPAN / 2, Which::Dear);
+                    let _ = self.sweep_which(now - SPAN / 2, Which::Dear, &mut time);
+                    if time.is_over() {
+                        left = owed;
+                    }
                 }
+                state.sweep_owed.set(left.min(TOGETHER));
             }
             Some(_) => {}
         }

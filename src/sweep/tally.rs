@@ -41,8 +41,7 @@ impl Tally {
         self.spans += 1;
         self.objects_live += found.live as u64;
         self.bytes_live += found.taken * size;
-        self.objects_freed += found.freed as u64;
-        self.bytes_freed += (found.freed * size) as u64;
+        self.freed(span, found);
         self.bytes_fresh += (found.live - found.old) * size;
         let owned = found.taken.saturating_mul(self.owned_each);
         self.owned = self.owned.saturating_add(owned);
@@ -51,6 +50,12 @@ impl Tally {
             self.old_bytes += found.live * size;
             self.old_owned = self.old_owned.saturating_add(owned);
         }
+    }
+
+    /// What has been freed of a span, perhaps before the sweep is through it.
+    pub(super) fn freed(&mut self, span: Span, found: &Swept) {
+        self.objects_freed += found.freed as u64;
+        self.bytes_freed += (found.freed * span.slot_size()) as u64;
     }
 
     /// A dead object owned `bytes`.

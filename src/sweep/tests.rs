@@ -82,8 +82,9 @@ fn destructors_that_are_dear_are_left_out() {
         }
         (first, freed())
     };
-    let cheap = |core: &Core, budget| core.sweep_which(budget, Which::Cheap);
-    let dear = |core: &Core, budget| core.sweep_which(budget, Which::Dear);
+    let cheap =
+        |core: &Core, budget| core.sweep_which(budget, Which::Cheap, &mut TimeLimit::none());
+    let dear = |core: &Core, budget| core.sweep_which(budget, Which::Dear, &mut TimeLimit::none());
     assert_eq!(swept(cheap), (300, 300), "nobody knows");
     let (first, all) = swept(cheap);
     assert!((100..=200).contains(&first), "{first}");
@@ -129,4 +130,116 @@ fn a_mutator_sweeps_in_proportion_to_what_it_allocates() {
     (0..ROOM / 4 / 4096).for_each(|_| charge(4096));
     assert!(pending() < all / 5, "{} of {all}", pending());
     core.leaves_drops.store(false, Ordering::Relaxed);
+}
+
+/// Says when it is dropped, and takes its time.
+struct Slow(std::sync::Arc<std::sync::atomic::AtomicUsize>);
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        std::thread::sleep(std::time::Duration::from_micros(500));
+    }
+}
+
+// SAFETY: T1, T10: no pointers. T2: what changes is atomic. T3, T6: `Drop` sees nothing of the heap, no lifetimes. T4: all fields are `Send`.
+// T5: untied. T7: `trace` does nothing. T8, T9: not claimed.
+unsafe impl crate::Trace<'_> for Slow {
+    const DROP_IS_SEND: bool = true;
+    const UNTIED: bool = true;
+
+    fn trace(&self, _: &mut crate::Tracer<'_>) {}
+}
+
+/// A mutator whose time is over leaves the rest of a span to who comes next: what it has dropped is not dropped again, and what lives stays.
+#[test]
+fn a_sweep_that_stops_in_the_middle_of_a_span_goes_on_later() {
+    const OBJECTS: usize = 100;
+    let drops = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let heap = crate::Heap::builder().marker_threads(1).build().unwrap();
+    let (core, mut mutator) = (heap.core(), heap.attach());
+    // No background thread does anything meanwhile.
+    let mut driver = core.driver.lock();
+    let mut kept: Vec<Root<Rootable![Slow]>> = Vec::new();
+    mutator.enter(|mc| {
+        for number in 0..OBJECTS {
+            let object = Gc::new(mc, Slow(drops.clone()));
+            if number % 4 == 0 {
+                kept.push(Root::new(mc, object));
+            }
+        }
+    });
+    core.request_cycle();
+    while core.phase() != crate::cycle::core::Phase::Sweeping {
+        let _ = core.advance(&mut driver, &mut None, 1 << 20);
+    }
+    let classes: Vec<_> = core.space.classes.lock().all().to_vec();
+    let class = classes.iter().find(|class| class.drops_here()).unwrap();
+    let pending = || core.counters.swept.pending.load(Ordering::Relaxed);
+    let freed = || core.counters.swept.objects_freed.load(Ordering::Relaxed);
+    let (before, mut stops, mut spans) = (pending(), 0, Vec::new());
+    while spans.is_empty() {
+        let mut unswept = Vec::new();
+        class.take_unswept(1, &mut unswept);
+        assert_eq!(unswept.len(), 1);
+        let mut time = TimeLimit::of(std::time::Duration::from_millis(5));
+        core.sweep_to_fill(class, &mut unswept, &mut spans, &mut time);
+        let dropped = drops.load(Ordering::Relaxed);
+        assert_eq!(freed(), dropped as u64);
+        assert_eq!(time.is_over(), spans.is_empty());
+        if spans.is_empty() {
+            stops += 1;
+            let span = *class.lists.lock().unswept.last().unwrap();
+            assert_eq!(span.free(), span.slots() - OBJECTS + dropped);
+            assert_eq!(pending(), before);
+        }
+    }
+    assert!(stops >= 3, "{stops}");
+    let live = OBJECTS.div_ceil(4);
+    assert_eq!(drops.load(Ordering::Relaxed), OBJECTS - live);
+    assert_eq!(spans[0].free(), spans[0].slots() - live);
+    assert_eq!(pending(), before - 1);
+    class.put_all(&mut spans);
+    drop(driver);
+    let _ = mutator.collect();
+    assert_eq!(drops.load(Ordering::Relaxed), OBJECTS - live);
+    drop(kept);
+    let _ = mutator.collect();
+    assert_eq!(drops.load(Ordering::Relaxed), OBJECTS);
+}
+
+/// An allocation, which needs room, and a charge of what has been allocated: each drops one object, which takes longer than it has.
+#[test]
+fn a_mutator_drops_for_a_bounded_time() {
+    let drops = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let heap = crate::Heap::builder().marker_threads(1).build().unwrap();
+    let (core, mut mutator) = (heap.core(), heap.attach());
+    let mut driver = core.driver.lock();
+    let make = |mc: &crate::Mutation<'_>| {
+        Gc::new(mc, Slow(drops.clone()));
+    };
+    mutator.enter(|mc| (0..100).for_each(|_| make(mc)));
+    core.request_cycle();
+    while core.phase() != crate::cycle::core::Phase::Sweeping {
+        let _ = core.advance(&mut driver, &mut None, 1 << 20);
+    }
+    let dropped = || drops.load(Ordering::Relaxed);
+    mutator.enter(make);
+    assert_eq!(dropped(), 1);
+    for class in core.space.classes.lock().all() {
+        class.dear_drops.store(true, Ordering::Relaxed);
+    }
+    let mut charge = |room, leaves| {
+        let trigger = core.heap_now() + room;
+        core.trigger.store(trigger, Ordering::Relaxed);
+        core.leaves_drops.store(leaves, Ordering::Relaxed);
+        mutator.enter(|mc| core.charge(mc.state(), 1 << 20, 0));
+        dropped()
+    };
+    assert_eq!(charge(0, false), 2, "the next cycle is due");
+    assert_eq!(charge(2 << 20, true), 3, "it is not");
+    assert_eq!(charge(2 << 20, false), 3);
+    drop(driver);
+    let _ = mutator.collect();
+    assert_eq!(dropped(), 101);
 }
