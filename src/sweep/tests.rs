@@ -133,6 +133,8 @@ fn a_mutator_sweeps_in_proportion_to_what_it_allocates() {
 }
 
 /// Says when it is dropped, and takes its time.
+#[derive(crate::Trace)]
+#[trace(skip, crate = crate)]
 struct Slow(std::sync::Arc<std::sync::atomic::AtomicUsize>);
 
 impl Drop for Slow {
@@ -140,15 +142,6 @@ impl Drop for Slow {
         self.0.fetch_add(1, Ordering::Relaxed);
         std::thread::sleep(std::time::Duration::from_micros(500));
     }
-}
-
-// SAFETY: T1, T10: no pointers. T2: what changes is atomic. T3, T6: `Drop` sees nothing of the heap, no lifetimes. T4: all fields are `Send`.
-// T5: untied. T7: `trace` does nothing. T8, T9: not claimed.
-unsafe impl crate::Trace<'_> for Slow {
-    const DROP_IS_SEND: bool = true;
-    const UNTIED: bool = true;
-
-    fn trace(&self, _: &mut crate::Tracer<'_>) {}
 }
 
 /// A mutator whose time is over leaves the rest of a span to who comes next: what it has dropped is not dropped again, and what lives stays.
