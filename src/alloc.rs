@@ -7,6 +7,7 @@
 //! hands the address to the markers last).
 
 mod in_place;
+mod refill;
 mod slice;
 #[cfg(test)]
 mod tests;
@@ -20,10 +21,10 @@ use crate::cycle::mutator::{MutatorState, PRESSURE};
 use crate::error::AllocError;
 use crate::heap::NoPages;
 use crate::heap::cache::{Place, Taken};
-use crate::heap::class::{Class, ClassKey};
+use crate::heap::class::ClassKey;
 use crate::heap::layout::{GRANULE, MAX_ALIGN, MAX_SMALL};
 use crate::heap::size_class::{class_of, size_of_class};
-use crate::heap::span::{Epoch, Span};
+use crate::heap::span::Epoch;
 use crate::heap::type_info::{InfoOf, PLAIN, TypeInfo};
 use crate::mutator::Mutation;
 use crate::sync::atomic::Ordering;
@@ -37,10 +38,6 @@ const TINY_BLOCK: usize = 16;
 
 /// Bytes of the largest object: more than any memory, and its pages can be counted in 32 bits.
 const MAX_OBJECT: usize = 1 << 45;
-
-/// Spans that an allocation sweeps at most in search of a free slot: a heap full of live objects must not be gone through in one
-/// allocation.
-const SWEPT_PER_REFILL: usize = 8;
 
 /// Runs shorter than so many bytes are charged to the heap together, which takes a locked operation.
 const CHARGED_TOGETHER: usize = 1 << 10;
@@ -280,22 +277,28 @@ impl MutatorState {
         slot_size: usize,
         place: Place,
     ) -> Result<usize, AllocError> {
-        self.poll();
-        self.stress_tick();
-        self.slot_in_cache(info, slot_size, place)
+        if self.core().command_seq() != self.command.get().seq {
+            self.poll();
+        }
+        // In a heap of short runs it is called for every few objects: what follows is kept out of it.
+        match self.cache.next_slot(info, slot_size, place, self.colour()) {
+            Some((slot, taken)) => {
+                self.charge_run(taken);
+                Ok(slot)
+            }
+            None => self.slot_anew(info, slot_size, place),
+        }
     }
 
-    /// A slot of a class, from its run or another.
-    fn slot_in_cache(
+    /// A slot of a class whose run is not where the fast path looks, or was the last of its span.
+    #[inline(never)]
+    fn slot_anew(
         &self,
         info: &'static TypeInfo,
         slot_size: usize,
         place: Place,
     ) -> Result<usize, AllocError> {
-        if let Some((slot, taken)) = self.cache.next_slot(info, slot_size, place, self.colour()) {
-            self.charge_run(taken);
-            return Ok(slot);
-        }
+        self.stress_tick();
         if let Some(slot) = self.cache.slot_unseen(info, slot_size, place) {
             return Ok(slot);
         }
@@ -335,54 +338,6 @@ impl MutatorState {
         }
     }
 
-    /// Gets the line its next run.
-    fn refill(&self, line: usize, slot_size: usize) -> Result<(), AllocError> {
-        if let Some(taken) = self.cache.next_run(line, self.colour()) {
-            self.charge_run(taken);
-            return Ok(());
-        }
-        if self.cache.next_span(line) {
-            return Ok(());
-        }
-        let count = self.cache.give_back_used(line);
-        let class = self.cache.class(line);
-        let taken = self
-            .cache
-            .fill(line, |spans| self.take_spans(&class, count, spans));
-        taken.map_err(|why| self.alloc_error(slot_size, why))
-    }
-
-    /// Takes up to `count` spans of a class with free slots, at least one.
-    fn take_spans(
-        &self,
-        class: &Class,
-        count: usize,
-        spans: &mut Vec<Span>,
-    ) -> Result<(), NoPages> {
-        let core = self.core();
-        let mut retried = false;
-        loop {
-            self.take_swept(class, count, spans);
-            if !spans.is_empty() {
-                return Ok(());
-            }
-            match core.space.new_spans(class, core.external(), count, spans) {
-                Ok(()) => {
-                    if self.before_sweep() {
-                        let cycle = self.command.get().cycle;
-                        spans.iter().for_each(|span| span.set_made_before(cycle));
-                    }
-                    if core.space.runs_low() {
-                        core.wake();
-                    }
-                    return Ok(());
-                }
-                Err(why) if retried || !core.sweep_all() => return Err(why),
-                Err(_) => retried = true,
-            }
-        }
-    }
-
     /// Whether the mutator's barrier has gone off, as `command` says, and the sweep of the cycle has not begun.
     pub(crate) fn is_before_sweep(&self, command: Command) -> bool {
         if twin::is(Twin::SweepToldByEpoch) {
@@ -411,29 +366,6 @@ impl MutatorState {
             return black.map(|_| command.epoch);
         }
         black
-    }
-
-    /// Takes up to `count` spans of the class that have free slots: swept ones, or some that it sweeps, up to [`SWEPT_PER_REFILL`] in all.
-    fn take_swept(&self, class: &Class, count: usize, spans: &mut Vec<Span>) {
-        let core = self.core();
-        if self.before_sweep() && !twin::is(Twin::TakesUnsweptSpans) {
-            // The other lists hold spans that are neither swept nor known to be unswept.
-            spans.extend(class.take_made(self.command.get().cycle));
-            return;
-        }
-        // Nobody should find the heap full for what others have at hand.
-        let count = if core.is_half_full() { 1 } else { count };
-        let (mut unswept, mut left) = (Vec::new(), SWEPT_PER_REFILL);
-        let mut time = core.time_to_drop();
-        while spans.is_empty() {
-            let sweep = left > 0 && !time.is_over();
-            class.take(count.min(left), sweep, spans, &mut unswept);
-            if unswept.is_empty() {
-                return;
-            }
-            left -= unswept.len();
-            core.sweep_to_fill(class, &mut unswept, spans, &mut time);
-        }
     }
 
     /// A slot of its own for an object of `bytes` bytes.

@@ -50,6 +50,7 @@ use crate::sync::witness::owned;
 
 mod colours;
 mod poison;
+mod runs;
 #[cfg(test)]
 mod tests;
 
@@ -370,89 +371,6 @@ impl Span {
     pub(crate) fn mark(self, index: usize) -> &'static AtomicU8 {
         // SAFETY: the start of a slot of this span, which its owner does not free while it uses the reference (I12).
         unsafe { mark_of(self.slot(index)) }
-    }
-
-    /// Takes the next run of free slots, `most` of them, colours it `black` if that is given, and returns its bounds. `None` when the
-    /// span is full.
-    pub(crate) fn take_run(self, black: Option<Epoch>, most: usize) -> Option<(usize, usize)> {
-        owned(self.0.addr().get());
-        let d = self.get();
-        let free = d.free.get();
-        if free == 0 {
-            return None;
-        }
-        let start = self.next_free(d.cursor.get() as usize)?;
-        let end = self.clear_run(start, most);
-        d.cursor.set(end as u32);
-        d.free.set(free - (end - start) as u32);
-        d.settled.set(false);
-        let bounds = (self.slot(start), self.slot(end));
-        if cfg!(feature = "verify") {
-            // SAFETY: the run of free slots just found, in a span that is the caller's (I7).
-            unsafe { poison::check_poison(bounds.0, bounds.1) };
-        }
-        if let Some(black) = black {
-            self.blacken(bounds.0, bounds.1, black);
-        }
-        Some(bounds)
-    }
-
-    /// The first free slot at or after `from`.
-    fn next_free(self, from: usize) -> Option<usize> {
-        let mut word = from / 64;
-        let mut mask = u64::MAX << (from % 64);
-        while word < self.words() {
-            let bits = self.free_word(word).get() & mask;
-            if bits != 0 {
-                return Some(word * 64 + bits.trailing_zeros() as usize);
-            }
-            (word, mask) = (word + 1, u64::MAX);
-        }
-        None
-    }
-
-    /// Clears the free bits of the run that starts at `start`, `most` of them; where it ends.
-    fn clear_run(self, start: usize, most: usize) -> usize {
-        let last = self.slots().min(start.saturating_add(most));
-        let mut at = start;
-        while at < last {
-            let (word, bit) = (at / 64, at % 64);
-            let cell = self.free_word(word);
-            let ones = (cell.get() >> bit).trailing_ones() as usize;
-            let ones = ones.min(last - at);
-            if ones == 0 {
-                break;
-            }
-            let run = if ones == 64 {
-                u64::MAX
-            } else {
-                ((1 << ones) - 1) << bit
-            };
-            cell.set(cell.get() & !run);
-            at += ones;
-            if bit + ones < 64 {
-                break;
-            }
-        }
-        at
-    }
-
-    /// Gives back the unused rest `[from, to)` of the run taken last.
-    pub(crate) fn give_back_run(self, from: usize, to: usize) {
-        if from == to {
-            return;
-        }
-        owned(self.0.addr().get());
-        let d = self.get();
-        self.colour(from, to, 0);
-        let first = (from - self.base()) / self.slot_size();
-        let end = (to - self.base()) / self.slot_size();
-        for slot in first..end {
-            let cell = self.free_word(slot / 64);
-            cell.set(cell.get() | 1 << (slot % 64));
-        }
-        d.cursor.set(d.cursor.get().min(first as u32));
-        d.free.set(d.free.get() + (end - first) as u32);
     }
 }
 
