@@ -16,6 +16,9 @@ const OVERSHOOT: usize = 8 << 20;
 /// Growth for half a millisecond of waiting beyond that.
 const PER_LONG_WAIT: usize = 64 << 10;
 
+/// Bytes of spans that a mutator may hold without having allocated from them: a batch of two classes.
+const HELD_AHEAD: usize = 256 << 10;
+
 impl Core {
     /// Bytes that count for pacing.
     pub(crate) fn heap_now(&self) -> usize {
@@ -65,12 +68,12 @@ impl Core {
             || heap >= self.sparse.load(Ordering::Relaxed) && self.is_sparse()
     }
 
-    /// Whether the heap's pages come to more than the goal, and grow: see `pacer`.
+    /// Whether the heap's pages, but for those that caches hold ahead, come to more than the goal, and grow: see `pacer`.
     fn is_sparse(&self) -> bool {
         let pages = self.space.in_use();
-        let with_outside = pages.saturating_add(self.outside());
+        let used = pages.saturating_sub(HELD_AHEAD);
         pages > self.pages.load(Ordering::Relaxed)
-            && with_outside > self.goal.load(Ordering::Relaxed)
+            && used.saturating_add(self.outside()) > self.goal.load(Ordering::Relaxed)
     }
 
     /// Asks for a cycle if the heap has grown enough, and tells the mutator what its boundary is wanted for.
@@ -335,7 +338,7 @@ impl MutatorState {
 mod tests {
     use std::time::Instant;
 
-    use super::{Core, Duration, OVERSHOOT, PER_LONG_WAIT, PRESSURE, Phase};
+    use super::{Core, Duration, HELD_AHEAD, OVERSHOOT, PER_LONG_WAIT, PRESSURE, Phase};
     use crate::sync::atomic::Ordering;
     use crate::{Heap, Mutator};
 
@@ -457,6 +460,24 @@ mod tests {
         assert_eq!(waits(PER_LONG_WAIT / 2), Some(500));
         core.set_phase(Phase::Idle);
         drop(driver);
+    }
+
+    /// What caches hold ahead of allocation does not make a small heap sparse.
+    #[test]
+    fn pages_beyond_the_goal_are_many_or_none() {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let core = heap.core();
+        let large =
+            |mc: &crate::Mutation<'_>| crate::Gc::slice_from_fn(mc, 1 << 20, |_| 0_u8).len();
+        let large = heap.attach().enter(large);
+        let pages = core.space.in_use();
+        assert!(pages >= large);
+        for (goal, last, sparse) in [(0, 0, true), (1, 0, false), (0, pages, false)] {
+            let goal = pages - HELD_AHEAD - 1 + goal;
+            core.goal.store(goal, Ordering::Relaxed);
+            core.pages.store(last, Ordering::Relaxed);
+            assert_eq!(core.is_sparse(), sparse, "{goal} {last}");
+        }
     }
 
     /// A sweep that begins moves bytes from one counter to the other, in two steps.
