@@ -111,3 +111,24 @@ impl MutatorState {
             .note_new(unsafe { measure(object, class.key.slot_size) });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Heap;
+    use crate::sync::atomic::Ordering;
+
+    /// In proportion, until the sweep has counted it; what is charged meanwhile is not lost.
+    #[test]
+    fn of_what_is_owned_a_part_survives() {
+        let heap = Heap::builder().marker_threads(0).build().unwrap();
+        let core = heap.core();
+        core.counters.owned.store(1000, Ordering::Relaxed);
+        assert_eq!(core.owned_survives(25, 100), 250);
+        assert_eq!(core.owned(), 250);
+        core.charge_owned(7);
+        core.owned_is_counted(250, 300);
+        assert_eq!(core.owned(), 307);
+        assert_eq!(core.owned_survives(200, 100), 307, "no more than there is");
+        assert_eq!(core.owned_survives(0, 0), 0);
+    }
+}

@@ -263,3 +263,22 @@ fn nobody_begins_to_mark_when_marking_is_over() {
         }
     }
 }
+
+/// What the objects of a run will own is owed for, too.
+#[test]
+fn what_is_owned_is_marked_for() {
+    let heap = Heap::builder().marker_threads(1).build().unwrap();
+    let (core, mut mutator) = (heap.core(), heap.attach());
+    // Nobody drives meanwhile.
+    let driver = core.driver.lock();
+    core.set_phase(Phase::Marking);
+    core.assist_from.store(0, Ordering::Relaxed);
+    core.assist_ratio.store(256, Ordering::Relaxed);
+    let mut owes = |bytes, owned| {
+        mutator.enter(|mc| core.charge(mc.state(), bytes, owned));
+        mutator.enter(|mc| mc.state().debt.get())
+    };
+    assert_eq!([owes(100, 0), owes(100, 1000)], [100, 1200]);
+    core.set_phase(Phase::Idle);
+    drop(driver);
+}
