@@ -324,13 +324,13 @@ impl MutatorState {
         }
     }
 
-    /// A run was taken. Short ones are counted together.
+    /// A run was taken. Short ones are counted together, but for those that were kept short.
     fn charge_run(&self, taken: Taken) {
         if taken.owned > 0 {
             self.core().charge_owned(taken.owned);
         }
         let bytes = self.uncharged.get() + taken.bytes;
-        if bytes < CHARGED_TOGETHER {
+        if bytes < CHARGED_TOGETHER && !taken.counts {
             self.uncharged.set(bytes);
         } else {
             self.uncharged.set(0);

@@ -1,6 +1,6 @@
 //! Sweeping: from mark bytes to free slots, destructors and free pages.
 //!
-//! Begins when marking is over and every mutator's barrier is off (I6). Each span that is on a list then is swept once (those that are full of
+//! Begins when marking is over and every mutator's barrier is off (I6). Each span that is on a list then is swept once, by a mutator perhaps in several goes (those that are full of
 //! old objects in full cycles only, see `cycle::minor`; those that a cache has were made since the barriers went off), by whoever takes
 //! it off its class's `unswept` list first: a mutator that wants a span or whose next cycle is due, or the background
 //! sweeper. Sweeping a span of a type without drop glue reads its mark bytes and writes its free bits; it never touches the objects. A minor
@@ -100,10 +100,8 @@ impl Core {
             }
             outcome == Outcome::Kept
         });
-        if let Some(began) = began
-            && let Some(dear) = deferral::are_dear(tally.objects_freed, began.elapsed())
-        {
-            class.dear_drops.store(dear, Ordering::Relaxed);
+        if let Some(began) = began {
+            class.drop_time.note(tally.objects_freed, began.elapsed());
         }
         class.owned.note_dead(tally.measured, tally.samples);
         class.put_all(spans);

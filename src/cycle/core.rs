@@ -157,8 +157,7 @@ pub(crate) struct Core {
     pub(crate) assist_ratio: plain::AtomicU64,
     /// The cycle in progress is to be abandoned. Set by whoever meets the reason, read by the driver and by sweepers. Relaxed:
     /// a marker retires after it (the worklist's lock), a mutator answers after it, and no span is on the unswept lists before.
-    /// (Where it is set later, by a guard leaked or a `trace` that panics in a barrier when marking is over, nothing has been lost:
-    /// what is left of the sweep frees nothing.)
+    /// (A `trace` that panics in a barrier when marking is over sets it, too, though nothing has been lost.)
     pub(crate) abandon: AtomicBool,
     /// Its marking is over, and has not found everything: what is not marked is not dead. Written with the step to Terminating,
     /// under the lock of `weak`, where upgrades read it (Relaxed).

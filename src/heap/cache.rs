@@ -27,6 +27,7 @@ mod tests;
 
 use core::cell::{Cell, UnsafeCell};
 use std::collections::HashMap;
+use std::time::Duration;
 
 use memoffset::offset_of;
 
@@ -97,8 +98,10 @@ pub(crate) struct Line {
     batch: usize,
     /// What objects of the class are taken to own, per [`PER`] bytes of their slots.
     owned: usize,
-    /// Slots of a run at most: what their objects will own is charged at once.
+    /// Slots of a run at most: what their objects will own is charged at once, and so is what it takes to drop as many.
     most: usize,
+    /// An object of each run is to be measured, for its like are taken to own much, or nobody knows.
+    owns_much: bool,
 }
 
 /// What a run comes to.
@@ -108,6 +111,8 @@ pub(crate) struct Taken {
     pub(crate) bytes: usize,
     /// Bytes that the objects in it will own.
     pub(crate) owned: usize,
+    /// It was kept short: what its objects will own, or take to be dropped, is much.
+    pub(crate) counts: bool,
 }
 
 impl Line {
@@ -118,22 +123,23 @@ impl Line {
             0 => 0,
             owned => bytes.saturating_mul(owned) / PER,
         };
-        Taken { bytes, owned }
+        Taken {
+            bytes,
+            owned,
+            counts: self.most <= FEW,
+        }
     }
 
-    fn look_what_is_owned(&mut self) {
+    fn look_at_class(&mut self) {
         let each = self.class.owned_each();
         self.owned = each.saturating_mul(PER) / self.class.key.slot_size;
-        self.most = match self.class.key.info.measure {
+        let most = match self.class.key.info.measure {
             None => usize::MAX,
             Some(_) if !self.class.owned.is_known() => UNKNOWN,
             Some(_) => (OWNED_AHEAD / each.max(1)).max(1),
         };
-    }
-
-    /// Whether an object of each run is to be measured, for its like are taken to own much, or nobody knows.
-    fn owns_much(&self) -> bool {
-        self.most <= FEW
+        self.owns_much = most <= FEW;
+        self.most = most.min(self.class.drop_time.objects_within(DROP_AHEAD));
     }
 }
 
@@ -142,6 +148,9 @@ const PER: usize = 256;
 
 /// Bytes that the objects of a run will own, at most, or one object.
 const OWNED_AHEAD: usize = 128 << 10;
+
+/// What the objects of a run take to be dropped, at most, or one object.
+const DROP_AHEAD: Duration = Duration::from_micros(100);
 
 /// Slots of a run while next to nothing is known of what objects of the class own.
 const UNKNOWN: usize = 4;
@@ -282,6 +291,7 @@ impl Cache {
             batch: 1,
             owned: 0,
             most: usize::MAX,
+            owns_much: false,
         });
         lines.index.insert(key, lines.lines.len() - 1);
         lines.lines.len() - 1
@@ -349,7 +359,7 @@ impl Cache {
             return None;
         }
         let line = &self.lines().lines[entry.line.get()];
-        if line.owns_much() {
+        if line.owns_much {
             return None;
         }
         let (cur, end) = line.span?.take_run(black, line.most)?;
@@ -384,11 +394,11 @@ impl Cache {
         let line = &mut self.lines().lines[index];
         debug_assert!(line.cur == line.end);
         if line.owned > 0 {
-            line.look_what_is_owned();
+            line.look_at_class();
         }
         let (cur, end) = line.span?.take_run(black, line.most)?;
         (line.cur, line.end) = (cur, end);
-        if line.owns_much() {
+        if line.owns_much {
             self.to_measure.set(Some(index));
         }
         Some(line.taken(end - cur))
@@ -422,7 +432,7 @@ impl Cache {
         let result = fill(&mut spans);
         let line = &mut self.lines().lines[index];
         line.ready = spans;
-        line.look_what_is_owned();
+        line.look_at_class();
         if line.class.key.info.measure.is_some() {
             self.to_measure.set(Some(index));
         }

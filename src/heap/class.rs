@@ -8,16 +8,16 @@
 //! | `made` | spans with free slots that were made between the end of a cycle's barriers and its sweep, and not swept since | caches, even before that sweep |
 //! | `full` | swept spans without free slots | nobody, until the next sweep |
 //! | `old` | swept spans in which all slots hold old objects of an immutable type | nobody, until the sweep of a full cycle |
-//! | `unswept` | spans that the cycle just ended has not swept yet | caches and the background sweeper |
+//! | `unswept` | spans that the cycle just ended has not swept yet, or not to their ends | caches and the background sweeper |
 //!
 //! A span that a cache or a sweeper has taken is on no list (I7). `partial` is a stack: the span freed last is the one
 //! whose lines are still in the processor's caches.
 
+use super::drop_time::DropTime;
 use super::owned::Owned;
 use super::span::Span;
 use super::type_info::TypeInfo;
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::plain::AtomicBool;
 use crate::sync::{Arc, Mutex, Rank};
 
 /// What distinguishes classes.
@@ -75,8 +75,8 @@ pub(crate) struct Class {
     pub(crate) lists: Mutex<ClassLists>,
     /// What its objects own.
     pub(crate) owned: Owned,
-    /// Its destructors take long. Relaxed: a hint.
-    pub(crate) dear_drops: AtomicBool,
+    /// How long its destructors take.
+    pub(crate) drop_time: DropTime,
 }
 
 impl Class {
@@ -124,7 +124,7 @@ impl Class {
     ) {
         let mut lists = self.lists.lock();
         let lists = &mut *lists;
-        let unswept_first = sweep && self.dear_drops.load(Ordering::Relaxed);
+        let unswept_first = sweep && self.drop_time.is_dear();
         if lists.unswept.is_empty() || !unswept_first {
             for list in [&mut lists.partial, &mut lists.made] {
                 take_last(list, count - spans.len(), spans);
@@ -197,7 +197,7 @@ impl Classes {
             key,
             lists: Mutex::ranked(Rank::Spans, ClassLists::default()),
             owned: Owned::new(),
-            dear_drops: AtomicBool::new(false),
+            drop_time: DropTime::unknown(),
         });
         self.all.push(class.clone());
         class
@@ -230,6 +230,8 @@ impl Classes {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::heap::Space;
     use crate::heap::type_info::{InfoOf, PLAIN};
@@ -291,7 +293,8 @@ mod tests {
         class.start_sweep(&AtomicUsize::new(0), false);
         class.put_all(&mut swept.to_vec());
         let take = |dear, sweep| {
-            class.dear_drops.store(dear, Ordering::Relaxed);
+            let micros = if dear { 100 } else { 0 };
+            class.drop_time.note(100, Duration::from_micros(micros));
             let (mut spans, mut unswept) = (Vec::new(), Vec::new());
             class.take(1, sweep, &mut spans, &mut unswept);
             (spans, unswept)

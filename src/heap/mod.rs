@@ -10,6 +10,7 @@
 
 pub(crate) mod cache;
 pub(crate) mod class;
+pub(crate) mod drop_time;
 pub(crate) mod layout;
 pub(crate) mod os;
 pub(crate) mod owned;

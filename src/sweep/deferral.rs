@@ -18,19 +18,17 @@ use crate::sync::atomic::Ordering;
 /// When so much time passes without an allocation, nobody sweeps.
 const IDLE: Duration = Duration::from_millis(1);
 
-/// Destructors that take so long, each, are dear. One that finds nothing to free takes some nanoseconds.
-const DEAR: Duration = Duration::from_nanos(30);
-
-/// Objects among which their time is measured, at least: spans with destructors are swept one by one.
-const SAMPLE: u32 = 16;
-
 /// In every so manieth cycle nothing is left to mutators, to see whether it should be.
 const MEASURED: u64 = 16;
 
-/// Whether destructors are dear that took `time` for `dropped` objects, if one can tell.
-pub(super) fn are_dear(dropped: u64, time: Duration) -> Option<bool> {
-    let dropped = u32::try_from(dropped).ok()?;
-    (dropped >= SAMPLE).then(|| time / dropped >= DEAR)
+/// What a mutator spends on destructors where the next cycle is `late` bytes overdue: [`LONGEST`], and twice that for each so manieth of `trigger`
+/// bytes, up to a bound. What it is charged for at once takes half of `LONGEST` to drop, or is one object, so the bound is many times what it owes.
+fn longest(late: usize, trigger: usize) -> Duration {
+    /// A 64th.
+    const DOUBLES: usize = 64;
+    const MOST: u32 = 5;
+    let times = late as u128 * DOUBLES as u128 / trigger.max(1) as u128;
+    LONGEST * (1 << times.min(u128::from(MOST)))
 }
 
 /// Spans of which classes are swept. The large ones are, in any case.
@@ -45,7 +43,7 @@ pub(crate) enum Which {
 
 impl Which {
     pub(super) fn has(self, class: &Class) -> bool {
-        let dear = class.dear_drops.load(Ordering::Relaxed);
+        let dear = class.drop_time.is_dear();
         match self {
             Which::All => true,
             Which::Cheap => !dear,
@@ -64,49 +62,51 @@ const SPAN: usize = 16 << 10;
 const TOGETHER: usize = 8 * SPAN;
 
 impl Core {
-    /// What an allocation spends on destructors.
+    /// What an allocation spends on destructors: more, the further the heap is past the size at which the next cycle is due, so that what is left
+    /// to drop does not outrun who drops it; all that there is where nobody else does, or where memory is short.
     pub(crate) fn time_to_drop(&self) -> TimeLimit {
-        if self.is_stepped() {
-            TimeLimit::none()
-        } else {
-            TimeLimit::of(LONGEST)
+        if self.is_stepped() || self.is_half_full() {
+            return TimeLimit::none();
         }
+        let trigger = self.trigger.load(Ordering::Relaxed);
+        let late = self.heap_now().saturating_sub(trigger);
+        TimeLimit::of(longest(late, trigger))
     }
 
     /// A mutator has been charged for `bytes`, and for `owned` ones of their objects, while a cycle sweeps.
     ///
-    /// The next cycle may be due, and the sweep not over: then a mutator that allocates takes part in it, so that the background sweeper, which
+    /// The next cycle may be due, and the sweep not over: then a mutator that allocates sweeps twice as much, so that the background sweeper, which
     /// has destructors to run, is not left behind.
     pub(crate) fn assist_sweep(&self, state: &MutatorState, bytes: usize, owned: usize) {
         if self.config.marker_threads == 0 {
             return;
         }
         let trigger = self.trigger.load(Ordering::Relaxed);
-        match trigger.checked_sub(self.heap_now()) {
+        let (share, which) = match trigger.checked_sub(self.heap_now()) {
             None | Some(0) => {
                 let bytes = bytes.saturating_add(owned.min(SPAN));
-                let mut time = self.time_to_drop();
-                let _ = self.sweep_which(bytes.saturating_mul(2), Which::All, &mut time);
+                (bytes.saturating_mul(2), Which::All)
             }
             Some(room) if self.leaves_drops.load(Ordering::Relaxed) => {
                 let pending = self.counters.swept.pending.load(Ordering::Relaxed);
                 let bytes = bytes.saturating_add(owned);
                 let share = (pending * SPAN) as u128 * bytes as u128 / room as u128;
-                let owed = state.sweep_owed.get().saturating_add(share as usize);
-                let now = owed.min(TOGETHER) / SPAN * SPAN;
-                let mut left = owed - now;
-                if now > 0 {
-                    let mut time = self.time_to_drop();
-                    // So many spans, which may be a little smaller than that.
-                    let _ = self.sweep_which(now - SPAN / 2, Which::Dear, &mut time);
-                    if time.is_over() {
-                        left = owed;
-                    }
-                }
-                state.sweep_owed.set(left.min(TOGETHER));
+                (share as usize, Which::Dear)
             }
-            Some(_) => {}
+            Some(_) => return,
+        };
+        let owed = state.sweep_owed.get().saturating_add(share).min(TOGETHER);
+        let now = owed / SPAN * SPAN;
+        let mut left = owed - now;
+        if now > 0 {
+            let mut time = self.time_to_drop();
+            // So many spans, which may be a little smaller than that.
+            let _ = self.sweep_which(now - SPAN / 2, which, &mut time);
+            if time.is_over() {
+                left = owed;
+            }
         }
+        state.sweep_owed.set(left);
     }
 }
 
@@ -156,11 +156,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn destructors_are_dear_if_they_take_long() {
-        let micros = Duration::from_micros;
-        assert_eq!(are_dear(1000, micros(29)), Some(false));
-        assert_eq!(are_dear(1000, micros(31)), Some(true));
-        assert_eq!(are_dear(15, micros(31)), None, "too few to tell");
+    fn who_is_late_takes_the_time_that_it_takes() {
+        let times = |late| longest(late, 6400).as_micros() / LONGEST.as_micros();
+        assert_eq!([0, 99, 100, 199, 200].map(times), [1, 1, 2, 2, 4]);
+        assert_eq!([500, usize::MAX].map(times), [32, 32]);
+        assert!(longest(1, 0) > LONGEST);
     }
 
     #[test]

@@ -30,7 +30,8 @@ impl Core {
         let mut found = Swept::default();
         let scope = UserCodeScope::new(self.id);
         time.begin();
-        for word in 0..span.slots().div_ceil(64) {
+        let words = span.slots().div_ceil(64);
+        for word in 0..words {
             let taken = span.taken_bits(word);
             let (old, fresh) = found_bits(span, word, marks);
             let live = seen(Planted::SweepsLive, (old | fresh) & taken);
@@ -66,7 +67,7 @@ impl Core {
                 // once: the slot, the sweeper's (I7), is free after this. Anywhere: it is not `local_drop` (T4).
                 unsafe { self.drop_dead(span.slot(index), span.slot_size(), drop, sample) };
                 // What is dead and still there stays taken.
-                found.unfinished = time.ends_after_drop();
+                found.unfinished = time.ends_after_drop() && (dead != 0 || word + 1 < words);
             }
             stay |= dead;
             found.taken += stay.count_ones() as usize;

@@ -1,6 +1,7 @@
 //! What a sweep begins with, and how much it does at once.
 
 use super::*;
+use crate::cycle::core::Phase;
 use crate::{Gc, Root, Rootable};
 
 /// An allocation that finds no memory, between the first span that is put on an unswept list and the sweep's epoch.
@@ -36,7 +37,7 @@ fn a_sweep_keeps_to_its_budget() {
         });
         let _ = core.request_new_cycle();
         let mut driver = core.driver.lock();
-        while core.phase() != crate::cycle::core::Phase::Sweeping {
+        while core.phase() != Phase::Sweeping {
             let _ = core.advance(&mut driver, &mut None, 1 << 20);
         }
         let pending = &core.counters.swept.pending;
@@ -72,12 +73,12 @@ fn destructors_that_are_dear_are_left_out() {
         });
         let _ = core.request_new_cycle();
         let mut driver = core.driver.lock();
-        while core.phase() != crate::cycle::core::Phase::Sweeping {
+        while core.phase() != Phase::Sweeping {
             let _ = core.advance(&mut driver, &mut None, 1 << 20);
         }
         assert!(!sweep(core, usize::MAX));
         let first = freed();
-        while core.phase() == crate::cycle::core::Phase::Sweeping {
+        while core.phase() == Phase::Sweeping {
             let _ = core.advance(&mut driver, &mut None, 1 << 20);
         }
         (first, freed())
@@ -108,14 +109,16 @@ fn a_mutator_sweeps_in_proportion_to_what_it_allocates() {
     });
     let mut driver = core.driver.lock();
     core.request_cycle();
-    while core.phase() != crate::cycle::core::Phase::Sweeping {
+    while core.phase() != Phase::Sweeping {
         let _ = core.advance(&mut driver, &mut None, 1 << 20);
     }
     let pending = || core.counters.swept.pending.load(Ordering::Relaxed);
     let all = pending();
     assert!(all > 100, "{all} spans");
     for class in core.space.classes.lock().all() {
-        class.dear_drops.store(true, Ordering::Relaxed);
+        class
+            .drop_time
+            .note(100, std::time::Duration::from_micros(100));
     }
     core.trigger
         .store(core.heap_now() + ROOM, Ordering::Relaxed);
@@ -147,25 +150,35 @@ impl Drop for Slow {
 /// A mutator whose time is over leaves the rest of a span to who comes next: what it has dropped is not dropped again, and what lives stays.
 #[test]
 fn a_sweep_that_stops_in_the_middle_of_a_span_goes_on_later() {
-    const OBJECTS: usize = 100;
+    const DEAD: usize = 100;
+    const OBJECTS: usize = 120;
     let drops = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let heap = crate::Heap::builder().marker_threads(1).build().unwrap();
     let (core, mut mutator) = (heap.core(), heap.attach());
     // No background thread does anything meanwhile.
     let mut driver = core.driver.lock();
     let mut kept: Vec<Root<Rootable![Slow]>> = Vec::new();
-    mutator.enter(|mc| {
-        for number in 0..OBJECTS {
-            let object = Gc::new(mc, Slow(drops.clone()));
-            if number % 4 == 0 {
-                kept.push(Root::new(mc, object));
+    let mut make = |numbers: core::ops::Range<usize>| {
+        mutator.enter(|mc| {
+            for number in numbers {
+                let object = Gc::new(mc, Slow(drops.clone()));
+                if number % 4 == 0 && number < DEAD {
+                    kept.push(Root::new(mc, object));
+                }
             }
-        }
-    });
+        });
+    };
+    make(0..DEAD);
     core.request_cycle();
-    while core.phase() != crate::cycle::core::Phase::Sweeping {
-        let _ = core.advance(&mut driver, &mut None, 1 << 20);
-    }
+    let mut advance_to = |phase| {
+        while core.phase() != phase {
+            let _ = core.advance(&mut driver, &mut None, 1 << 20);
+        }
+    };
+    advance_to(Phase::Marking);
+    // Black, and not marked: they live through this cycle.
+    make(DEAD..OBJECTS);
+    advance_to(Phase::Sweeping);
     let classes: Vec<_> = core.space.classes.lock().all().to_vec();
     let class = classes.iter().find(|class| class.drops_here()).unwrap();
     let pending = || core.counters.swept.pending.load(Ordering::Relaxed);
@@ -174,7 +187,6 @@ fn a_sweep_that_stops_in_the_middle_of_a_span_goes_on_later() {
     while spans.is_empty() {
         let mut unswept = Vec::new();
         class.take_unswept(1, &mut unswept);
-        assert_eq!(unswept.len(), 1);
         let mut time = TimeLimit::of(std::time::Duration::from_millis(5));
         core.sweep_to_fill(class, &mut unswept, &mut spans, &mut time);
         let dropped = drops.load(Ordering::Relaxed);
@@ -188,17 +200,18 @@ fn a_sweep_that_stops_in_the_middle_of_a_span_goes_on_later() {
         }
     }
     assert!(stops >= 3, "{stops}");
-    let live = OBJECTS.div_ceil(4);
-    assert_eq!(drops.load(Ordering::Relaxed), OBJECTS - live);
+    let dropped = || drops.load(Ordering::Relaxed);
+    let live = DEAD.div_ceil(4) + OBJECTS - DEAD;
+    assert_eq!(dropped(), OBJECTS - live);
     assert_eq!(spans[0].free(), spans[0].slots() - live);
     assert_eq!(pending(), before - 1);
     class.put_all(&mut spans);
     drop(driver);
     let _ = mutator.collect();
-    assert_eq!(drops.load(Ordering::Relaxed), OBJECTS - live);
+    assert_eq!(dropped(), OBJECTS - kept.len());
     drop(kept);
     let _ = mutator.collect();
-    assert_eq!(drops.load(Ordering::Relaxed), OBJECTS);
+    assert_eq!(dropped(), OBJECTS);
 }
 
 /// An allocation, which needs room, and a charge of what has been allocated: each drops one object, which takes longer than it has.
@@ -213,26 +226,80 @@ fn a_mutator_drops_for_a_bounded_time() {
     };
     mutator.enter(|mc| (0..100).for_each(|_| make(mc)));
     core.request_cycle();
-    while core.phase() != crate::cycle::core::Phase::Sweeping {
+    while core.phase() != Phase::Sweeping {
         let _ = core.advance(&mut driver, &mut None, 1 << 20);
     }
     let dropped = || drops.load(Ordering::Relaxed);
     mutator.enter(make);
     assert_eq!(dropped(), 1);
     for class in core.space.classes.lock().all() {
-        class.dear_drops.store(true, Ordering::Relaxed);
+        class
+            .drop_time
+            .note(100, std::time::Duration::from_micros(100));
     }
     let mut charge = |room, leaves| {
         let trigger = core.heap_now() + room;
         core.trigger.store(trigger, Ordering::Relaxed);
         core.leaves_drops.store(leaves, Ordering::Relaxed);
-        mutator.enter(|mc| core.charge(mc.state(), 1 << 20, 0));
-        dropped()
+        mutator.enter(|mc| {
+            core.charge(mc.state(), 1 << 20, 0);
+            (dropped(), mc.state().sweep_owed.get())
+        })
     };
-    assert_eq!(charge(0, false), 2, "the next cycle is due");
-    assert_eq!(charge(2 << 20, true), 3, "it is not");
-    assert_eq!(charge(2 << 20, false), 3);
+    let (first, owed) = charge(1 << 20, false);
+    assert_eq!(first, 2, "the next cycle is due");
+    assert!(owed >= 16 << 10, "{owed}");
+    let (second, owed) = charge(3 << 19, true);
+    assert_eq!(second, 3, "it is not");
+    assert!(owed >= 16 << 10, "{owed}");
+    assert_eq!(charge(3 << 19, false).0, 3);
     drop(driver);
     let _ = mutator.collect();
     assert_eq!(dropped(), 101);
+}
+
+/// Each is a span of its own, and freed when its object has been dropped, whatever the time says.
+#[test]
+fn large_objects_are_dropped_for_a_bounded_time() {
+    let drops = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let heap = crate::Heap::builder().marker_threads(1).build().unwrap();
+    let core = heap.core();
+    let mut driver = core.driver.lock();
+    heap.attach().enter(|mc| {
+        for _ in 0..3 {
+            Gc::new(mc, (Slow(drops.clone()), [0_u64; 8192]));
+        }
+    });
+    core.request_cycle();
+    while core.phase() != Phase::Sweeping {
+        let _ = core.advance(&mut driver, &mut None, 1 << 20);
+    }
+    let before = core.space.in_use();
+    for dropped in 1..=3 {
+        let mut time = TimeLimit::of(std::time::Duration::from_micros(1));
+        let more = core.sweep_which(usize::MAX, Which::All, &mut time);
+        assert!(more && time.is_over());
+        assert_eq!(drops.load(Ordering::Relaxed), dropped);
+        let freed = before - core.space.in_use();
+        assert!(freed >= dropped << 16, "{freed}");
+    }
+}
+
+/// Nobody else drops what is left where there is no background thread, and where memory is short nobody should wait for it.
+#[test]
+fn drops_have_a_limit_only_where_others_see_to_the_rest() {
+    const MAX: usize = 64 << 20;
+    let ends = |markers, external| {
+        let heap = crate::Heap::builder().marker_threads(markers);
+        let heap = heap.max_heap(MAX).build().unwrap();
+        heap.core().account(external as isize);
+        let mut time = heap.core().time_to_drop();
+        time.begin();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        time.ends_after_drop()
+    };
+    assert_eq!(
+        [ends(1, 0), ends(0, 0), ends(1, MAX / 2 + 1)],
+        [true, false, false]
+    );
 }

@@ -2,18 +2,19 @@
 //!
 //! A mutator that sweeps what it allocates from runs the destructors of what it finds dead there, and a span may hold five hundred objects that own
 //! hundreds of allocations each: thirty milliseconds' work, in one allocation. So it stops when its time is over, in the middle of a span
-//! if need be, and takes room that is free already, or new; whoever comes next goes on with the span. The background sweeper, which has no
-//! limit, sees to it that the sweep ends; in a heap without marker threads nobody else would, so there is none.
+//! if need be, and takes room that is free already, or new; whoever comes next goes on with the span. How much time it has is said in
+//! [`deferral`](super::deferral): more, the later the sweep is. The background sweeper has no limit.
 
 use std::time::{Duration, Instant};
 
 use crate::sync::now;
 
-/// What an allocation spends on destructors, about. A single one may take longer.
+/// What an allocation spends on destructors as a rule, twice at most: when it looks for a slot, and when that is charged. What the last of them take
+/// comes to it.
 pub(crate) const LONGEST: Duration = Duration::from_micros(200);
 
-/// Objects between two looks at the clock, at most.
-const STRIDE: u32 = 64;
+/// Objects between two looks at the clock, at most. A look takes as long as a cheap destructor.
+const STRIDE: u32 = 16;
 
 /// The time that is left for destructors, from the first of them on.
 pub(crate) struct TimeLimit {
@@ -77,7 +78,9 @@ impl TimeLimit {
             return;
         };
         let each = elapsed.as_nanos() / u128::from(self.dropped) + 1;
-        let stride = (left.as_nanos() / each / 2).clamp(1, u128::from(STRIDE));
+        // No more than have been seen: the next ones may be of another kind.
+        let most = u128::from(STRIDE.min(self.dropped));
+        let stride = (left.as_nanos() / each / 2).clamp(1, most);
         self.next = self.dropped.saturating_add(stride as u32);
     }
 }
@@ -97,14 +100,17 @@ mod tests {
             looks.push(time.dropped);
             time.dropped = time.next;
         }
-        assert_eq!(looks[..3], [1, 50, 74]);
+        assert_eq!(looks[..6], [1, 2, 4, 8, 16, 32]);
         let last = looks[looks.len() - 1];
         assert!((100..=101).contains(&last), "{looks:?}");
-        assert!(looks.len() < 12, "{looks:?}");
+        assert!(looks.len() < 20, "{looks:?}");
         let mut time = TimeLimit::of(micros(200));
         time.dropped = 1;
         time.look(micros(200), Duration::from_nanos(1));
-        assert_eq!(time.next, 1 + STRIDE, "the next ones may take long");
+        assert_eq!(time.next, 2, "the next ones may take long");
+        time.dropped = 1000;
+        time.look(micros(200), Duration::from_nanos(1));
+        assert_eq!(time.next, 1000 + STRIDE);
     }
 
     #[test]
