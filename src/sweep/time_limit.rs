@@ -14,7 +14,7 @@ use crate::sync::now;
 pub(crate) const LONGEST: Duration = Duration::from_micros(200);
 
 /// Objects between two looks at the clock, at most. A look takes as long as a cheap destructor.
-const STRIDE: u32 = 16;
+const STRIDE: u32 = 64;
 
 /// The time that is left for destructors, from the first of them on.
 pub(crate) struct TimeLimit {
