@@ -83,7 +83,9 @@ impl Core {
         time: &mut TimeLimit,
     ) {
         let (mut tally, mut empty, mut unfinished) = (Tally::of(class), Vec::new(), Vec::new());
-        let began = (which.measures() && class.drops_here()).then(now);
+        // Nor where mutators do the collector's work: what they do should not depend on a clock.
+        let measures = which.measures() && self.config.marker_threads > 0;
+        let began = (measures && class.drops_here()).then(now);
         if twin::is(Twin::PutBeforeSwept) {
             class.put_all(&mut spans.clone());
         }

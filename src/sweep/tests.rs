@@ -60,7 +60,7 @@ fn a_sweep_keeps_to_its_budget() {
 /// Found to be so by who sweeps; then they wait for a mutator, and others do not.
 #[test]
 fn destructors_that_are_dear_are_left_out() {
-    let heap = crate::Heap::builder().marker_threads(0).build().unwrap();
+    let heap = crate::Heap::builder().marker_threads(1).build().unwrap();
     let core = heap.core();
     let freed = || core.counters.swept.objects_freed.load(Ordering::Relaxed);
     let swept = |sweep: fn(&Core, usize) -> bool| {
@@ -71,8 +71,9 @@ fn destructors_that_are_dear_are_left_out() {
                 Gc::new(mc, [number; 3]);
             }
         });
-        let _ = core.request_new_cycle();
+        // No background thread does anything meanwhile.
         let mut driver = core.driver.lock();
+        core.request_cycle();
         while core.phase() != Phase::Sweeping {
             let _ = core.advance(&mut driver, &mut None, 1 << 20);
         }
