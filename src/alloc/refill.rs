@@ -61,7 +61,8 @@ impl MutatorState {
         }
     }
 
-    /// Takes up to `count` spans of the class that have free slots: swept ones, or some that it sweeps, up to [`SWEPT_PER_REFILL`] in all.
+    /// Takes up to `count` spans of the class that have free slots: swept ones, or some that it sweeps, up to [`SWEPT_PER_REFILL`] in all, while
+    /// there is time; after that swept ones or none.
     fn take_swept(&self, class: &Class, count: usize, spans: &mut Vec<Span>) {
         let core = self.core();
         if self.before_sweep() && !twin::is(Twin::TakesUnsweptSpans) {
@@ -75,7 +76,8 @@ impl MutatorState {
         let mut time = core.time_to_drop();
         while spans.is_empty() {
             let sweep = left > 0 && !time.is_over();
-            class.take(count.min(left), sweep, spans, &mut unswept);
+            let most = if sweep { count.min(left) } else { count };
+            class.take(most, sweep, spans, &mut unswept);
             if unswept.is_empty() {
                 return;
             }
