@@ -290,7 +290,7 @@ impl MutatorState {
         }
     }
 
-    /// A slot of a class whose run is not where the fast path looks, or was the last of its span.
+    /// A slot of a class whose run is not where the fast path looks, as none is in stress mode, or was the last of its span.
     #[inline(never)]
     fn slot_anew(
         &self,

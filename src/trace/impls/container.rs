@@ -76,7 +76,7 @@ macro_rules! sequence {
             const UNTIED: bool = T::UNTIED;
     const IMMUTABLE: bool = T::IMMUTABLE;
             const DROP_IS_SEND: bool = T::DROP_IS_SEND;
-                        const __CAREFUL: bool = true;
+            const __CAREFUL: bool = true;
 
             #[inline]
             fn trace(&self, tracer: &mut Tracer<'gc>) {
@@ -105,7 +105,7 @@ macro_rules! holder {
     const IMMUTABLE: bool = T::IMMUTABLE;
     const CELLS_INLINE: bool = T::IMMUTABLE || T::CELLS_INLINE;
             const DROP_IS_SEND: bool = T::DROP_IS_SEND;
-                        const __CAREFUL: bool = true;
+            const __CAREFUL: bool = true;
 
             #[inline]
             fn trace(&self, tracer: &mut Tracer<'gc>) {
@@ -183,7 +183,7 @@ macro_rules! tuple {
             const IMMUTABLE: bool = $($name::IMMUTABLE)&&+;
             const CELLS_INLINE: bool = $(($name::IMMUTABLE || $name::CELLS_INLINE))&&+;
             const DROP_IS_SEND: bool = $($name::DROP_IS_SEND)&&+;
-                        const __CAREFUL: bool = true;
+            const __CAREFUL: bool = true;
 
             #[inline]
             #[allow(non_snake_case)]

@@ -38,7 +38,7 @@ macro_rules! leaf {
             const NEEDS_TRACE: bool = false;
             const IMMUTABLE: bool = true;
             const DROP_IS_SEND: bool = true;
-                        const __CAREFUL: bool = true;
+            const __CAREFUL: bool = true;
 
             #[inline]
             fn trace(&self, _tracer: &mut Tracer<'gc>) {
@@ -127,7 +127,7 @@ macro_rules! fn_pointer {
             const NEEDS_TRACE: bool = false;
             const IMMUTABLE: bool = true;
             const DROP_IS_SEND: bool = true;
-                        const __CAREFUL: bool = true;
+            const __CAREFUL: bool = true;
 
             #[inline]
             fn trace(&self, _: &mut Tracer<'gc>) {}

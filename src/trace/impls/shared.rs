@@ -32,7 +32,7 @@ macro_rules! cell {
             const NEEDS_TRACE: bool = false;
             const IMMUTABLE: bool = true;
             const DROP_IS_SEND: bool = !needs_drop::<$param>();
-                        const __CAREFUL: bool = true;
+            const __CAREFUL: bool = true;
 
             #[inline]
             fn trace(&self, _: &mut Tracer<'gc>) {}
@@ -52,7 +52,7 @@ macro_rules! counted {
             const NEEDS_TRACE: bool = false;
             const IMMUTABLE: bool = true;
             const DROP_IS_SEND: bool = $drop_is_send;
-                        const __CAREFUL: bool = true;
+            const __CAREFUL: bool = true;
 
             #[inline]
             fn trace(&self, _: &mut Tracer<'gc>) {}
