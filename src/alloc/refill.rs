@@ -10,7 +10,7 @@ use crate::sync::twin::{self, Twin};
 
 /// Spans that an allocation sweeps at most in search of a free slot: a heap full of live objects must not be gone through in one
 /// allocation.
-const SWEPT_PER_REFILL: usize = 8;
+pub(super) const SWEPT_PER_REFILL: usize = 8;
 
 impl MutatorState {
     /// Gets the line its next run.

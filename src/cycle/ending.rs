@@ -256,7 +256,7 @@ impl Core {
         self.generation_ended(d, goal);
         self.goal.store(goal, Ordering::Relaxed);
         let trigger = self.early_trigger(d, plan.trigger.saturating_add(rest));
-        // What is owned counts for no limit.
+        // What is owned counts for no hard limit.
         let max = self.config.max_heap;
         let limited = below_limit(trigger.saturating_sub(owned), own, max);
         let trigger = limited.saturating_add(owned);

@@ -114,8 +114,27 @@ impl MutatorState {
 
 #[cfg(test)]
 mod tests {
-    use crate::Heap;
     use crate::sync::atomic::Ordering;
+    use crate::{Gc, Heap, Root, Rootable};
+
+    /// A hard limit is one of pages and of what is reported: a heap with strings of twice as much has the room that the pacer gives it.
+    #[test]
+    fn what_is_owned_brings_no_heap_nearer_to_its_hard_limit() {
+        const MAX: usize = 64 << 20;
+        const LENGTH: usize = 1 << 20;
+        let heap = Heap::builder().marker_threads(0).min_heap(MAX / 2);
+        let heap = heap.max_heap(MAX).minor_cycles(false).build().unwrap();
+        let mut mutator = heap.attach();
+        let _kept: Vec<Root<Rootable![String]>> = (0..2 * MAX / LENGTH)
+            .map(|_| mutator.enter(|mc| Root::new(mc, Gc::new(mc, "x".repeat(LENGTH)))))
+            .collect();
+        let _ = mutator.collect();
+        let stats = heap.stats();
+        assert!(stats.bytes_owned > MAX, "{stats}");
+        let room = stats.trigger - heap.core().heap_now();
+        // Near the limit it would be a 64th of that.
+        assert!(room > MAX / 16, "{room}: {stats}");
+    }
 
     /// In proportion, until the sweep has counted it; what is charged meanwhile is not lost.
     #[test]

@@ -96,6 +96,38 @@ fn destructors_that_are_dear_are_left_out() {
     assert_eq!(swept(Core::sweep_some), (300, 300));
 }
 
+/// A mutator has made what it frees, and frees it faster than others: what it takes says nothing of them, and they would take all of it next.
+#[test]
+fn a_mutators_share_does_not_tell_how_long_destructors_take() {
+    let heap = crate::Heap::builder().marker_threads(1).build().unwrap();
+    let core = heap.core();
+    let mut driver = core.driver.lock();
+    let mut within_a_second_after = |which| {
+        heap.attach().enter(|mc| {
+            // There is nothing to free in them.
+            (0..100).for_each(|_| drop(Gc::new(mc, Vec::<u64>::new())));
+        });
+        core.request_cycle();
+        let mut advance_to = |phase| {
+            while core.phase() != phase {
+                let _ = core.advance(&mut driver, &mut None, 1 << 20);
+            }
+        };
+        advance_to(Phase::Sweeping);
+        let classes = core.space.classes.lock().all().to_vec();
+        let class = classes.iter().find(|class| class.drops_here()).unwrap();
+        let second = std::time::Duration::from_secs(1);
+        class.drop_time.note(100, second);
+        let _ = core.sweep_which(usize::MAX, which, &mut TimeLimit::none());
+        assert!(class.lists.lock().unswept.is_empty());
+        let within_a_second = class.drop_time.objects_within(second);
+        advance_to(Phase::Idle);
+        within_a_second
+    };
+    assert_eq!(within_a_second_after(Which::Dear), 100);
+    assert!(within_a_second_after(Which::All) > 1000);
+}
+
 /// What is left to it is done when the next cycle is due, though it has room enough without.
 #[test]
 fn a_mutator_sweeps_in_proportion_to_what_it_allocates() {

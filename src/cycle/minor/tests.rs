@@ -288,6 +288,35 @@ fn full_cycles_come_when_much_has_been_kept() {
     );
 }
 
+/// With what it owns: strings of more than half the room, which take next to none of the heap.
+#[test]
+fn what_is_kept_counts_with_what_it_owns() {
+    let heap = heap(Heap::builder().min_heap(1 << 20));
+    let mut mutator = heap.attach();
+    let room = || {
+        let g = &heap.core().driver.lock().generation;
+        g.goal - g.live
+    };
+    let _ = mutator.collect();
+    let length = room() / 300;
+    let mut keep = |strings| -> Vec<Root<Rootable![String]>> {
+        let make = |_| mutator.enter(|mc| Root::new(mc, Gc::new(mc, "x".repeat(length))));
+        let kept = (0..strings).map(make).collect();
+        garbage(&mut mutator, room() / 5);
+        kept
+    };
+    // Samples.
+    drop(keep(1000));
+    let _ = any_cycle(&heap);
+    let _ = heap.collect();
+    let few = keep(100);
+    assert!(any_cycle(&heap).minor);
+    let many = keep(100);
+    let cycle = any_cycle(&heap);
+    let kept = few.len() + many.len();
+    assert!(!cycle.minor, "{kept} strings: {cycle}, {}", heap.stats());
+}
+
 /// Where the young survive, more and more full cycles come before the next minor one.
 #[test]
 fn minor_cycles_are_given_up_where_they_save_nothing() {
