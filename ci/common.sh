@@ -22,6 +22,25 @@ step() {
     printf '== ok: %s (%d s)\n' "$title" $((SECONDS - began))
 }
 
+# side_by_side COMMAND...: two commands at a time, each argument one; prints what they say, one after the other. Whether all succeeded.
+side_by_side() {
+    local command failed=0 running=() logs=()
+    collect() {
+        wait "${running[0]}" || failed=1
+        cat "${logs[0]}"
+        rm -f "${logs[0]}"
+        running=("${running[@]:1}") logs=("${logs[@]:1}")
+    }
+    for command in "$@"; do
+        ((${#running[@]} < 2)) || collect
+        logs+=("$(mktemp)")
+        bash -c "$command" >"${logs[-1]}" 2>&1 &
+        running+=($!)
+    done
+    while ((${#running[@]} > 0)); do collect; done
+    return "$failed"
+}
+
 # Whether a nightly toolchain is installed.
 has_nightly() {
     cargo +nightly --version >/dev/null 2>&1

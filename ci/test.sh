@@ -21,17 +21,17 @@ export CARGO_TARGET_DIR
 CARGO_TARGET_DIR=$(target_dir '')
 
 run_examples() {
-    local name program
+    local name program lox="$CARGO_TARGET_DIR/release/examples/lox" runs=()
     cargo build --release --examples
     for name in hello graph; do
         timeout 60 cargo run -q --release --example "$name"
     done
     for program in examples/lox/programs/*.lox; do
         for barrier in insertion deletion hybrid stop-the-world; do
-            echo "   $program, $barrier"
-            timeout 120 cargo run -q --release --example lox -- --barrier "$barrier" "$program" >/dev/null
+            runs+=("echo '   $program, $barrier' && timeout 120 '$lox' --barrier $barrier $program >/dev/null")
         done
     done
+    side_by_side "${runs[@]}"
 }
 
 for name in "${steps[@]}"; do

@@ -47,8 +47,18 @@ if (($# > 0)); then
 else
     mapfile -t tests < <(sanitizable_tests)
 fi
-# One test at a time: the channel between libtest's threads is in compiled std. The tests start their own threads.
+# A file's tests one at a time: the channel between libtest's threads is in compiled std. The tests start their own threads.
 # What they print is not captured: std hands the buffer on to threads that a thread starts, so a marker may be the last to drop
 # it, by an `Arc` whose fence, in compiled std, TSan does not see.
-step 'tests' timeout 3600 cargo +nightly test --config "$quick_dependencies" --no-fail-fast --target "$host" "${tests[@]}" -- \
-    --test-threads=1 --nocapture "${without_compiler[@]}"
+run() {
+    local list binary runs=()
+    list=$(mktemp)
+    cargo +nightly test --config "$quick_dependencies" --target "$host" --no-run --message-format=json "${tests[@]}" >"$list"
+    while read -r binary; do
+        runs+=("echo '   $(basename "$binary")' && timeout 3600 '$binary' --test-threads=1 --nocapture ${without_compiler[*]}")
+    done < <(sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' "$list")
+    rm -f "$list"
+    ((${#runs[@]} > 0)) && side_by_side "${runs[@]}"
+}
+
+step 'tests' run

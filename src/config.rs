@@ -11,9 +11,12 @@ use crate::heap::layout::{MAX_SLOTS, PAGE};
 /// | | `Insertion` (Dijkstra; Go 1.5) | `Deletion` (Yuasa) | `Hybrid` (Go 1.8) | `StopTheWorld` (Go 1.3) |
 /// |---|---|---|---|---|
 /// | a store shades | the new target | the overwritten target | the overwritten, and the new while arming | nothing |
-/// | stops per cycle | 1, at the end | 1, at the start | **0** | 1, as long as marking |
+/// | stops per cycle | 1, at the end | 1, at the start | **0**, see below | 1, as long as marking |
 /// | new objects while marking | white | black | grey, then black | – |
 /// | floating garbage | least | what lived at the start | what lived at the start | none |
+///
+/// `Hybrid` arms by a stop, as `Deletion` does, in a cycle in which it would have to look at much again and again: threads that are inside for long as
+/// it begins have written to large tables under locks, or to many slots, or have leaked a guard.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub enum Barrier {
@@ -22,7 +25,7 @@ pub enum Barrier {
     /// A store shades the pointer it overwrites: what was reachable at the start survives. Begins with a stop.
     Deletion,
     /// A store shades the pointer it overwrites and, while the mutator's stack may hold unseen pointers, the one it
-    /// stores. No stops.
+    /// stores. No stops, as a rule.
     #[default]
     Hybrid,
     /// No barrier: all mutators wait while the heap is marked. The yardstick.
@@ -61,7 +64,8 @@ impl FromStr for Barrier {
 /// Makes rare interleavings common, for tests: of this crate, and of programs with `Trace` written by hand.
 ///
 /// Beside what is set here, marking and sweeping advance by a few objects at a time, so that mutators do much in between, and
-/// pages hold a few objects each, so that memory changes hands often; a heap takes several times the memory.
+/// pages hold a few objects each, so that memory changes hands often; a heap takes several times the memory. With half of the seeds cycles arm by a
+/// stop under [`Barrier::Hybrid`] as soon as anything calls for one.
 ///
 /// The same seed gives the same decisions, per mutator; with one mutator and `marker_threads(0)` the same run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

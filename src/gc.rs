@@ -19,7 +19,7 @@ mod slice;
 /// A pointer to an object in a heap.
 ///
 /// One word (two for unsized types), `Copy`, with no count and no bookkeeping on copy or drop. Dereferences to `&T` only:
-/// objects change through the cells in them ([`GcCell`](crate::GcCell) and its kin), which hold the write barrier.
+/// objects change through the cells in them ([`GcSlot`](crate::GcSlot) and its kin), which hold the write barrier.
 ///
 /// The lifetime `'gc` is the brand of one [`enter`](crate::Mutator::enter): inside, the object a `Gc` points to cannot be
 /// freed; outside, there are no `Gc`s.
@@ -28,17 +28,17 @@ mod slice;
 /// [`ByIdentity`]. `Send` and `Sync` when `T: Sync`.
 ///
 /// ```
-/// use tricolor_gc::{Gc, GcCell, Heap, Trace};
+/// use tricolor_gc::{Gc, GcSlot, Heap, Trace};
 ///
 /// #[derive(Trace)]
 /// struct Node<'gc> {
 ///     value: i32,
-///     next: GcCell<Option<Gc<'gc, Node<'gc>>>>,
+///     next: GcSlot<Option<Gc<'gc, Node<'gc>>>>,
 /// }
 ///
 /// Heap::new().attach().enter(|mc| {
-///     let a = Gc::new(mc, Node { value: 1, next: GcCell::new(None) });
-///     let b = Gc::new(mc, Node { value: 2, next: GcCell::new(Some(a)) });
+///     let a = Gc::new(mc, Node { value: 1, next: GcSlot::new(None) });
+///     let b = Gc::new(mc, Node { value: 2, next: GcSlot::new(Some(a)) });
 ///     a.next.set(mc, Some(b)); // a cycle
 ///     assert_eq!(a.next.get().unwrap().value, 2);
 /// });

@@ -39,9 +39,10 @@
 //!
 //! | what changes | cell | bytes, of a pointer | `Sync` |
 //! |---|---|---:|---|
-//! | one `Gc` or `Option<Gc>` to a sized type, on one thread or many: an edge of a graph, a table of pointers | [`GcSlot`] | 8 | yes |
+//! | one `Gc` or `Option<Gc>` to a sized type, on one thread or many: an edge of a graph | [`GcSlot`] | 8 | yes |
 //! | another small `Copy` value: an enum of an interpreter, a pointer to a slice or a string | [`GcCell`] | 16 | no |
 //! | what is set once | [`GcOnceCell`] | 24 | no |
+//! | a large table of pointers | `Gc<[GcSlot<_>]>` ([`Gc::slice_from_fn`]) | 8 each | yes |
 //! | a `Vec`, a `HashMap`, a struct | [`GcRefCell`] | 24 | no |
 //! | the same, shared by threads | [`GcMutex`], [`GcRwLock`] | 24 | yes |
 //!

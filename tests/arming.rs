@@ -307,16 +307,16 @@ fn a_guard_leaked_in_one_mutator_is_noticed_when_another_of_its_thread_enters() 
     begin(&mut first);
     assert_eq!(first.step(1), StepStatus::Waiting, "for the other");
     second.enter(|mc| {
+        other.does(Do::Leave);
+        // The other is Black.
+        other.does(Do::Drive);
         let place = Gc::as_ref(place.get(mc));
         let mut guard = place.lock(mc);
         *guard = Some(Gc::new(mc, drops.token()));
         std::mem::forget(guard);
     });
-    first.enter(|_| {
-        other.does(Do::Leave);
-        // The second handshake waits for this thread.
-        other.does(Do::Drive);
-    });
+    // The second handshake waits for this thread.
+    first.enter(|_| other.does(Do::Drive));
     first.enter(|_| ());
     while heap.stats().cycles == 0 {
         let _ = first.step(1 << 20);

@@ -121,9 +121,15 @@ fn guards_leaked_while_marking() {
     }
 }
 
-/// Between the two handshakes of the Hybrid barrier guards shade when they end; a leaked one cannot.
+/// Between the two handshakes of the Hybrid barrier guards shade when they end, if others may be Black; a leaked one cannot.
 #[test]
 fn guards_leaked_while_a_straggler_holds_up_the_arming() {
+    for others_are_black in [false, true] {
+        leak_while_arming(others_are_black);
+    }
+}
+
+fn leak_while_arming(others_are_black: bool) {
     let heap = quiet_heap(Barrier::Hybrid);
     let mut mutator = heap.attach();
     let drops = Drops::new();
@@ -137,10 +143,15 @@ fn guards_leaked_while_a_straggler_holds_up_the_arming() {
     let (inside, go_on) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            heap.attach().enter(|_| {
+            let mut straggler = heap.attach();
+            straggler.enter(|_| {
                 inside.wait();
                 go_on.wait();
             });
+            if others_are_black {
+                straggler.enter(|_| ());
+                go_on.wait();
+            }
         });
         inside.wait();
         mutator.enter(|mc| {
@@ -149,10 +160,19 @@ fn guards_leaked_while_a_straggler_holds_up_the_arming() {
         });
         assert_eq!(mutator.step(1), StepStatus::Waiting, "for the straggler");
         // This mutator is grey now.
-        mutator.enter(|mc| tail_of(root.get(mc)).leak(mc, &drops));
-        go_on.wait();
+        mutator.enter(|mc| {
+            if others_are_black {
+                go_on.wait();
+                go_on.wait();
+            }
+            tail_of(root.get(mc)).leak(mc, &drops);
+        });
+        if !others_are_black {
+            go_on.wait();
+        }
         let cycle = finish_cycle(&mut mutator);
-        assert_eq!(cycle.stops, 1, "it arms again, by a stop: {cycle}");
+        let stops = u32::from(others_are_black);
+        assert_eq!(cycle.stops, stops, "it arms again, by a stop: {cycle}");
     });
     for _ in 0..2 {
         assert_eq!(drops.count(), 0);

@@ -57,6 +57,8 @@ fn base(barrier: Barrier, cells: bool) -> Config {
         upgrades: [0, 0],
         leaks: [0, 0],
         builds: [0, 0],
+        own: false,
+        much: false,
         drops: false,
         makes: false,
         cycles: 1,
@@ -240,6 +242,47 @@ fn leaked_guards_are_safe() {
     }
 }
 
+/// A Grey mutator has a cell that no other thread uses, and pointers in common with one that may be Black.
+#[test]
+fn stores_to_a_cell_of_ones_own_are_safe() {
+    let own = Config {
+        own: true,
+        stores: [2, 1],
+        enters: [2, 2],
+        one_start: true,
+        ..base(Barrier::Hybrid, true)
+    };
+    is_safe("own cell", own);
+    is_caught("own cell", own, Twin::GreyClaims);
+    is_caught("own cell", own, Twin::SharedNeedsNothing);
+}
+
+/// Grey mutators that have shaded enough shade no more.
+fn much(slots_in_cells: bool, cells: bool) -> Config {
+    Config {
+        much: true,
+        slots_in_cells,
+        stores: [1, 2],
+        enters: [1, 2],
+        one_start: true,
+        ..base(Barrier::Hybrid, cells)
+    }
+}
+
+#[test]
+fn arming_again_is_safe() {
+    is_safe("much, slots", much(false, false));
+    is_safe("much, cells", much(false, true));
+    is_safe("much, slots in cells", much(true, true));
+}
+
+#[test]
+fn twins_of_arming_again_are_caught() {
+    is_caught("much, slots", much(false, false), Twin::LeakIgnored);
+    is_caught("much, cells", much(false, true), Twin::LeakIgnored);
+    is_caught("much, slots in cells", much(true, true), Twin::LeakIgnored);
+}
+
 #[test]
 fn mutators_of_one_thread_are_safe() {
     for barrier in BARRIERS {
@@ -371,6 +414,7 @@ fn twins_of_the_claim_are_caught() {
         ..base(Hybrid, true)
     };
     is_caught("straggler", straggles, Twin::EndNotShaded);
+    is_caught("straggler", straggles, Twin::SharedNeedsNothing);
     is_caught(
         "straggler",
         Config {

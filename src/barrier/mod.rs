@@ -3,7 +3,7 @@
 //!
 //! | mode | [slot](MutatorState::slot_written) store | cell access begins | cell access ends |
 //! |---|---|---|---|
-//! | Grey | shade old and new | shared, or others may be Black: shade old contents | the same: shade new contents |
+//! | Grey | shade old and new | others may be Black, see `window`: shade old contents | the same: shade new contents |
 //! | Black | shade old | unscanned: claim, shade old contents, scanned | – |
 //! | Insertion | shade new | unscanned: hold busy | scanned: shade new contents; held: unscanned |
 //!
@@ -12,24 +12,7 @@
 //! mark is in no cache, and whether it is set cannot be predicted. Only markers set marks (and a weak upgrade of what has no pointers,
 //! which has nothing to scan). Contents are shaded through their own `trace`.
 //!
-//! **Confined cells in Grey mode.** A cell that is not `Sync` is used by one thread at a time: an object that holds it is
-//! not `Sync` either, so no other thread has a pointer to it; a value that holds it can change threads only by way of a
-//! shared cell, whose own access shades everything in it. All mutators of a thread turn Black at boundaries of the
-//! *thread*, or when they are entered inside one that is (see `MutatorState::boundary_slow`). So in the *window*, while a mutator is Grey,
-//! as long as the command in force is the one that made it so, or no other thread has had a mutator since, nobody is Black, and nobody has claimed
-//! a cell in this cycle:
-//! (1) what is deleted from the cell is on no Black stack, or was shaded when the value came here, and the thread's own
-//! stack is empty before it turns Black; (2) markers scan the cell after T2, and those that it lies in, with all that was stored into it,
-//! for objects of the window are grey; or it has moved into a cell that counts as scanned by then, and that access has shaded what is in it.
-//! Neither half of the barrier is needed, and a `Vec` that is pushed to a thousand times meanwhile is not traced a thousand times.
-//! (A guard that was taken then may live on: what it is of does not move while it is borrowed, and what holds that has not been scanned, nor is
-//! while the guard lives. So no Black stack has from there what is deleted through it. What is stored through it has a marker to come, or moves
-//! with its cell into one that was scanned, and is shaded by the access that takes it there.)
-//!
-//! When others may be Black, (2) does not hold: a Grey mutator may have taken a value out of a shared cell that one of them had claimed, and
-//! all cells in it with it. Such a cell is scanned; a new one in it is not, but no marker comes to it. So from then on confined cells
-//! are as shared ones. (Who has such a value has it from one who had adopted the next command, and so finds that in force, and the other attached.) Under
-//! Insertion a new cell in a scanned one is claimed, and traced, where the access to that one ends.
+//! What a Grey mutator need not do, and why: `window`.
 //!
 //! Why these keep every object: `claim` for one cell, `cycle` for the whole.
 
@@ -54,6 +37,7 @@ use crate::user_code::UserCodeScope;
 pub(crate) mod cards;
 #[cfg(test)]
 mod tests;
+pub(crate) mod window;
 
 /// What the end of a write access to a cell must do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -97,22 +81,9 @@ impl MutatorState {
             Mode::Insertion if twin::is(Twin::InsertionNeedsNothing) => {
                 word.is_scanned(self.tracer().scan_id)
             }
-            // See the module header. Whoever has what a Black mutator has claimed does not read the old number here.
-            Mode::Grey => {
-                CONFINED
-                    && (self.none_is_black() || twin::is(Twin::GreyNeedsNothing))
-                    && !word.is_scanned(self.tracer().scan_id)
-            }
+            Mode::Grey => self.grey_needs_nothing(CONFINED, word),
             _ => false,
         }
-    }
-
-    /// Grey: whether nobody can be Black: the next command has not been given, or no other thread is there to adopt it.
-    #[inline(always)]
-    pub(crate) fn none_is_black(&self) -> bool {
-        let registry = &self.core().registry;
-        registry.command_seq() == self.command.get().seq
-            || registry.none_attached_since(self.only.get())
     }
 
     /// Hands an object to the markers, unless this cycle has found it by the time that the buffer is looked through.
@@ -203,6 +174,9 @@ impl MutatorState {
             self.poll();
         }
         let mode = self.mode.get();
+        if mode == Mode::Grey && self.grey_store_needs_nothing() {
+            return self.answer();
+        }
         let (shade_old, shade_new) = hooks::slot_written(self, old, new)
             .unwrap_or((mode != Mode::Insertion, mode != Mode::Black));
         // SAFETY: it gets the two objects, which live (I1), by the caller's contract.
@@ -222,8 +196,8 @@ impl MutatorState {
         self.answer();
     }
 
-    /// Traces contents into the buffer. A panic of `trace` abandons the cycle: a marker may have skipped the cell.
-    fn shade_contents(&self, trace: impl FnOnce(&mut Tracer<'static>)) {
+    /// Traces contents into the buffer; how many edges. A panic of `trace` abandons the cycle: a marker may have skipped the cell.
+    fn shade_contents(&self, trace: impl FnOnce(&mut Tracer<'static>)) -> usize {
         struct Abandon<'a>(&'a MutatorState);
         impl Drop for Abandon<'_> {
             fn drop(&mut self) {
@@ -242,9 +216,11 @@ impl MutatorState {
         if twin::is(Twin::ClaimNotTraced) {
             self.tracer().edges.truncate(before);
         }
-        if self.tracer().edges.len() >= self.buffer_size {
+        let after = self.tracer().edges.len();
+        if after >= self.buffer_size {
             self.buffer_is_full();
         }
+        after - before
     }
 
     /// A write access to a cell begins; `trace` traces its contents. The caller is the cell's only writer until it
@@ -262,7 +238,8 @@ impl MutatorState {
             Mode::Off => AtEnd::Nothing,
             _ if twin::is(Twin::NoClaim) || strikes(Planted::SkipsClaims) => AtEnd::Nothing,
             Mode::Grey if !twin::is(Twin::GreyClaims) => {
-                self.shade_contents(trace);
+                let edges = self.shade_contents(trace);
+                self.count_grey(edges);
                 AtEnd::ShadeGrey
             }
             Mode::Grey | Mode::Black => {
@@ -274,7 +251,7 @@ impl MutatorState {
                         self.poll();
                     }
                     let unclaim = Unclaim(word);
-                    self.shade_contents(trace);
+                    let _ = self.shade_contents(trace);
                     core::mem::forget(unclaim);
                     word.scanned(id);
                 }
@@ -289,13 +266,14 @@ impl MutatorState {
     }
 
     /// As [`shade_contents`](Self::shade_contents), in a destructor: one that runs in an unwinding must not panic.
-    fn shade_at_end(&self, trace: impl FnOnce(&mut Tracer<'static>)) {
+    fn shade_at_end(&self, trace: impl FnOnce(&mut Tracer<'static>)) -> usize {
         if !std::thread::panicking() {
             return self.shade_contents(trace);
         }
-        if let Err(panic) = contain(|| self.shade_contents(trace)) {
+        contain(|| self.shade_contents(trace)).unwrap_or_else(|panic| {
             self.core().abandon_cycle(Some(panic));
-        }
+            0
+        })
     }
 
     /// A write access to a cell ends.
@@ -310,10 +288,16 @@ impl MutatorState {
         match at_end {
             AtEnd::Nothing => {}
             _ if twin::is(Twin::EndNotShaded) => {}
-            AtEnd::ShadeGrey | AtEnd::Shade => {
+            AtEnd::ShadeGrey => {
+                if self.shades_grey_end() {
+                    let edges = self.shade_at_end(trace);
+                    self.count_grey(edges);
+                }
+            }
+            AtEnd::Shade => {
                 // The mode may have gone to Off at a poll; then there is nothing left to shade for.
                 if self.barrier_on() {
-                    self.shade_at_end(trace);
+                    let _ = self.shade_at_end(trace);
                 }
             }
             AtEnd::Release => word.unscanned(),

@@ -12,10 +12,7 @@ use crate::heap::span::mark_of;
 use crate::mark::tracer::Tracer;
 use crate::mutator::Mutation;
 use crate::sync::atomic::Ordering;
-use crate::{
-    Gc, GcCell, GcMutex, GcOnceCell, GcRefCell, GcRwLock, GcSlot, Heap, Root, Rootable, StepStatus,
-    Trace,
-};
+use crate::{Gc, GcMutex, GcRefCell, GcRwLock, GcSlot, Heap, Root, Rootable, StepStatus, Trace};
 
 mod pairs;
 mod window;
@@ -43,6 +40,16 @@ fn in_mode(
         f(mc, leaves);
         state.adopt(state.core(), before, false);
     });
+}
+
+/// The next command has been given, which another thread has adopted.
+fn others_are_black(mc: &Mutation<'_>) {
+    let core = mc.state().core();
+    core.registry.publish(Command {
+        boundary: true,
+        ..core.command()
+    });
+    mc.state().only.set(OTHERS);
 }
 
 fn mark(mc: &Mutation<'_>, leaf: Leaf<'_>, cycles_ago: u8) {
@@ -187,9 +194,9 @@ fn a_write_to_a_cell_shades_and_claims_as_its_mode_says() {
 }
 
 #[test]
-fn a_write_to_a_cell_needs_nothing_when_scanned_or_confined_and_grey() {
+fn a_write_to_a_cell_needs_nothing_when_scanned_or_nobody_is_black() {
     for (mode, scanned, shared, confined) in [
-        (Mode::Grey, false, false, true),
+        (Mode::Grey, false, true, true),
         (Mode::Grey, true, false, false),
         (Mode::Black, false, false, false),
         (Mode::Black, true, true, true),
@@ -202,14 +209,6 @@ fn a_write_to_a_cell_needs_nothing_when_scanned_or_confined_and_grey() {
         );
         assert_eq!(row, (shared, confined), "{mode:?}, scanned {scanned}");
     }
-    in_mode(Mode::Grey, Colour::Grey, |mc, _| {
-        let (core, word) = (mc.state().core(), ScanWord::new());
-        assert!(mc.state().needs_nothing::<true>(&word));
-        core.registry.publish(core.command());
-        assert!(mc.state().needs_nothing::<true>(&word), "it is alone");
-        mc.state().only.set(OTHERS);
-        assert!(!mc.state().needs_nothing::<true>(&word), "others are Black");
-    });
 }
 
 #[test]
@@ -233,6 +232,7 @@ fn a_guard_that_must_shade_at_its_end_is_counted() {
 fn a_guard_that_has_ended_is_not_counted() {
     in_mode(Mode::Grey, Colour::Grey, |mc, [a, ..]| {
         let counted = || mc.state().open_guards.get();
+        others_are_black(mc);
         let mutex = Gc::new(mc, GcMutex::new(a));
         let guard = mutex.lock(mc);
         assert_eq!(counted(), 1);
@@ -244,13 +244,8 @@ fn a_guard_that_has_ended_is_not_counted() {
         drop(guard);
         assert_eq!(counted(), 0);
         let ref_cell = Gc::new(mc, GcRefCell::new(a));
-        mc.state().core().registry.publish(Command {
-            boundary: true,
-            ..mc.state().core().command()
-        });
-        mc.state().only.set(OTHERS);
         let guard = ref_cell.borrow_mut(mc);
-        assert_eq!(counted(), 1, "others are Black");
+        assert_eq!(counted(), 1, "it has had shared cells");
         drop(guard);
         assert_eq!(counted(), 0);
     });
@@ -412,6 +407,7 @@ unsafe impl Trace<'_> for Fuse {
 fn a_guard_that_ends_in_an_unwinding_does_not_panic() {
     for unwinding in [false, true] {
         in_mode(Mode::Grey, Colour::White, |mc, _| {
+            others_are_black(mc);
             let cell = Gc::new(mc, GcMutex::new(Fuse::default()));
             let core = mc.state().core();
             let panic = catch_unwind(AssertUnwindSafe(|| {
@@ -455,41 +451,5 @@ fn a_guard_whose_end_panics_gives_its_cell_back() {
         let write = AssertUnwindSafe(|| cell.borrow_mut(mc).0.set(true));
         assert!(catch_unwind(write).is_err(), "its end traces");
         assert!(cell.try_borrow().is_some());
-    });
-}
-
-/// No marker has started, and others may still write without a barrier: markers scan all that is in the cell, cells in it too.
-#[test]
-fn what_a_grey_mutator_shades_is_left_to_the_markers() {
-    in_mode(Mode::Grey, Colour::Grey, |mc, [leaf, ..]| {
-        let cell = GcMutex::new(GcRefCell::new(Some(leaf)));
-        drop(cell.lock(mc));
-        assert_eq!(shaded(mc), [leaf.address(); 2], "begin and end");
-        let mut marker = Tracer::new();
-        marker.scan_id = mc.state().tracer().scan_id;
-        cell.trace(marker.rebrand());
-        assert_eq!(marker.edges, [leaf.address()]);
-    });
-}
-
-/// While Hybrid arms, of the real cells; the module header says why those of one thread need nothing.
-#[test]
-fn a_grey_mutator_shades_what_is_in_cells_that_threads_share() {
-    in_mode(Mode::Grey, Colour::Grey, |mc, [a, b, _]| {
-        let old_and_new = [a.address(), b.address()];
-        let mutex = [(); 2].map(|()| GcMutex::new(Some(a)));
-        *mutex[0].lock(mc) = Some(b);
-        assert_eq!(shaded(mc), old_and_new, "lock");
-        *mutex[1].try_lock(mc).unwrap() = Some(b);
-        assert_eq!(shaded(mc), old_and_new, "try_lock");
-        let lock = [(); 2].map(|()| GcRwLock::new(Some(a)));
-        *lock[0].write(mc) = Some(b);
-        assert_eq!(shaded(mc), old_and_new, "write");
-        *lock[1].try_write(mc).unwrap() = Some(b);
-        assert_eq!(shaded(mc), old_and_new, "try_write");
-        *GcRefCell::new(Some(a)).borrow_mut(mc) = Some(b);
-        GcCell::new(Some(a)).set(mc, Some(b));
-        GcOnceCell::new().set(mc, b).unwrap();
-        assert_eq!(shaded(mc), [], "confined cells");
     });
 }

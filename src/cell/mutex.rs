@@ -17,6 +17,9 @@ use crate::trace::Trace;
 /// guard that is leaked leaves the value locked, and alive; under `Insertion` the cycle that it is leaked in, or the next, may free
 /// nothing. There is no poisoning.
 ///
+/// While a cycle marks, the first access traces the value, as with [`GcRefCell`](crate::GcRefCell); under [`Hybrid`](crate::Barrier::Hybrid) so do
+/// those of a thread that is inside as a cycle begins, until they have traced much: then the cycle begins by a stop. Divide a large table.
+///
 /// ```
 /// use tricolor_gc::{Gc, GcMutex, Heap};
 ///

@@ -22,9 +22,9 @@ const MAX_READERS: Flag = WRITING - 1;
 ///
 /// Tracing does not look at the borrow state: a guard that is held, or has been leaked, neither delays nor panics a
 /// collection. While a cycle marks, the first `borrow_mut` of each cell traces its old contents (so it costs time in
-/// proportion to them); the accesses through the guard cost nothing extra. Under [`Insertion`](crate::Barrier::Insertion) each one traces the
-/// contents where it ends, and under [`Hybrid`](crate::Barrier::Hybrid), in a heap with several threads, each of a thread that is inside when a
-/// cycle begins, until that leaves `enter`: hold one guard for many accesses.
+/// proportion to them: some ten milliseconds for a million pointers); the accesses through the guard cost nothing extra. Under
+/// [`Insertion`](crate::Barrier::Insertion) each one traces the contents where it ends: hold one guard for many accesses. A large table of pointers that
+/// should cost nothing of the kind is a [`Gc`](crate::Gc) of a slice of [`GcSlot`](crate::GcSlot)s.
 ///
 /// ```
 /// use tricolor_gc::{Gc, GcRefCell, Heap};

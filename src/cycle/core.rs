@@ -12,6 +12,7 @@ use super::pacer::below_limit;
 use super::plan::Plan;
 use super::registry::Registry;
 use crate::barrier::cards::Cards;
+use crate::barrier::window::Window;
 use crate::cell::claim::ScanId;
 use crate::config::{Config, StressConfig, mix};
 use crate::heap::Space;
@@ -127,9 +128,8 @@ pub(crate) struct Core {
     pub(crate) noted: Noted,
     /// What mutators have written.
     pub(crate) cards: Cards,
-    /// A guard taken in Grey mode was leaked: the cycle must arm by a stop. Relaxed: set before the mutator answers, or leaves the list,
-    /// and read by the driver after that.
-    pub(crate) leaked_guards: AtomicBool,
+    /// What Grey mutators have done.
+    pub(crate) window: Window,
     /// Cycles asked for: the number of the last one wanted. Relaxed: whoever raises it wakes a thread that drives, by the pool's lock, or
     /// drives; others look again.
     pub(crate) wanted: plain::AtomicU64,
@@ -227,7 +227,7 @@ impl Core {
             sweeping_cycle: AtomicU8::new(Command::FIRST.cycle),
             noted: Noted::new(),
             cards: Cards::new(),
-            leaked_guards: AtomicBool::new(false),
+            window: Window::new(config.stress),
             wanted: plain::AtomicU64::new(0),
             full: AtomicU64::new(0),
             started: plain::AtomicU64::new(0),
@@ -337,7 +337,7 @@ impl Core {
                 self.abandon_cycle(None);
             }
         } else {
-            self.leaked_guards.store(true, Ordering::Relaxed);
+            self.window.arm_again();
         }
     }
 

@@ -36,8 +36,8 @@
 //! deletion after T1 is shaded, so it is in the heap or shaded. A Grey mutator's stack may hold more: pointers deleted before T1 by a mutator that
 //! had no barrier yet. It has passed a boundary before T2, so markers find what it stores, but for one place: a shared cell that another
 //! mutator, Black already, has claimed, counts as scanned, and in it there may be slots and other cells. So a Grey mutator shades what it stores into slots
-//! and shared cells (confined ones: see `barrier`), and it sets no claim: a cell that it marked scanned could still be written unseen.
-//! From T2 on the Deletion argument holds with "reachable at T2 or shaded" for the snapshot. A guard of a shared cell taken while Grey
+//! and cells (but for those of which `barrier::window` speaks), and it sets no claim: a cell that it marked scanned could still be written unseen.
+//! From T2 on the Deletion argument holds with "reachable at T2 or shaded" for the snapshot. A guard taken while Grey, of a cell that needs it,
 //! shades its contents when it ends; if it leaks it cannot, which the count of open guards shows at the boundary, and the cycle arms again
 //! by a stop, with a new scan id so that claims set meanwhile mean nothing. What was shaded by then stays in the worklist, for roots go by it.
 //!
@@ -80,7 +80,7 @@ pub(super) enum Stage {
     ArmBlack {
         seq: u32,
     },
-    /// Deletion, or Hybrid after a leaked guard: the barrier goes on in a stop.
+    /// Deletion, or Hybrid when it arms again: the barrier goes on in a stop.
     ArmStop {
         since: Instant,
     },
@@ -269,7 +269,7 @@ impl Core {
         d.allocated_before = self.counters.allocated.load(Ordering::Relaxed);
         self.abandon.store(false, Ordering::Relaxed);
         self.abandoned.store(false, Ordering::Relaxed);
-        self.leaked_guards.store(false, Ordering::Relaxed);
+        self.window.begin();
         self.reset_mark_counters();
         // Before any mutator can become black, see `root::table`.
         if !twin::is(Twin::RootsNotArmed) && !twin::is(Twin::RootsArmedLate) {
@@ -341,7 +341,7 @@ impl Core {
 
     /// T2 of Hybrid.
     fn armed_black(&self, d: &mut Driver) -> Advance {
-        if self.leaked_guards.swap(false, Ordering::Relaxed) && !twin::is(Twin::LeakIgnored) {
+        if self.window.takes_second_arming() && !twin::is(Twin::LeakIgnored) {
             d.stage = Stage::ArmStop {
                 since: Instant::now(),
             };

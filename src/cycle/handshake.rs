@@ -3,13 +3,16 @@
 use std::time::Instant;
 
 use super::command::{Colour, Command, Mode};
-use super::core::Core;
+use super::core::{Core, Phase};
 use super::driver::{Advance, Driver, Stage};
 use super::mutator::MutatorState;
 use super::plan::Arming;
-use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 use crate::sync::twin::{self, Twin};
+use crate::sync::{Arc, Backoff};
+
+/// How often a mutator at its boundary tries to ask the next thing while another thread drives: some microseconds.
+const TRIES: u32 = if cfg!(tricolor_loom) { 1 } else { 12 };
 
 impl Core {
     /// Publishes the state that all mutators are to be in.
@@ -139,11 +142,23 @@ impl Core {
     /// mutator is never Grey and never allocates grey. Whether there is a new command.
     pub(crate) fn answer_next(&self) -> bool {
         let seq = self.command_seq();
-        if self.plan.arming == Arming::TwoHandshakes
-            && let Some(mut driver) = self.driver.try_lock()
-            && matches!(driver.stage, Stage::Arm { .. } | Stage::ArmBlack { .. })
-        {
-            let _ = self.advance(&mut driver, &mut None, 0);
+        if self.plan.arming != Arming::TwoHandshakes {
+            return self.command_seq() != seq;
+        }
+        let mut backoff = Backoff::default();
+        for turn in 1.. {
+            if let Some(mut driver) = self.driver.try_lock() {
+                if matches!(driver.stage, Stage::Arm { .. } | Stage::ArmBlack { .. }) {
+                    let _ = self.advance(&mut driver, &mut None, 0);
+                }
+                break;
+            }
+            // Somebody drives, who was woken when this mutator left: while the cycle arms, for a moment, and he may have looked before it answered.
+            let over = self.command_seq() != seq || self.phase() != Phase::Arming;
+            if over || turn == TRIES {
+                break;
+            }
+            backoff.wait();
         }
         self.command_seq() != seq
     }
@@ -312,7 +327,7 @@ mod tests {
         while !matches!(core.driver.lock().stage, Stage::ArmBlack { .. }) {
             let _ = step();
         }
-        core.leaked_guards.store(true, Ordering::Relaxed);
+        core.window.arm_again();
         let before = core.scan_id();
         std::thread::scope(|scope| {
             core.registry.attach(|command| {
@@ -394,7 +409,7 @@ mod tests {
     fn a_guard_leaked_in_an_abandoned_cycle_stops_nobody() {
         let heap = Heap::builder().barrier(Barrier::Hybrid).marker_threads(0);
         let heap = heap.build().unwrap();
-        heap.core().leaked_guards.store(true, Ordering::Relaxed);
+        heap.core().window.arm_again();
         assert_eq!(heap.attach().collect().stops, 0);
     }
 }

@@ -9,6 +9,9 @@
 //! A thread with several mutators in a heap is at a boundary while all of them are outside, and as it enters the first: they adopt together
 //! what needs one. One that is entered inside another adopts no such command; it takes over that one's state if it is behind.
 
+#[cfg(all(test, not(tricolor_loom)))]
+mod tests;
+
 use core::cell::{Cell, UnsafeCell};
 
 use super::command::{Colour, Command, Mode};
@@ -32,6 +35,9 @@ pub(crate) const MAIL: u8 = 2;
 pub(crate) const STEP: u8 = 4;
 /// The heap is near its limit, or far past its goal: wait for the cycle at the boundary.
 pub(crate) const PRESSURE: u8 = 8;
+
+/// It has become Grey: when it enters, it may be the last for whom the cycle waits.
+const GREY: u8 = 16;
 
 /// Entries of a barrier buffer before it is looked through, and handed over.
 pub(crate) const BUFFER: usize = 256;
@@ -221,7 +227,10 @@ impl MutatorState {
         }
         self.set_command(core, command);
         hooks::adopted(self, command);
-        self.flags.fetch_and(!YIELD, Ordering::Relaxed);
+        self.flags.fetch_and(!(YIELD | GREY), Ordering::Relaxed);
+        if command.mode == Mode::Grey {
+            self.flags.fetch_or(GREY, Ordering::Relaxed);
+        }
         core.stress_delay(self);
         // Release: everything above, the handed-over buffers first, comes before the answer.
         self.acked.store(command.seq, Ordering::Release);
@@ -302,7 +311,7 @@ impl MutatorState {
     /// Goes inside.
     #[inline(always)]
     pub(crate) fn enter(&self) {
-        if self.flags.load(Ordering::Relaxed) & (MAIL | STEP) != 0 {
+        if self.flags.load(Ordering::Relaxed) & (MAIL | STEP | GREY) != 0 {
             self.enter_asked();
         }
         if twin::is(Twin::AdoptsUngated) && self.core().command_seq() != self.command.get().seq {
@@ -318,11 +327,15 @@ impl MutatorState {
         }
     }
 
-    /// Outside: what the last boundary, which was left by a panic, has not done.
+    /// Outside: what the last boundary, which was left by a panic, has not done; and the next question, if the answer to the last was given for
+    /// this mutator, and it comes back before the driver has asked it.
     #[cold]
     #[inline(never)]
     fn enter_asked(&self) {
         let core = self.core();
+        if self.flags.fetch_and(!GREY, Ordering::Relaxed) & GREY != 0 {
+            while core.answer_next() {}
+        }
         if self.flags.load(Ordering::Relaxed) & MAIL != 0 {
             core.run_mail(self);
         }
@@ -462,39 +475,5 @@ impl MutatorState {
         x ^= x << 17;
         self.random.set(x);
         x
-    }
-}
-
-#[cfg(all(test, not(tricolor_loom)))]
-mod tests {
-    use crate::Heap;
-    use crate::cycle::core::Core;
-    use crate::sync::atomic::Ordering;
-
-    #[test]
-    fn what_a_cache_gives_back_is_charged_once() {
-        let heap = Heap::new();
-        heap.attach().enter(|mc| {
-            let core = mc.state().core();
-            let allocated = || core.counters.allocated.load(Ordering::Relaxed);
-            let before = allocated();
-            mc.state().uncharged.set(100);
-            mc.state().release_cache(core);
-            mc.state().release_cache(core);
-            assert_eq!(allocated(), before + 100);
-        });
-    }
-
-    #[test]
-    fn a_wish_that_comes_after_the_answer_does_not_outlast_the_boundary() {
-        let heap = Heap::new();
-        let mut mutator = heap.attach();
-        mutator.enter(|mc| {
-            assert!(!mc.should_yield());
-            // As the driver does, when the mutator has answered between its look and its wish.
-            Core::ask_to_yield(mc.state());
-            assert!(mc.should_yield());
-        });
-        mutator.enter(|mc| assert!(!mc.should_yield(), "nobody waits for this mutator"));
     }
 }

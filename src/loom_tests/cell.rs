@@ -302,14 +302,19 @@ pub(super) const TWINS: &[Caught] = &[
 ];
 
 pub(super) const GREY_TWINS: &[Caught] = &[
-    ("cell, grey straggler, leak false", Twin::EndNotShaded),
-    ("cell, grey straggler, leak false", Twin::GreyClaims),
-    ("cell, grey straggler, leak true", Twin::LeakIgnored),
-    ("cell, grey straggler, leak true", Twin::DetachForgetsLeak),
-    ("cell, grey straggler, leak true", Twin::ClaimsKept),
-    ("slot in a scanned cell, hybrid", Twin::NewNotShaded),
-    ("cell in a scanned cell, hybrid", Twin::GreyNeedsNothing),
+    ("cell, grey straggler, shaded", Twin::EndNotShaded),
+    ("cell, grey straggler, shaded", Twin::GreyClaims),
+    ("cell, grey straggler, leaked", Twin::LeakIgnored),
+    ("cell, grey straggler, leaked", Twin::DetachForgetsLeak),
+    ("cell, grey straggler, leaked", Twin::ClaimsKept),
+    ("cell, grey straggler, unseen", Twin::LeakIgnored),
+    ("cell, grey straggler, unseen", Twin::ClaimsKept),
+    ("slot in a scanned cell, shaded", Twin::NewNotShaded),
+    ("slot in a scanned cell, unseen", Twin::LeakIgnored),
+    ("cell in a scanned cell, shaded", Twin::GreyNeedsNothing),
+    ("cell in a scanned cell, unseen", Twin::ClaimsKept),
     ("cell, straggler alone", Twin::AloneForGood),
+    ("cell, overwritten when read", Twin::SharedNeedsNothing),
 ];
 
 #[test]

@@ -368,7 +368,7 @@ fn handshakes() -> Vec<Model> {
 fn stops() -> Vec<Model> {
     vec![
         model("mates, second arming".into(), BOUND, second_arming),
-        model("leak answered".into(), WIDE, leak_answered),
+        model("leak answered".into(), BOUND, leak_answered),
         model("mates, final stop".into(), BOUND, attach_late),
         model(
             "mates, attached before the stop".into(),

@@ -105,7 +105,7 @@ fn a_mutators_share_does_not_tell_how_long_destructors_take() {
     let mut within_a_second_after = |which| {
         heap.attach().enter(|mc| {
             // There is nothing to free in them.
-            (0..100).for_each(|_| drop(Gc::new(mc, Vec::<u64>::new())));
+            (0..100).for_each(|_| _ = Gc::new(mc, Vec::<u64>::new()));
         });
         core.request_cycle();
         let mut advance_to = |phase| {

@@ -47,8 +47,10 @@ twins! {
     NoClaim,
     /// A Grey mutator claims cells as a Black one does.
     GreyClaims,
-    /// Its own cells need no barrier although others may be Black.
+    /// Its own cells need no barrier although others may be Black, and it has had a shared one.
     GreyNeedsNothing,
+    /// A Grey mutator needs no barrier for shared cells that nobody has claimed, although others may be Black.
+    SharedNeedsNothing,
     /// A Grey mutator that was alone believes that it still is.
     AloneForGood,
     /// A marker publishes a cell as scanned before it has traced the contents.

@@ -15,6 +15,8 @@ pub(crate) fn steps(config: &Config, s: &State, next: &mut Vec<Next>) {
         Stage::Arm => handshake(config, s, next, armed),
         Stage::ArmBlack => handshake(config, s, next, armed_black),
         Stage::ArmStop => stop(s, next, |n| {
+            // Claims have a new number from here on. Nobody has one who has not been stopped.
+            n.scan = Default::default();
             n.leaked = false;
             take_noted(config, n);
             ask(n, Mode::Black, Colour::Black, false);
@@ -177,7 +179,6 @@ fn armed(config: &Config, n: &mut State) {
 
 fn armed_black(config: &Config, n: &mut State) {
     if n.leaked && !config.is(Twin::LeakIgnored) {
-        n.scan = Default::default();
         return ask_stop(n, Stage::ArmStop);
     }
     take_noted(config, n);

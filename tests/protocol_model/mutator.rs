@@ -29,6 +29,7 @@ pub(crate) fn steps(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) 
     if !s.m[1 - i].nested {
         leave(s, i, next);
     }
+    shade_enough(config, s, i, next);
     loads(config, s, i, next);
     begin_store(config, s, i, next);
     if m.allocs > 0
@@ -111,6 +112,15 @@ fn poll(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     }
 }
 
+/// A Grey mutator has shaded enough: the cycle arms again, see `src/barrier/window.rs`.
+fn shade_enough(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
+    if config.much && s.m[i].command.mode == Mode::Grey && !s.leaked {
+        let mut n = *s;
+        n.leaked = true;
+        next.push((n, i, "has shaded enough", 0, 0));
+    }
+}
+
 fn leave(s: &State, i: usize, next: &mut Vec<Next>) {
     let mut n = *s;
     (n.m[i].inside, n.m[i].nested) = (false, false);
@@ -121,6 +131,9 @@ fn leave(s: &State, i: usize, next: &mut Vec<Next>) {
 pub(crate) fn loads(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     let m = s.m[i];
     for from in [1, 2, m.reg] {
+        if config.is_foreign(i, from) {
+            continue;
+        }
         if from != 0 && s.field(from) != 0 && s.field(from) != m.reg && !is_held(s, from) {
             let mut n = *s;
             n.m[i].reg = s.field(from);
@@ -166,6 +179,9 @@ fn begin_store(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     // Where objects change after their first cycle, that of a root's pointer, too.
     let [one, two] = [1, 2].map(|root| if config.minor == 0 { 0 } else { s.field(root) });
     for x in [1, 2, m.reg, one, two] {
+        if config.is_foreign(i, x) {
+            continue;
+        }
         for v in [0, m.reg] {
             // A cell is claimed whatever is written; a slot may change between a load and a store.
             let pointless = s.field(x.max(1)) == v && !is_cell && !loads_first(config, m.command);
@@ -222,6 +238,10 @@ fn store(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
             }
             next.push((n, i, "stores", m.x, m.v));
         }
+        Op::Shade if mode == Mode::Grey && s.leaked => {
+            done(&mut n, i);
+            next.push((n, i, "need not shade", m.old, m.v));
+        }
         Op::Shade => {
             if mode != Mode::Insertion && !config.is(Twin::OldNotShaded) {
                 n.shade(i, m.old);
@@ -259,11 +279,14 @@ fn begin_access(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     let mut n = *s;
     let (x, mode) = (s.m[i].x, s.m[i].command.mode);
     let claims = mode == Mode::Black || (mode == Mode::Grey && config.is(Twin::GreyClaims));
+    let is_confined = config.mates || (config.own && x == 1);
+    let none_is_black = s.command == s.m[i].command || config.is(Twin::SharedNeedsNothing);
     n.m[i].op = Op::Write;
     match (mode, s.scan(x)) {
         (Mode::Off, _) => {}
-        // The code shades where others may be Black, for cells in cells, of which there are none here.
-        (Mode::Grey, Scan::Unscanned) if config.mates && !claims => {}
+        // See `src/barrier/window.rs`. There are no cells in cells here.
+        (Mode::Grey, Scan::Unscanned) if !claims && (is_confined || none_is_black) => {}
+        (Mode::Grey, _) if !claims && s.leaked => {}
         (Mode::Grey, _) if !claims => {
             n.shade(i, s.field(x));
             n.m[i].at_end = AtEnd::ShadeGrey;
@@ -290,6 +313,7 @@ fn end_access(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     let mut n = *s;
     match m.at_end {
         AtEnd::Nothing => {}
+        AtEnd::ShadeGrey if s.leaked => {}
         AtEnd::ShadeGrey | AtEnd::Shade => {
             if m.command.mode != Mode::Off && !config.is(Twin::EndNotShaded) {
                 n.shade(i, s.field(m.x));

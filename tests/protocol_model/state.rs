@@ -49,6 +49,8 @@ pub(crate) enum Twin {
     RootNotShaded,
     /// A Grey mutator claims cells.
     GreyClaims,
+    /// Nor needs it a barrier for one that nobody has claimed, when the other may be Black.
+    SharedNeedsNothing,
     /// Cells: new contents are not shaded when an access ends.
     EndNotShaded,
     /// Cells: the writer does not wait for the marker.
@@ -131,6 +133,10 @@ pub(crate) struct Config {
     pub(crate) leaks: [u8; 2],
     /// Of the allocations: in their slots.
     pub(crate) builds: [u8; 2],
+    /// Object 1 is the first mutator's own: its cell is confined to that one's thread.
+    pub(crate) own: bool,
+    /// Grey mutators may have shaded enough.
+    pub(crate) much: bool,
     /// Somebody, somewhere, may drop the root.
     pub(crate) drops: bool,
     /// Mutators make a root of what they hold, when there is none.
@@ -153,6 +159,11 @@ pub(crate) struct Config {
 impl Config {
     pub(crate) fn is(&self, twin: Twin) -> bool {
         self.twin == Some(twin)
+    }
+
+    /// Whether mutator `i` has no pointer to `object`, for it is another thread's own.
+    pub(crate) fn is_foreign(&self, i: usize, object: u8) -> bool {
+        self.own && i == 1 && object == 1
     }
 
     /// Minor cycles scan the old objects that have been written, and not all that may change.
@@ -349,6 +360,7 @@ pub(crate) struct State {
     pub(crate) retried: bool,
     /// Work has been handed over since the round began.
     pub(crate) pushed: bool,
+    /// Hybrid arms again.
     pub(crate) leaked: bool,
     pub(crate) abandoned: bool,
     /// Unreachable when the cycle began.

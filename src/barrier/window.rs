@@ -1,0 +1,146 @@
+//! Hybrid's *window*: the time in which a mutator is Grey, and what it then need not do.
+//!
+//! A Grey mutator sets no claim, and what is in a cell is known to the cell's `trace` only. So a write access that needs a barrier traces the
+//! contents when it begins and when it ends, again and again: a table of a hundred thousand entries that is written a thousand times in one
+//! `enter` would take minutes. And as no marker is at work, what is shaded stays where it is, and may be shaded again by each store to a slot.
+//! Three things see to it that there is little of that.
+//!
+//! **1. While nobody is Black** cells need nothing: as long as the command in force is the one that made the mutator Grey, or no other thread has
+//! had a mutator since, and the cell is not scanned. Nothing is protected by then, nor need be. Every Black stack will be filled later, from the heap;
+//! nobody has claimed a cell in this cycle; and markers start after T2, with objects of the window that are all grey or found from roots.
+//! So what was deleted is on Grey stacks only, which are gone by T2, or shade what they store; and what was stored is found where it is by the
+//! claim of a Black mutator, or by a marker. Under a lock, "nobody is Black" is true of all who have looked at the cell before: whoever was Black then had
+//! read the next command, and this mutator has the lock after him, and reads it too. (A guard that is taken meanwhile may live on. The cell is
+//! locked, or its thread's own, while it does: nobody claims it, or what it lies in, and looks at it only afterwards. If it leaks, it is of a cell
+//! that stays locked and is not written any more, and a marker reads it.)
+//!
+//! **2. Confined cells** need nothing either when others may be Black, as long as no Grey mutator has since begun to write to a *shared* cell. A
+//! cell that is not `Sync` is used by one thread at a time: an object that holds it is not `Sync` either, so no other thread has a pointer to it; a
+//! value that holds it can change threads only by way of a shared cell that gives access to it to one thread at a time, which is a write access.
+//! All mutators of a thread turn Black at boundaries of the *thread*, or when they are entered inside one that is (see `MutatorState::boundary_slow`).
+//! So (a) what is deleted from the cell has been in the hands of its own thread only, which has an empty stack before it turns Black; and (b) no Black
+//! mutator has claimed the cell, or one that it lies in, so a marker will scan it. Once a Grey mutator has had a shared cell, (b) does not hold: a
+//! Black one may have claimed that, and all cells in it. Such a cell is scanned wherever it goes; a new one in it is not, but no marker comes to it.
+//! From then on confined cells are as shared ones; (a) holds still, for that access has shaded what was there. (Under Insertion a new cell in a
+//! scanned one is claimed, and traced, where the access to that one ends.)
+//!
+//! **3. The cycle arms again**, by a stop, when Grey mutators have shaded [`MUCH`] in spite of that, as it does when one leaks a guard. They
+//! decide that before they turn Black, and T2 does not come without them. In the stop all stacks are empty, the claims of before mean nothing (the
+//! scan id is another), and what counts as the snapshot is the heap of that moment: so neither cells nor slots need anything from the decision on. It
+//! costs the others a wait for the longest `enter` that is under way, as Deletion's stop does in each cycle.
+
+use crate::cell::claim::ScanWord;
+use crate::config::StressConfig;
+use crate::cycle::mutator::MutatorState;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::plain;
+use crate::sync::twin::{self, Twin};
+
+/// Edges that Grey mutators shade before the cycle arms again, but for new objects: some milliseconds.
+const MUCH: usize = 1 << 16;
+const LITTLE: usize = 16;
+
+/// See the module header. Of the cycle that arms, if one does.
+pub(crate) struct Window {
+    /// The cycle must arm by a stop. Relaxed: set by a Grey mutator, or at the boundary of one, before it answers, and read by the driver after that.
+    /// Grey mutators, too, read what was set since the cycle began, for they have adopted a command of it; it is taken back when nobody is Grey.
+    arms_again: AtomicBool,
+    /// A Grey mutator has begun to write to a shared cell when others might be Black. Relaxed: who has a value from there by way of another
+    /// thread has it by a shared cell as well.
+    shared: plain::AtomicBool,
+    /// Edges shaded. Relaxed, as the next: no data hangs on them, and some may be lost.
+    shaded: plain::AtomicUsize,
+    /// How many are too many.
+    pub(crate) much: plain::AtomicUsize,
+}
+
+impl Window {
+    /// In the stress mode, with half of the seeds, little is too much.
+    pub(crate) fn new(stress: Option<StressConfig>) -> Self {
+        let little = stress.is_some_and(|stress| stress.seed & 2 != 0);
+        Window {
+            arms_again: AtomicBool::new(false),
+            shared: plain::AtomicBool::new(false),
+            shaded: plain::AtomicUsize::new(0),
+            much: plain::AtomicUsize::new(if little { LITTLE } else { MUCH }),
+        }
+    }
+
+    /// A cycle begins, nobody is Grey.
+    pub(crate) fn begin(&self) {
+        self.arms_again.store(false, Ordering::Relaxed);
+        self.shared.store(false, Ordering::Relaxed);
+        self.shaded.store(0, Ordering::Relaxed);
+    }
+
+    /// Something has been stored, or deleted, that no barrier has seen.
+    pub(crate) fn arm_again(&self) {
+        self.arms_again.store(true, Ordering::Relaxed);
+    }
+
+    /// Everybody has answered, nobody is Grey: whether the cycle arms again. Then it does, once.
+    pub(crate) fn takes_second_arming(&self) -> bool {
+        self.arms_again.swap(false, Ordering::Relaxed)
+    }
+
+    fn count(&self, edges: usize) {
+        let shaded = self.shaded.load(Ordering::Relaxed).saturating_add(edges);
+        self.shaded.store(shaded, Ordering::Relaxed);
+        if shaded > self.much.load(Ordering::Relaxed) {
+            self.arm_again();
+        }
+    }
+}
+
+impl MutatorState {
+    /// Grey: whether nobody can be Black: the next command has not been given, or no other thread is there to adopt it.
+    #[inline(always)]
+    pub(crate) fn none_is_black(&self) -> bool {
+        let registry = &self.core().registry;
+        registry.command_seq() == self.command.get().seq
+            || registry.none_attached_since(self.only.get())
+    }
+
+    /// Grey: whether a write to a cell, to which the caller has access, needs no barrier.
+    #[inline(never)]
+    pub(super) fn grey_needs_nothing(&self, confined: bool, word: &ScanWord) -> bool {
+        let window = &self.core().window;
+        if !self.none_is_black() {
+            if window.arms_again.load(Ordering::Relaxed) {
+                return true;
+            }
+            let shared = window.shared.load(Ordering::Relaxed);
+            if !confined && !shared {
+                window.shared.store(true, Ordering::Relaxed);
+            }
+            let needs_nothing = if confined {
+                !shared || twin::is(Twin::GreyNeedsNothing)
+            } else {
+                twin::is(Twin::SharedNeedsNothing)
+            };
+            if !needs_nothing {
+                return false;
+            }
+        }
+        // Whoever has what a Black mutator has claimed does not read the old number here.
+        !word.is_scanned(self.tracer().scan_id)
+    }
+
+    /// Grey: whether a store to a slot, which it counts, needs no barrier.
+    #[inline(never)]
+    pub(super) fn grey_store_needs_nothing(&self) -> bool {
+        let window = &self.core().window;
+        window.count(1);
+        window.arms_again.load(Ordering::Relaxed)
+    }
+
+    /// Grey: so many edges have been shaded in a cell.
+    pub(super) fn count_grey(&self, edges: usize) {
+        self.core().window.count(edges);
+    }
+
+    /// Whether a write access that began in Grey mode must still shade when it ends. (No poll leads out of that mode.)
+    pub(super) fn shades_grey_end(&self) -> bool {
+        !self.core().window.arms_again.load(Ordering::Relaxed)
+    }
+}
