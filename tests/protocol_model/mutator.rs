@@ -131,7 +131,7 @@ fn leave(s: &State, i: usize, next: &mut Vec<Next>) {
 pub(crate) fn loads(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     let m = s.m[i];
     for from in [1, 2, m.reg] {
-        if config.is_foreign(i, from) {
+        if is_foreign(config, i, from) {
             continue;
         }
         if from != 0 && s.field(from) != 0 && s.field(from) != m.reg && !is_held(s, from) {
@@ -154,6 +154,11 @@ pub(crate) fn loads(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) 
         n.m[i].reg = s.root_object;
         next.push((n, i, "reads the root", s.root_object, 0));
     }
+}
+
+/// Whether mutator `i` has no pointer to `object`, for it is another thread's own.
+fn is_foreign(config: &Config, i: usize, object: u8) -> bool {
+    config.own && i == 1 && object == 1
 }
 
 /// Whether somebody has a guard for writing of this object's cell.
@@ -179,7 +184,7 @@ fn begin_store(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     // Where objects change after their first cycle, that of a root's pointer, too.
     let [one, two] = [1, 2].map(|root| if config.minor == 0 { 0 } else { s.field(root) });
     for x in [1, 2, m.reg, one, two] {
-        if config.is_foreign(i, x) {
+        if is_foreign(config, i, x) {
             continue;
         }
         for v in [0, m.reg] {

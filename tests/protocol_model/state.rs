@@ -31,8 +31,7 @@ pub(crate) enum Twin {
     /// Hybrid starts markers at T1, and asks for the second boundary meanwhile.
     MarksAtT1,
     OldNotShaded,
-    /// Under Hybrid, whose Grey mutators shade what they store, it makes a difference only for a slot inside a shared cell, which a Black mutator
-    /// has claimed before T2.
+    /// Under Hybrid it makes a difference only for a slot in a shared cell that a Black mutator has claimed before T2.
     NewNotShaded,
     /// A mutator polls when it has stored and not shaded yet.
     PollsBeforeShade,
@@ -161,11 +160,6 @@ impl Config {
         self.twin == Some(twin)
     }
 
-    /// Whether mutator `i` has no pointer to `object`, for it is another thread's own.
-    pub(crate) fn is_foreign(&self, i: usize, object: u8) -> bool {
-        self.own && i == 1 && object == 1
-    }
-
     /// Minor cycles scan the old objects that have been written, and not all that may change.
     pub(crate) fn goes_by_cards(&self) -> bool {
         let insertion = self.barrier == Barrier::Insertion;
@@ -173,8 +167,7 @@ impl Config {
     }
 }
 
-/// Objects are 1 to this at most; 0 is null. 1 and 2 are roots for good, 3 is what everybody fights over, 4 is allocated. (In models
-/// of minor cycles what exists at the start is said by `Config::fresh`.)
+/// Objects are 1 to this at most; 0 is null. 1 and 2 are roots for good, 3 is what everybody fights over, 4 is allocated (but see `Config::fresh`).
 pub(crate) const OBJECTS: u8 = 5;
 pub(crate) const TARGET: u8 = 3;
 pub(crate) const FRESH: u8 = 4;
