@@ -27,7 +27,7 @@
 //!
 //! *What is passed over is black.* An old object that has not been written is in a minor cycle as one that has been scanned is, though
 //! its cells' words do not say so. That is nothing to Deletion and to Black mutators, who claim such a cell and shade what it held. A
-//! Grey mutator that needs no barrier for a cell of its own because markers come later has stamped the card before they start. Under Insertion
+//! Grey mutator that needs no barrier for a cell because markers come later has stamped the card before they start. Under Insertion
 //! a writer leaves an unscanned cell to the marker that will come: so there all that is noted is scanned, written or not.
 //!
 //! *Roots* lead to old objects, too, unless they are new (`root::table::cycle`): a minor cycle hears of these only.

@@ -15,9 +15,10 @@ pub(crate) fn steps(config: &Config, s: &State, next: &mut Vec<Next>) {
         Stage::Arm => handshake(config, s, next, armed),
         Stage::ArmBlack => handshake(config, s, next, armed_black),
         Stage::ArmStop => stop(s, next, |n| {
-            // Claims have a new number from here on. Nobody has one who has not been stopped.
-            n.scan = Default::default();
-            n.leaked = false;
+            if core::mem::take(&mut n.leaked) {
+                // Claims have a new number from here on, which nobody has who has not been stopped.
+                n.scan = Default::default();
+            }
             take_noted(config, n);
             ask(n, Mode::Black, Colour::Black, false);
             (0..2).for_each(|i| n.adopt(config, i));
