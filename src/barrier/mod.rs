@@ -25,6 +25,7 @@ use crate::heap::layout::mark_address;
 use crate::heap::prefetch;
 use crate::heap::span::mark_of;
 use crate::mark::tracer::Tracer;
+use crate::mark::worklist::Worklist;
 use crate::mutator::Mutation;
 use crate::panic::contain;
 use crate::sync::atomic::Ordering;
@@ -196,8 +197,17 @@ impl MutatorState {
         self.answer();
     }
 
-    /// Traces contents into the buffer; how many edges. A panic of `trace` abandons the cycle: a marker may have skipped the cell.
+    /// Traces contents into the buffer; how many edges.
     fn shade_contents(&self, trace: impl FnOnce(&mut Tracer<'static>)) -> usize {
+        self.shade_contents_and(trace, Self::buffer_is_full)
+    }
+
+    /// The same, with what is to be done when the buffer is full. A panic of `trace` abandons the cycle: a marker may have skipped the cell.
+    fn shade_contents_and(
+        &self,
+        trace: impl FnOnce(&mut Tracer<'static>),
+        when_full: fn(&Self),
+    ) -> usize {
         struct Abandon<'a>(&'a MutatorState);
         impl Drop for Abandon<'_> {
             fn drop(&mut self) {
@@ -218,9 +228,22 @@ impl MutatorState {
         }
         let after = self.tracer().edges.len();
         if after >= self.buffer_size {
-            self.buffer_is_full();
+            when_full(self);
         }
         after - before
+    }
+
+    /// The same, of a cell that has just been claimed, which happens once in a cycle.
+    fn shade_claimed(&self, trace: impl FnOnce(&mut Tracer<'static>)) {
+        /// Edges that are left to the markers to look through: a table of millions would hold its writer up for twice as long.
+        const MANY: usize = 1 << 12;
+        let _ = self.shade_contents_and(trace, |state| {
+            if state.tracer().edges.len() < MANY {
+                state.buffer_is_full();
+            } else {
+                state.push_edges(state.core(), Worklist::push);
+            }
+        });
     }
 
     /// A write access to a cell begins; `trace` traces its contents. The caller is the cell's only writer until it
@@ -251,7 +274,7 @@ impl MutatorState {
                         self.poll();
                     }
                     let unclaim = Unclaim(word);
-                    let _ = self.shade_contents(trace);
+                    self.shade_claimed(trace);
                     core::mem::forget(unclaim);
                     word.scanned(id);
                 }

@@ -211,6 +211,21 @@ fn a_write_to_a_cell_needs_nothing_when_scanned_or_nobody_is_black() {
     }
 }
 
+/// Who looks through all of a large one holds up its writer for as long again.
+#[test]
+fn a_table_is_looked_through_when_it_is_claimed_if_it_is_not_large() {
+    in_mode(Mode::Black, Colour::Black, |mc, [leaf, ..]| {
+        mark(mc, leaf, 0);
+        let shaded = || mc.state().core().counters.shaded.load(Ordering::Relaxed);
+        for (length, left) in [(BUFFER, 0), (4000, 0), (5000, 5000)] {
+            let before = shaded();
+            drop(GcRefCell::new(vec![leaf; length]).borrow_mut(mc));
+            assert_eq!(shaded() - before, left);
+            assert!(mc.state().tracer().edges.is_empty());
+        }
+    });
+}
+
 #[test]
 fn a_guard_that_must_shade_at_its_end_is_counted() {
     in_mode(Mode::Grey, Colour::Grey, |mc, _| {
