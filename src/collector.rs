@@ -212,7 +212,8 @@ impl HeapBuilder {
     }
 
     /// Bytes that count as live in addition to what is when the next goal is set: the heap grows to about this (times
-    /// `growth_percent`/100) before the first cycle. An eighth of what lives is added to it, at most as much again. Default: 8 MiB.
+    /// `growth_percent`/100) before the first cycle. An eighth of what lives is added to it, at most as much again. Default: 8 MiB. Of each heap: a process with
+    /// hundreds of small ones gives them less, 64 KiB, say.
     pub fn min_heap(mut self, bytes: usize) -> Self {
         self.config.min_heap = bytes;
         self

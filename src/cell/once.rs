@@ -47,6 +47,7 @@ impl<T> GcOnceCell<T> {
     ///
     /// # Errors
     /// Gives the value back if one has been set.
+    #[inline]
     pub fn set<'gc>(&self, mc: &Mutation<'gc>, value: T) -> Result<(), T>
     where
         T: Trace<'gc>,

@@ -78,6 +78,34 @@ impl<T: Copy> GcCell<T> {
         self.set(mc, value);
         old
     }
+
+    /// Takes the value out and leaves the default one.
+    #[inline]
+    pub fn take<'gc>(&self, mc: &Mutation<'gc>) -> T
+    where
+        T: Trace<'gc> + Default,
+    {
+        self.replace(mc, T::default())
+    }
+
+    /// Sets the value to what `f` makes of it.
+    ///
+    /// ```
+    /// use tricolor_gc::{GcCell, Heap};
+    ///
+    /// Heap::new().attach().enter(|mc| {
+    ///     let count = GcCell::new(1);
+    ///     count.update(mc, |count| count + 1);
+    ///     assert_eq!((count.take(mc), count.get()), (2, 0));
+    /// });
+    /// ```
+    #[inline]
+    pub fn update<'gc>(&self, mc: &Mutation<'gc>, f: impl FnOnce(T) -> T)
+    where
+        T: Trace<'gc>,
+    {
+        self.set(mc, f(self.get()));
+    }
 }
 
 impl<T: Default> Default for GcCell<T> {

@@ -180,6 +180,25 @@ impl<P> GcSlot<P> {
         unsafe { P::from_word(old) }
     }
 
+    /// Takes the value out and leaves the default one, `None` of an option.
+    ///
+    /// ```
+    /// use tricolor_gc::{Gc, GcSlot, Heap};
+    ///
+    /// Heap::new().attach().enter(|mc| {
+    ///     let slot = GcSlot::new(Some(Gc::new(mc, 1)));
+    ///     assert_eq!(slot.take(mc).as_deref(), Some(&1));
+    ///     assert!(slot.get().is_none());
+    /// });
+    /// ```
+    #[inline]
+    pub fn take<'gc>(&self, mc: &Mutation<'gc>) -> P
+    where
+        P: SlotValue<'gc> + Default,
+    {
+        self.swap(mc, P::default())
+    }
+
     /// Replaces the value if it is `current`.
     ///
     /// # Errors
