@@ -3,7 +3,7 @@
 //! A Grey mutator sets no claim, and what is in a cell is known to the cell's `trace` only. So a write access that needs a barrier traces the
 //! contents when it begins and when it ends, again and again: a table of a hundred thousand entries that is written a thousand times in one
 //! `enter` would take minutes. And as no marker is at work, what is shaded stays where it is, and may be shaded again by each store to a slot.
-//! Three things see to it that there is little of that.
+//! Three things see to it that there is little of that; and the fourth spares the markers what is made meanwhile.
 //!
 //! **1. While nobody is Black** cells need nothing: as long as the command in force is the one that made the mutator Grey, or no other thread has
 //! had a mutator since, and the cell is not scanned. Nothing is protected by then, nor need be. Every Black stack will be filled later, from the heap;
@@ -28,6 +28,11 @@
 //! decide that before they turn Black, and T2 does not come without them. In the stop all stacks are empty, the claims of before mean nothing (the
 //! scan id is another), and what counts as the snapshot is the heap of that moment: so neither cells nor slots need anything from the decision on. It
 //! costs the others a wait for the longest `enter` that is under way, as Deletion's stop does in each cycle.
+//!
+//! **4. New objects of a Grey mutator are white**, and in no buffer, as if the cycle had not begun for it: its stack is empty before T2. What it has stored
+//! by then is in the heap, for the markers to find, or shaded: by its store, or by who took it out. What it has not is garbage, which this cycle
+//! frees: of two threads that build a tree in each `enter`, a tree was kept in each cycle, and marked. (A Black mutator may be inside at T2, with what
+//! it has made since it became so on its stack alone: that is grey.)
 
 use crate::cell::claim::ScanWord;
 use crate::config::StressConfig;

@@ -6,7 +6,7 @@
 //!
 //! | command | mode | allocation | where it may be adopted |
 //! |---|---|---|---|
-//! | arm, Hybrid, first | Grey | grey | at a boundary |
+//! | arm, Hybrid, first | Grey | white | at a boundary |
 //! | arm, Hybrid, second | Black | grey | at a boundary |
 //! | mark, Hybrid and Deletion | Black | black | anywhere |
 //! | arm, Insertion | Insertion | white | at a boundary |

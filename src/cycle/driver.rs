@@ -31,7 +31,8 @@
 //! a cell is traced as a whole before its first write), a root that is dropped stays. New objects are black.
 //!
 //! *Hybrid.* T1: every mutator has its barrier on (Grey). T2: every mutator has since passed a boundary (Black). Markers
-//! start at T2; nothing with pointers is marked before it, and new objects are grey until then. A Black mutator's stack was filled after T1,
+//! start at T2; nothing with pointers is marked before it. A new object that has been stored is found from the heap of T2; one that has not may be on a
+//! stack then, if its mutator is Black, and so is grey; what a Grey mutator makes is white. A Black mutator's stack was filled after T1,
 //! from the heap, from roots, or by weak upgrades, which shade; whatever else it holds was reachable at some time after T1 and every
 //! deletion after T1 is shaded, so it is in the heap or shaded. A Grey mutator's stack may hold more: pointers deleted before T1 by a mutator that
 //! had no barrier yet. It has passed a boundary before T2, so markers find what it stores, but for one place: a shared cell that another
@@ -313,7 +314,7 @@ impl Core {
                 seq: self.ask(d, mode, colour, true),
             },
             Arming::TwoHandshakes => Stage::Arm {
-                seq: self.ask(d, Mode::Grey, Colour::Grey, true),
+                seq: self.ask(d, Mode::Grey, Colour::White, true),
             },
             Arming::Handshake => Stage::Arm {
                 seq: self.ask(d, mode, colour, true),

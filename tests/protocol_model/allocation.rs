@@ -2,7 +2,7 @@
 
 use crate::mutator::{done, loads};
 use crate::search::Next;
-use crate::state::{Colour, Config, Mode, Op, Scan, Stage, State, Twin, bit};
+use crate::state::{Colour, Command, Config, Mode, Op, Scan, Stage, State, Twin, bit};
 
 pub(crate) fn allocate(config: &Config, s: &State, i: usize, slot: u8, next: &mut Vec<Next>) {
     let reg = s.m[i].reg;
@@ -49,10 +49,11 @@ fn take_slot(config: &Config, s: &State, i: usize, slot: u8, immutable: bool) ->
 }
 
 fn is_black(config: &Config, s: &State, i: usize) -> bool {
-    match s.m[i].command.colour {
+    let Command { colour, mode, .. } = s.m[i].command;
+    match colour {
         Colour::Black => !config.is(Twin::WhiteWhenBlack),
         Colour::Grey => config.is(Twin::BlackWhenGrey),
-        Colour::White => false,
+        Colour::White => mode == Mode::Grey && config.is(Twin::BlackWhenGrey),
     }
 }
 

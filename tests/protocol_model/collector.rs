@@ -147,7 +147,7 @@ fn begin(config: &Config, s: &State, next: &mut Vec<Next>) {
             n.stage = Stage::Arm;
         }
         Barrier::Hybrid => {
-            ask(&mut n, Mode::Grey, Colour::Grey, true);
+            ask(&mut n, Mode::Grey, Colour::White, true);
             n.stage = Stage::Arm;
         }
         Barrier::Insertion => {
