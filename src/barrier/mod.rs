@@ -25,7 +25,6 @@ use crate::heap::layout::mark_address;
 use crate::heap::prefetch;
 use crate::heap::span::mark_of;
 use crate::mark::tracer::Tracer;
-use crate::mark::worklist::Worklist;
 use crate::mutator::Mutation;
 use crate::panic::contain;
 use crate::sync::atomic::Ordering;
@@ -197,17 +196,8 @@ impl MutatorState {
         self.answer();
     }
 
-    /// Traces contents into the buffer; how many edges.
+    /// Traces contents into the buffer; how many edges. A panic of `trace` abandons the cycle: a marker may have skipped the cell.
     fn shade_contents(&self, trace: impl FnOnce(&mut Tracer<'static>)) -> usize {
-        self.shade_contents_and(trace, Self::buffer_is_full)
-    }
-
-    /// The same, with what is to be done when the buffer is full. A panic of `trace` abandons the cycle: a marker may have skipped the cell.
-    fn shade_contents_and(
-        &self,
-        trace: impl FnOnce(&mut Tracer<'static>),
-        when_full: fn(&Self),
-    ) -> usize {
         struct Abandon<'a>(&'a MutatorState);
         impl Drop for Abandon<'_> {
             fn drop(&mut self) {
@@ -228,22 +218,9 @@ impl MutatorState {
         }
         let after = self.tracer().edges.len();
         if after >= self.buffer_size {
-            when_full(self);
+            self.buffer_is_full();
         }
         after - before
-    }
-
-    /// The same, of a cell that has just been claimed, which happens once in a cycle.
-    fn shade_claimed(&self, trace: impl FnOnce(&mut Tracer<'static>)) {
-        /// Edges that are left to the markers to look through: a table of millions would hold its writer up for twice as long.
-        const MANY: usize = 1 << 12;
-        let _ = self.shade_contents_and(trace, |state| {
-            if state.tracer().edges.len() < MANY {
-                state.buffer_is_full();
-            } else {
-                state.push_edges(state.core(), Worklist::push);
-            }
-        });
     }
 
     /// A write access to a cell begins; `trace` traces its contents. The caller is the cell's only writer until it
@@ -261,8 +238,7 @@ impl MutatorState {
             Mode::Off => AtEnd::Nothing,
             _ if twin::is(Twin::NoClaim) || strikes(Planted::SkipsClaims) => AtEnd::Nothing,
             Mode::Grey if !twin::is(Twin::GreyClaims) => {
-                let edges = self.shade_contents(trace);
-                self.count_grey(edges);
+                self.shade_grey(|| self.shade_contents(trace));
                 AtEnd::ShadeGrey
             }
             Mode::Grey | Mode::Black => {
@@ -274,7 +250,7 @@ impl MutatorState {
                         self.poll();
                     }
                     let unclaim = Unclaim(word);
-                    self.shade_claimed(trace);
+                    let _ = self.shade_contents(trace);
                     core::mem::forget(unclaim);
                     word.scanned(id);
                 }
@@ -313,8 +289,7 @@ impl MutatorState {
             _ if twin::is(Twin::EndNotShaded) => {}
             AtEnd::ShadeGrey => {
                 if self.shades_grey_end() {
-                    let edges = self.shade_at_end(trace);
-                    self.count_grey(edges);
+                    self.shade_grey(|| self.shade_at_end(trace));
                 }
             }
             AtEnd::Shade => {

@@ -10,6 +10,7 @@ use crate::cycle::mutator::BUFFER;
 use crate::cycle::registry::OTHERS;
 use crate::heap::span::mark_of;
 use crate::mark::tracer::Tracer;
+use crate::mark::worklist::Take;
 use crate::mutator::Mutation;
 use crate::sync::atomic::Ordering;
 use crate::{Gc, GcMutex, GcRefCell, GcRwLock, GcSlot, Heap, Root, Rootable, StepStatus, Trace};
@@ -211,18 +212,29 @@ fn a_write_to_a_cell_needs_nothing_when_scanned_or_nobody_is_black() {
     }
 }
 
-/// Who looks through all of a large one holds up its writer for as long again.
+/// A mutator may claim new cells all the time: it must not make work without end.
 #[test]
-fn a_table_is_looked_through_when_it_is_claimed_if_it_is_not_large() {
-    in_mode(Mode::Black, Colour::Black, |mc, [leaf, ..]| {
-        mark(mc, leaf, 0);
+fn what_a_claimed_cell_leads_to_is_handed_over_unless_it_has_been_found() {
+    in_mode(Mode::Black, Colour::Black, |mc, [leaf, found, _]| {
+        mark(mc, found, 0);
         let shaded = || mc.state().core().counters.shaded.load(Ordering::Relaxed);
-        for (length, left) in [(BUFFER, 0), (4000, 0), (5000, 5000)] {
+        for length in [BUFFER, 10_000] {
             let before = shaded();
+            drop(GcRefCell::new(vec![found; length]).borrow_mut(mc));
+            assert_eq!(shaded(), before);
             drop(GcRefCell::new(vec![leaf; length]).borrow_mut(mc));
-            assert_eq!(shaded() - before, left);
+            assert_eq!(shaded() - before, length as u64);
             assert!(mc.state().tracer().edges.is_empty());
         }
+        // The same again and again is thinned out.
+        (0..200).for_each(|_| drop(GcRefCell::new(vec![leaf; 10_000]).borrow_mut(mc)));
+        let list = &mc.state().core().worklist;
+        list.open();
+        let mut left = 0;
+        while let Take::Block(block) = list.take(true) {
+            left += block.len();
+        }
+        assert!(left <= (1 << 20) + 20_000, "{left}");
     });
 }
 

@@ -38,12 +38,19 @@ use crate::cell::claim::ScanWord;
 use crate::config::StressConfig;
 use crate::cycle::mutator::MutatorState;
 use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::now;
 use crate::sync::plain;
 use crate::sync::twin::{self, Twin};
 
-/// Edges that Grey mutators shade before the cycle arms again, but for new objects: some milliseconds.
+/// Edges that Grey mutators shade in cells before the cycle arms again, or the time for as many: some milliseconds.
 const MUCH: usize = 1 << 16;
 const LITTLE: usize = 16;
+
+/// Nanoseconds that count as an edge, where there are fewer.
+const EDGE: usize = 64;
+
+/// Stores to slots that count as one. They cost little, as long as not too many edges wait for the markers.
+const STORES: usize = 64;
 
 /// See the module header. Of the cycle that arms, if one does.
 pub(crate) struct Window {
@@ -53,8 +60,9 @@ pub(crate) struct Window {
     /// A Grey mutator has begun to write to a shared cell when others might be Black. Relaxed: who has a value from there by way of another
     /// thread has it by a shared cell as well.
     shared: plain::AtomicBool,
-    /// Edges shaded. Relaxed, as the next: no data hangs on them, and some may be lost.
+    /// Edges shaded in cells, and stores to slots. Relaxed, as the next: no data hangs on them, and some may be lost.
     shaded: plain::AtomicUsize,
+    stores: plain::AtomicUsize,
     /// How many are too many.
     pub(crate) much: plain::AtomicUsize,
 }
@@ -67,6 +75,7 @@ impl Window {
             arms_again: AtomicBool::new(false),
             shared: plain::AtomicBool::new(false),
             shaded: plain::AtomicUsize::new(0),
+            stores: plain::AtomicUsize::new(0),
             much: plain::AtomicUsize::new(if little { LITTLE } else { MUCH }),
         }
     }
@@ -76,6 +85,7 @@ impl Window {
         self.arms_again.store(false, Ordering::Relaxed);
         self.shared.store(false, Ordering::Relaxed);
         self.shaded.store(0, Ordering::Relaxed);
+        self.stores.store(0, Ordering::Relaxed);
     }
 
     /// Something has been stored, or deleted, that no barrier has seen.
@@ -128,20 +138,34 @@ impl MutatorState {
             }
         }
         // Whoever has what a Black mutator has claimed does not read the old number here.
-        !word.is_scanned(self.tracer().scan_id)
+        let scanned = word.is_scanned(self.tracer().scan_id);
+        if scanned {
+            // It comes from a shared cell, by whatever way: so may others.
+            window.shared.store(true, Ordering::Relaxed);
+        }
+        !scanned
     }
 
     /// Grey: whether a store to a slot, which it counts, needs no barrier.
     #[inline(never)]
     pub(super) fn grey_store_needs_nothing(&self) -> bool {
         let window = &self.core().window;
-        window.count(1);
+        let stores = window.stores.load(Ordering::Relaxed) + 1;
+        window.stores.store(stores, Ordering::Relaxed);
+        if stores.is_multiple_of(STORES) {
+            window.count(1);
+        }
         window.arms_again.load(Ordering::Relaxed)
     }
 
-    /// Grey: so many edges have been shaded in a cell.
-    pub(super) fn count_grey(&self, edges: usize) {
-        self.core().window.count(edges);
+    /// Grey: `shade` shades what is in a cell, and says how many edges. A table may have few, and take long; what mutators do that drive cycles
+    /// themselves is to repeat, without a clock.
+    pub(in crate::barrier) fn shade_grey(&self, shade: impl FnOnce() -> usize) {
+        let core = self.core();
+        let began = (!core.is_stepped()).then(now);
+        let edges = shade();
+        let time = began.map_or(0, |began| (now() - began).as_nanos() as usize / EDGE);
+        core.window.count(edges.max(time).max(1));
     }
 
     /// Whether a write access that began in Grey mode must still shade when it ends. (No poll leads out of that mode.)

@@ -21,7 +21,6 @@ use super::registry::OTHERS;
 use crate::barrier::cards::{BARRIER, Stamps, stamp_of};
 use crate::heap::cache::Cache;
 use crate::mark::tracer::{Meet, Tracer};
-use crate::mark::worklist::{Block, Worklist};
 use crate::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use crate::sync::hooks;
 use crate::sync::thread::{self, ThreadId};
@@ -263,17 +262,12 @@ impl MutatorState {
 
     /// Hands over the barrier buffer, which has been looked through.
     pub(crate) fn hand_edges_over(&self, core: &Core) {
-        self.push_edges(core, Worklist::push_shaded);
-    }
-
-    /// Hands over the barrier buffer by `push`.
-    pub(crate) fn push_edges(&self, core: &Core, push: fn(&Worklist, &mut Block)) {
         let edges = &mut self.tracer().edges;
         if !edges.is_empty() {
             core.counters
                 .shaded
                 .fetch_add(edges.len() as u64, Ordering::Relaxed);
-            push(&core.worklist, edges);
+            core.worklist.push_shaded(edges);
             if core.is_stepped() {
                 // Nobody else takes them, and stores alone call for no step.
                 self.flags.fetch_or(STEP, Ordering::Relaxed);

@@ -26,7 +26,6 @@
 //! which blocks are taken, while nobody is active.
 //!
 //! **Slices.** What is left of a large slice that is scanned in pieces moves as a [`Rest`], which counts as a block does.
-//!
 //! Not here: prefetching and scanning (`marker`).
 
 use super::aside::SetAside;
@@ -163,10 +162,16 @@ impl Worklist {
         });
     }
 
-    /// As [`push`](Self::push), of what a mutator has shaded, which may be the same again and again. Edges that others have pushed are
-    /// not looked through for it before there are as many of these.
+    /// As [`push`](Self::push), of what a mutator has shaded, which may be the same again and again. Not looked through for it, before there is
+    /// as much of it, is what others have pushed, and what was more than all the rest: a table.
     pub(crate) fn push_shaded(&self, block: &mut Block) {
-        self.push_and(block, State::thin_out_if_crowded);
+        let pushed = block.len();
+        self.push_and(block, |state| {
+            if pushed > state.edges / 2 {
+                state.crowded = state.crowded.max(2 * state.edges);
+            }
+            state.thin_out_if_crowded();
+        });
     }
 
     /// Hands over one object that a weak reference has brought back, perhaps again and again: in the last block, if that has room.

@@ -152,6 +152,10 @@ fn a_cell_needs_nothing_until_others_are_black() {
         assert_eq!(needs_nothing(), (true, true), "that means nothing then");
         core.window.begin();
         assert_eq!(needs_nothing(), (false, false), "this cycle's does");
+        core.window.begin();
+        assert!(!state.needs_nothing::<true>(&word));
+        let new = ScanWord::new();
+        assert!(!state.needs_nothing::<true>(&new), "it may be in that");
     });
 }
 
@@ -159,9 +163,9 @@ fn a_cell_needs_nothing_until_others_are_black() {
 #[test]
 fn who_shades_much_has_the_cycle_arm_again() {
     const MUCH: usize = 1000;
-    fn shades<'gc>(mc: &'gc Mutation<'gc>, write: impl Fn()) -> usize {
+    fn shades<'gc>(mc: &'gc Mutation<'gc>, much: usize, write: impl Fn()) -> usize {
         others_are_black(mc);
-        mc.state().core().window.much.store(MUCH, Ordering::Relaxed);
+        mc.state().core().window.much.store(much, Ordering::Relaxed);
         let before = mc.state().core().counters.shaded.load(Ordering::Relaxed);
         (0..10 * MUCH).for_each(|_| write());
         mc.state().hand_edges_over(mc.state().core());
@@ -172,14 +176,30 @@ fn who_shades_much_has_the_cycle_arm_again() {
     }
     in_mode(Mode::Grey, Colour::Grey, |mc, leaves: [Leaf<'_>; 3]| {
         let cell = GcMutex::new(leaves);
-        let shaded = shades(mc, || drop(cell.lock(mc)));
+        let shaded = shades(mc, MUCH, || drop(cell.lock(mc)));
         assert!((MUCH..MUCH + 10).contains(&shaded), "{shaded}");
     });
     in_mode(Mode::Grey, Colour::Grey, |mc, [a, b, _]| {
         let slot = GcSlot::new(Some(a));
-        let shaded = shades(mc, || slot.set(mc, Some(b)));
-        assert!((2 * MUCH..2 * MUCH + 10).contains(&shaded), "{shaded}");
+        let shaded = shades(mc, 9, || slot.set(mc, Some(b)));
+        assert!((1000..1500).contains(&shaded), "{shaded}");
     });
+}
+
+/// A table that is traced for long has few edges, perhaps. Who drives cycles itself goes by edges alone.
+#[test]
+fn the_time_that_tables_take_counts_as_well() {
+    for (markers, arms_again) in [(1, true), (0, false)] {
+        let heap = Heap::builder().marker_threads(markers).build().unwrap();
+        let core = heap.core();
+        heap.attach().enter(|mc| {
+            mc.state().shade_grey(|| {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+                1
+            });
+        });
+        assert_eq!(core.window.takes_second_arming(), arms_again);
+    }
 }
 
 /// The write that takes it so far ends without a word, too.
