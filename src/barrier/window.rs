@@ -21,10 +21,12 @@
 //! So (a) what is deleted from the cell has been in the hands of its own thread only, which has an empty stack before it turns Black; and (b) no Black
 //! mutator has claimed the cell, or one that it lies in, so a marker will scan it. Once a Grey mutator has had a shared cell, (b) does not hold: a
 //! Black one may have claimed that, and all cells in it. Such a cell is scanned wherever it goes; a new one in it is not, but no marker comes to it.
-//! From then on confined cells are as shared ones; (a) holds still, for that access has shaded what was there. (Under Insertion a new cell in a
+//! From then on confined cells are as shared ones, and so they are when a Grey mutator has written to one that is scanned (which it can have from a
+//! type of the program's own that says that it is `Sync`); (a) holds still, for that access has shaded what was there. (Under Insertion a new cell in a
 //! scanned one is claimed, and traced, where the access to that one ends.)
 //!
-//! **3. The cycle arms again**, by a stop, when Grey mutators have shaded [`MUCH`] in spite of that, as it does when one leaks a guard. They
+//! **3. The cycle arms again**, by a stop, when Grey mutators have shaded [`MUCH`] in spite of that, or have traced for as long, as it does when one
+//! leaks a guard. (Stores to slots count for little: what they shade is thinned out in the worklist.) They
 //! decide that before they turn Black, and T2 does not come without them. In the stop all stacks are empty, the claims of before mean nothing (the
 //! scan id is another), and what counts as the snapshot is the heap of that moment: so neither cells nor slots need anything from the decision on. It
 //! costs the others a wait for the longest `enter` that is under way, as Deletion's stop does in each cycle.
