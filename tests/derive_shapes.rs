@@ -3,7 +3,7 @@
 
 #![forbid(unsafe_code)]
 #![deny(warnings)]
-#![allow(dead_code)]
+#![allow(dead_code, reason = "types that are derived for, and never made")]
 
 use std::cell::Cell;
 use std::collections::HashMap;

@@ -2,7 +2,7 @@
 //! says so, and the books balance (`PageHeap::check_invariants`, after each step).
 
 #![no_main]
-#![allow(dead_code)]
+#![allow(dead_code, reason = "the files are the crate's, and this uses parts of them")]
 
 /// The files of the crate, private there.
 #[path = "../../src/heap"]

@@ -6,8 +6,8 @@
 //! is no harm: it is a young object, whatever its colour, until a marker comes to it, which is when it is complete.
 //!
 //! **No sweep frees the slot** before that (I1). In white allocation it was taken under Insertion, where marking ends in a stop, for which this
-//! mutator must be outside; or while no cycle had armed here, and then none ends its marking before (and the last sweep is done with the
-//! span). Later in a cycle it is fresh.
+//! mutator must be outside; or while no cycle had armed here, or its mutator was Grey, and then none begins to mark before (and the last sweep is
+//! done with the span). Later in a cycle it is fresh.
 
 use core::mem::needs_drop;
 use core::ptr::NonNull;

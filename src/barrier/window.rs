@@ -7,7 +7,7 @@
 //!
 //! **1. While nobody is Black** cells need nothing: as long as the command in force is the one that made the mutator Grey, or no other thread has
 //! had a mutator since, and the cell is not scanned. Nothing is protected by then, nor need be. Every Black stack will be filled later, from the heap;
-//! nobody has claimed a cell in this cycle; and markers start after T2, with objects of the window that are all grey or found from roots.
+//! nobody has claimed a cell in this cycle; and markers start after T2, from the roots of then, and come to every object that is reachable.
 //! So what was deleted is on Grey stacks only, which are gone by T2, or shade what they store; and what was stored is found where it is by the
 //! claim of a Black mutator, or by a marker. Under a lock, "nobody is Black" is true of all who have looked at the cell before: whoever was Black then had
 //! read the next command, and this mutator has the lock after him, and reads it too. (A guard that is taken meanwhile may live on. The cell is
@@ -26,8 +26,8 @@
 //! scanned one is claimed, and traced, where the access to that one ends.)
 //!
 //! **3. The cycle arms again**, by a stop, when Grey mutators have shaded [`MUCH`] in spite of that, or have traced for as long, as it does when one
-//! leaks a guard. (Stores to slots count for little: what they shade is thinned out in the worklist.) They
-//! decide that before they turn Black, and T2 does not come without them. In the stop all stacks are empty, the claims of before mean nothing (the
+//! leaks a guard. (Stores to slots count for little: what they shade is thinned out in the worklist.) They decide that before they turn Black, and T2
+//! does not come without them. In the stop all stacks are empty, the claims of before mean nothing (the
 //! scan id is another), and what counts as the snapshot is the heap of that moment: so neither cells nor slots need anything from the decision on. It
 //! costs the others a wait for the longest `enter` that is under way, as Deletion's stop does in each cycle.
 //!
@@ -59,7 +59,7 @@ pub(crate) struct Window {
     /// The cycle must arm by a stop. Relaxed: set by a Grey mutator, or at the boundary of one, before it answers, and read by the driver after that.
     /// Grey mutators, too, read what was set since the cycle began, for they have adopted a command of it; it is taken back when nobody is Grey.
     arms_again: AtomicBool,
-    /// A Grey mutator has begun to write to a shared cell when others might be Black. Relaxed: who has a value from there by way of another
+    /// A Grey mutator has begun to write to a shared cell when others might be Black, or to one that is scanned. Relaxed: who has a value from there by way of another
     /// thread has it by a shared cell as well.
     shared: plain::AtomicBool,
     /// Edges shaded in cells, and stores to slots. Relaxed, as the next: no data hangs on them, and some may be lost.
@@ -162,7 +162,7 @@ impl MutatorState {
 
     /// Grey: `shade` shades what is in a cell, and says how many edges. A table may have few, and take long; what mutators do that drive cycles
     /// themselves is to repeat, without a clock.
-    pub(in crate::barrier) fn shade_grey(&self, shade: impl FnOnce() -> usize) {
+    pub(super) fn shade_grey(&self, shade: impl FnOnce() -> usize) {
         let core = self.core();
         let began = (!core.is_stepped()).then(now);
         let edges = shade();

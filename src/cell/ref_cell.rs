@@ -22,7 +22,7 @@ const MAX_READERS: Flag = WRITING - 1;
 ///
 /// Tracing does not look at the borrow state: a guard that is held, or has been leaked, neither delays nor panics a
 /// collection. While a cycle marks, the first `borrow_mut` of each cell traces its old contents (so it costs time in
-/// proportion to them: some ten milliseconds for a million pointers); the accesses through the guard cost nothing extra. Under
+/// proportion to them: some milliseconds for a million pointers); the accesses through the guard cost nothing extra. Under
 /// [`Insertion`](crate::Barrier::Insertion) each one traces the contents where it ends: hold one guard for many accesses. A large table of pointers that
 /// should cost nothing of the kind is a [`Gc`](crate::Gc) of a slice of [`GcSlot`](crate::GcSlot)s.
 ///

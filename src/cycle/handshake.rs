@@ -142,11 +142,10 @@ impl Core {
     /// mutator is never Grey and never allocates grey. Whether there is a new command.
     pub(crate) fn answer_next(&self) -> bool {
         let seq = self.command_seq();
-        if self.plan.arming != Arming::TwoHandshakes {
-            return self.command_seq() != seq;
-        }
+        let asks = self.plan.arming == Arming::TwoHandshakes;
+        let turns = if asks { TRIES } else { 0 };
         let mut backoff = Backoff::default();
-        for turn in 1.. {
+        for turn in 1..=turns {
             if let Some(mut driver) = self.driver.try_lock() {
                 if matches!(driver.stage, Stage::Arm { .. } | Stage::ArmBlack { .. }) {
                     let _ = self.advance(&mut driver, &mut None, 0);
@@ -155,7 +154,7 @@ impl Core {
             }
             // Somebody drives, who was woken when this mutator left: while the cycle arms, for a moment, and he may have looked before it answered.
             let over = self.command_seq() != seq || self.phase() != Phase::Arming;
-            if over || turn == TRIES {
+            if over || turn == turns {
                 break;
             }
             backoff.wait();

@@ -13,8 +13,13 @@
 
 pub(crate) mod hooks;
 pub(crate) mod planted;
-// In models only the address space of the process is behind these.
-#[cfg_attr(tricolor_loom, allow(dead_code))]
+#[cfg_attr(
+    tricolor_loom,
+    allow(
+        dead_code,
+        reason = "in models only the address space of the process is behind these"
+    )
+)]
 pub(crate) mod ranked;
 pub(crate) mod twin;
 pub(crate) mod witness;
