@@ -76,8 +76,12 @@ impl MutatorState {
     /// Whether a write to a cell needs no barrier although one is on.
     #[inline(always)]
     pub(crate) fn needs_nothing<const CONFINED: bool>(&self, word: &ScanWord) -> bool {
-        match self.mode.get() {
-            Mode::Black => word.is_scanned(self.tracer().scan_id),
+        let mode = self.mode.get();
+        // Ahead of the others: it is what a store finds all through marking, and a `match` would jump by a table.
+        if mode == Mode::Black {
+            return word.is_scanned(self.tracer().scan_id);
+        }
+        match mode {
             Mode::Insertion if twin::is(Twin::InsertionNeedsNothing) => {
                 word.is_scanned(self.tracer().scan_id)
             }
