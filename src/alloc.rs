@@ -3,8 +3,7 @@
 //! The fast path is inlined into the caller: a bump in the cache (see `heap::cache`) and the move of the value. Everything
 //! else is behind one cold call, which takes a value of up to four words along in registers: a function that makes an object last
 //! then keeps nothing across it, and jumps there (a recursive one that builds a tree of two-word nodes takes 36 instructions for an inner
-//! node, recursion included). The order is always: take a slot, write the value, and only then let anybody know of it (grey allocation
-//! hands the address to the markers last).
+//! node, recursion included). The order is always: take a slot, write the value, and only then let anybody know of it.
 
 mod in_place;
 mod refill;
@@ -165,20 +164,11 @@ impl<'gc> Mutation<'gc> {
     #[inline(always)]
     unsafe fn made<T: Trace<'gc>>(&self, slot: usize, value: T, slowly: bool) -> NonNull<T> {
         let pointer = pointer_to::<T>(slot);
-        if slowly && twin::is(Twin::GreyQueuedFirst) {
-            // SAFETY: its slot is this mutator's, and stays so (I1); that the object has been made is what this twin leaves to chance.
-            unsafe { self.state().allocated_slowly(slot) };
-        }
         // SAFETY: taken for a `T`, by the caller's contract: ours alone (I7), writable (I14), as large and as aligned as it asks (I13).
         unsafe { pointer.write(value) };
         if slowly && needs_drop::<T>() {
             // SAFETY: this mutator has just made it there, and has told nobody.
             unsafe { self.state().measure_new(slot) };
-        }
-        if slowly {
-            // No poll since the slot was taken: what it was taken for still holds.
-            // SAFETY: it has just been made, and is on this stack: it lives (I2).
-            unsafe { self.state().allocated_slowly(slot) };
         }
         pointer
     }
@@ -229,8 +219,6 @@ impl<'gc> Mutation<'gc> {
         let pointer = pointer_to::<WeakBox>(slot);
         // SAFETY: the slot is ours alone (I7), writable (I14), aligned to a granule (I13), and large enough by the assertion above.
         unsafe { pointer.write(value) };
-        // SAFETY: it has just been made, and is on this stack: it lives (I2).
-        unsafe { state.allocated(slot, state.allocates_grey()) };
         pointer
     }
 

@@ -141,8 +141,10 @@ impl Core {
     /// Sweeps a span that the caller took off its list.
     fn sweep(&self, span: Span, empty: Empty, tally: &mut Tally, time: &mut TimeLimit) -> Outcome {
         let epoch = self.sweeping_epoch.load(Ordering::Relaxed);
-        let fresh = self.found_in_cycle().fresh;
-        let marks = Found { epoch, fresh };
+        let marks = Found {
+            epoch,
+            ..self.found_in_cycle()
+        };
         if twin::is(Twin::DoneBeforeSwept) {
             self.counters.swept.pending.fetch_sub(1, Ordering::Release);
         }
@@ -367,10 +369,14 @@ fn taken_slots(span: Span) -> usize {
         .sum()
 }
 
-/// The slots of `word` that are old, and those that are fresh. As [`Span::marked_bits`].
+/// The slots of `word` that are old, and those that are fresh, or early. As [`Span::marked_bits`].
 fn found_bits(span: Span, word: usize, marks: Found) -> (u64, u64) {
     let fresh = if span.is_fresh() {
-        span.marked_bits(word, marks.fresh)
+        let early = match marks.early == marks.epoch {
+            true => 0,
+            false => span.marked_bits(word, marks.early),
+        };
+        span.marked_bits(word, marks.fresh) | early
     } else {
         0
     };

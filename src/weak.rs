@@ -205,6 +205,15 @@ impl Mutation<'_> {
         command.has_found(mark.load(Ordering::Relaxed))
     }
 
+    /// The same, when marking is over: whether the object lives, as one that was allocated early does which nothing led to.
+    fn lives(&self, address: usize) -> bool {
+        // SAFETY: as in `is_found`.
+        let mark = unsafe { mark_of(address) };
+        // Relaxed: marking is over, and the lock that the caller has orders all marks before this.
+        let mark = mark.load(Ordering::Relaxed);
+        self.state().core().found_in_cycle().has(mark)
+    }
+
     /// Cases 2 and 3: whether the object at `address`, which was read from `weak` as [`is_found`](Self::is_found) asks, may be used.
     #[cold]
     fn revive(&self, weak: &WeakBox, mut address: usize) -> bool {
@@ -231,7 +240,7 @@ impl Mutation<'_> {
         }
         let mut transition = Some(core.weak.lock());
         if core.phase() == Phase::Terminating && !twin::is(Twin::UpgradeTooLate) {
-            let found = !twin::is(Twin::UpgradeLooksOnce) && self.is_found(address);
+            let found = !twin::is(Twin::UpgradeLooksOnce) && self.lives(address);
             // Relaxed: written under the lock.
             return found || core.abandoned.load(Ordering::Relaxed);
         }
@@ -265,7 +274,7 @@ impl Mutation<'_> {
         // Relaxed: written under the lock.
         let abandoned = core.abandoned.load(Ordering::Relaxed);
         let over = core.phase() == Phase::Terminating || twin::is(Twin::LostTooEarly);
-        over && !abandoned && !self.is_found(address)
+        over && !abandoned && !self.lives(address)
     }
 }
 

@@ -18,6 +18,8 @@
 mod allocation;
 #[path = "protocol_model/collector.rs"]
 mod collector;
+#[path = "protocol_model/early.rs"]
+mod early;
 #[path = "protocol_model/late.rs"]
 mod late;
 #[path = "protocol_model/minor.rs"]
@@ -374,6 +376,7 @@ fn twins_of_the_slot_barrier_are_caught() {
     is_caught("slots", races(Hybrid), Twin::LoadThenStore);
     let in_cells = slots_in_cells(Hybrid);
     is_caught("slots in cells", in_cells, Twin::NewNotShaded);
+    is_caught("slots in cells", in_cells, Twin::ClaimNotSaid);
     let allocates = Config {
         allocs: [1, 0],
         stores: [1, 0],

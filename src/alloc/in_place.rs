@@ -1,7 +1,6 @@
 //! Objects built in their slots: code of the program runs between the taking of a slot and the completion of its object.
 //!
-//! It may panic, which leaves a slot without an object ([`FreeSlot`]). And it may allocate. In grey allocation there are no polls meanwhile:
-//! the slot is white and in no buffer, so the cycle waits for this mutator (`hold_grey`). Otherwise the mutator takes over another
+//! It may panic, which leaves a slot without an object ([`FreeSlot`]). And it may allocate, and the mutator take over another
 //! state there: an object in a slot that was taken when new objects were black may end up with pointers to newer ones that are not. That
 //! is no harm: it is a young object, whatever its colour, until a marker comes to it, which is when it is complete.
 //!
@@ -38,18 +37,11 @@ impl<'gc> Mutation<'gc> {
             // SAFETY: all of a slot, as large as `T` asks (I13), and this mutator's (I7). When the object is made, the guard is forgotten.
             unsafe { FreeSlot::new(slot, InfoOf::<T>::SLOT, needs_drop::<T>()) }
         });
-        let grey = self.state().hold_grey();
         let pointer = pointer_to::<T>(slot);
         let value = fill(pointer);
         core::mem::forget(guard);
-        if twin::is(Twin::GreyQueuedFirst) {
-            // SAFETY: its slot is this mutator's, and stays so (I1); that the object has been made is what this twin leaves to chance.
-            unsafe { self.state().allocated(slot, grey.is_some()) };
-        }
         // SAFETY: the slot is ours alone (I7), writable (I14), as large and as aligned as `T` asks (I13).
         unsafe { pointer.write(value) };
-        // SAFETY: it has just been made, and is on this stack: it lives (I2).
-        unsafe { self.state().allocated(slot, grey.is_some()) };
         pointer
     }
 }

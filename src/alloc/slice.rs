@@ -22,7 +22,6 @@ impl<'gc> Mutation<'gc> {
         mut element: impl FnMut(usize) -> T,
     ) -> Result<NonNull<[T]>, AllocError> {
         let (slot, slot_size) = self.slice_slot::<T>(len)?;
-        let grey = self.state().hold_grey();
         let first = pointer_to::<T>(slot);
         let counted = T::NEEDS_TRACE || needs_drop::<T>();
         let mut filled = Filled {
@@ -47,8 +46,6 @@ impl<'gc> Mutation<'gc> {
             // SAFETY: behind the elements in the slot, which is ours alone (I7) and writable (I14); aligned, as slots end at granules.
             unsafe { length.write(len) };
         }
-        // SAFETY: it has just been made, and is on this stack: it lives (I2).
-        unsafe { self.state().allocated(slot, grey.is_some()) };
         Ok(NonNull::slice_from_raw_parts(first, len))
     }
 

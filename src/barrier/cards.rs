@@ -29,10 +29,8 @@
 //! the cell, for it counts as scanned, what was put into it since may be fresh. Therefore:
 //!
 //! A mutable object that was allocated black and becomes old without being scanned (`mark::marker`) counts as written in that cycle. So does
-//! one that is made grey while nothing is polled (`hold_grey`): its mutator may have a fresh object of another's by then, and have put it into
-//! a cell on the stack, which counts as scanned in this cycle, before the cell moved in. (Where it polls before it allocates it allocates black
-//! by then: it has the fresh object from one who had adopted the command. A stop, which no poll adopts, is asked for before anybody allocates
-//! black, or when all have answered since, or in an abandoned cycle, which no minor one follows.)
+//! an early one, though it is scanned: its mutator, which has not heard yet that others allocate black, may have a fresh object of theirs, and
+//! have put it into a cell on the stack, which counts as scanned in this cycle, before the cell moved in.
 //!
 //! *A stamp that is there already is not written again*, or threads that write to neighbouring memory would take the line of its stamps, 256 KiB
 //! of heap, from each other at each store: two threads that built trees took half as long again, and one alone a sixth. (Conditional card

@@ -3,7 +3,7 @@
 //!
 //! | mode | [slot](MutatorState::slot_written) store | cell access begins | cell access ends |
 //! |---|---|---|---|
-//! | Grey | shade old and new | others may be Black, see `window`: shade old contents | the same: shade new contents |
+//! | Grey | shade old; a cell may be claimed: and new | others may be Black, see `window`: shade old contents | the same: shade new contents |
 //! | Black | shade old | unscanned: claim, shade old contents, scanned | – |
 //! | Insertion | shade new | unscanned: hold busy | scanned: shade new contents; held: unscanned |
 //!
@@ -18,7 +18,7 @@
 
 use crate::barrier::cards::BARRIER;
 use crate::cell::claim::ScanWord;
-use crate::cycle::command::{Colour, Mode};
+use crate::cycle::command::Mode;
 use crate::cycle::mutator::MutatorState;
 use crate::gc::Gc;
 use crate::heap::layout::mark_address;
@@ -156,8 +156,8 @@ impl MutatorState {
             return false;
         }
         match self.mode.get() {
-            // One that allocates black knows that T2 has passed.
-            Mode::Black => self.command.get().colour == Colour::Black,
+            // Only before T2 does a command to be Black ask for a boundary.
+            Mode::Black => !self.command.get().boundary,
             Mode::Insertion => true,
             Mode::Grey | Mode::Off => false,
         }
@@ -182,7 +182,7 @@ impl MutatorState {
             return self.answer();
         }
         let (shade_old, shade_new) = hooks::slot_written(self, old, new)
-            .unwrap_or((mode != Mode::Insertion, mode != Mode::Black));
+            .unwrap_or_else(|| (mode != Mode::Insertion, self.shades_new(mode)));
         // SAFETY: it gets the two objects, which live (I1), by the caller's contract.
         let shade = |object| unsafe { self.shade(object) };
         if shade_old
@@ -198,6 +198,16 @@ impl MutatorState {
             shade(new);
         }
         self.answer();
+    }
+
+    /// Whether a store to a slot shades what it stores.
+    #[inline]
+    fn shades_new(&self, mode: Mode) -> bool {
+        match mode {
+            Mode::Insertion => true,
+            Mode::Grey => self.core().window.is_claimed(),
+            Mode::Black | Mode::Off => false,
+        }
     }
 
     /// Traces contents into the buffer; how many edges. A panic of `trace` abandons the cycle: a marker may have skipped the cell.
@@ -246,6 +256,9 @@ impl MutatorState {
                 AtEnd::ShadeGrey
             }
             Mode::Grey | Mode::Black => {
+                if self.command.get().boundary {
+                    self.core().window.claims();
+                }
                 if word.claim(id) {
                     self.core().stress_delay(self);
                     if twin::is(Twin::PollsInClaim) {
@@ -313,49 +326,6 @@ impl MutatorState {
                 .set(self.open_guards.get().wrapping_add_signed(change));
         }
     }
-
-    /// Whether a slot taken now is one for a grey object.
-    #[inline]
-    pub(crate) fn allocates_grey(&self) -> bool {
-        self.command.get().colour == Colour::Grey
-    }
-
-    /// In grey allocation: keeps the mutator as it is, polls included, while an object is built in its slot. Until it is
-    /// complete it is white and in no buffer, so the cycle must not get past this mutator.
-    pub(crate) fn hold_grey(&self) -> Option<HoldGrey<'_>> {
-        self.allocates_grey().then(|| {
-            let held = u32::from(!twin::is(Twin::GreyNotHeld));
-            self.no_polls.set(self.no_polls.get() + held);
-            HoldGrey(self)
-        })
-    }
-
-    /// A new object in a slot from the slow path is initialised.
-    ///
-    /// # Safety
-    /// As [`allocated`](Self::allocated).
-    #[cold]
-    #[inline(never)]
-    pub(crate) unsafe fn allocated_slowly(&self, object: usize) {
-        // SAFETY: the caller's contract.
-        unsafe { self.allocated(object, self.allocates_grey()) };
-    }
-
-    /// A new object is initialised; hands it to the markers if its slot was one for a grey object.
-    ///
-    /// # Safety
-    /// As [`shade`](Self::shade).
-    #[inline]
-    pub(crate) unsafe fn allocated(&self, object: usize, grey: bool) {
-        if grey && self.no_polls.get() != 0 && !twin::is(Twin::GreyNotStamped) {
-            // Others may allocate black by now, see `cards`. Before the object is handed over, and so before it is old.
-            self.cards().stamp(object, self.stamp.get());
-        }
-        if grey && !twin::is(Twin::GreyNotQueued) {
-            // SAFETY: the caller's contract.
-            unsafe { self.shade(object) };
-        }
-    }
 }
 
 impl<'gc> Mutation<'gc> {
@@ -366,16 +336,6 @@ impl<'gc> Mutation<'gc> {
             // SAFETY: a `Gc` of this heap is on the caller's stack, so its object lives (I2).
             unsafe { self.state().shade(object.address()) };
         }
-    }
-}
-
-/// See [`MutatorState::hold_grey`].
-pub(crate) struct HoldGrey<'a>(&'a MutatorState);
-
-impl Drop for HoldGrey<'_> {
-    fn drop(&mut self) {
-        let held = u32::from(!twin::is(Twin::GreyNotHeld));
-        self.0.no_polls.set(self.0.no_polls.get() - held);
     }
 }
 

@@ -3,7 +3,7 @@
 //! A Grey mutator sets no claim, and what is in a cell is known to the cell's `trace` only. So a write access that needs a barrier traces the
 //! contents when it begins and when it ends, again and again: a table of a hundred thousand entries that is written a thousand times in one
 //! `enter` would take minutes. And as no marker is at work, what is shaded stays where it is, and may be shaded again by each store to a slot.
-//! Three things see to it that there is little of that; and the fourth spares the markers what is made meanwhile.
+//! Three things see to it that there is little of that; and two spare the markers what is made meanwhile.
 //!
 //! **1. While nobody is Black** cells need nothing: as long as the command in force is the one that made the mutator Grey, or no other thread has
 //! had a mutator since, and the cell is not scanned. Nothing is protected by then, nor need be. Every Black stack will be filled later, from the heap;
@@ -33,11 +33,20 @@
 //!
 //! **4. New objects of a Grey mutator are white**, and in no buffer, as if the cycle had not begun for it: its stack is empty before T2. What it has stored
 //! by then is in the heap, for the markers to find, or shaded: by its store, or by who took it out. What it has not is garbage, which this cycle
-//! frees: of two threads that build a tree in each `enter`, a tree was kept in each cycle, and marked. (A Black mutator may be inside at T2, with what
-//! it has made since it became so on its stack alone: that is grey.)
+//! frees: of two threads that build a tree in each `enter`, a tree was kept in each cycle, and marked. A Black mutator may be inside at T2, with what
+//! it has made since it became so on its stack alone: that is *early*.
+//! An early object lives through the cycle as if it were black, and is scanned, as if it were white, if a marker comes to it. If none does, all that it
+//! points to comes from Black stacks, and is safe as what these hold is: a Grey mutator that has stored into it has it from a slot or a shared cell, where
+//! it was at T2 or from where it was taken by a barrier that shades it; from a root, which shades it; or from a weak upgrade, which does, for to barriers
+//! an early object is not found.
+//!
+//! **5. A store to a slot** shades what it overwrites, and what it stores only if a Black mutator has claimed a cell in this cycle: where else the
+//! slot may be, a marker comes to it after T2. Who stores to a slot in a claimed cell has come by it after the claim, by what the claimer did afterwards (a
+//! reference from before would have kept it out of the cell); so it knows of it. What it stores into a tree of its own was shaded once, and the tree marked.
 
 use crate::cell::claim::ScanWord;
 use crate::config::StressConfig;
+use crate::cycle::command::Mode;
 use crate::cycle::mutator::MutatorState;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::now;
@@ -51,7 +60,7 @@ const LITTLE: usize = 16;
 /// Nanoseconds that count as an edge, where there are fewer.
 const EDGE: usize = 64;
 
-/// Stores to slots that count as one. They cost little, as long as not too many edges wait for the markers.
+/// Edges shaded in slots that count as one. They cost little, as long as not too many wait for the markers.
 const STORES: usize = 64;
 
 /// See the module header. Of the cycle that arms, if one does.
@@ -62,9 +71,10 @@ pub(crate) struct Window {
     /// A Grey mutator has begun to write to a shared cell when others might be Black, or to one that is scanned. Relaxed: who has a value from there by way of another
     /// thread has it by a shared cell as well.
     shared: plain::AtomicBool,
-    /// Edges shaded in cells, and stores to slots. Relaxed, as the next: no data hangs on them, and some may be lost.
+    /// A Black mutator has claimed a cell before T2. Relaxed: who stores to a slot in that cell has come by it after the claim, by way of the cell.
+    claimed: plain::AtomicBool,
+    /// Edges shaded in cells, and some of those in slots. Relaxed, as the next: no data hangs on it, and some may be lost.
     shaded: plain::AtomicUsize,
-    stores: plain::AtomicUsize,
     /// How many are too many.
     pub(crate) much: plain::AtomicUsize,
 }
@@ -76,8 +86,8 @@ impl Window {
         Window {
             arms_again: AtomicBool::new(false),
             shared: plain::AtomicBool::new(false),
+            claimed: plain::AtomicBool::new(false),
             shaded: plain::AtomicUsize::new(0),
-            stores: plain::AtomicUsize::new(0),
             much: plain::AtomicUsize::new(if little { LITTLE } else { MUCH }),
         }
     }
@@ -87,7 +97,7 @@ impl Window {
         self.arms_again.store(false, Ordering::Relaxed);
         self.shared.store(false, Ordering::Relaxed);
         self.shaded.store(0, Ordering::Relaxed);
-        self.stores.store(0, Ordering::Relaxed);
+        self.claimed.store(false, Ordering::Relaxed);
     }
 
     /// Something has been stored, or deleted, that no barrier has seen.
@@ -98,6 +108,19 @@ impl Window {
     /// Everybody has answered, nobody is Grey: whether the cycle arms again. Then it does, once.
     pub(crate) fn takes_second_arming(&self) -> bool {
         self.arms_again.swap(false, Ordering::Relaxed)
+    }
+
+    /// A Black mutator claims a cell before T2.
+    pub(crate) fn claims(&self) {
+        if !self.is_claimed() && !twin::is(Twin::ClaimNotSaid) {
+            self.claimed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether one has.
+    #[inline(always)]
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.claimed.load(Ordering::Relaxed)
     }
 
     fn count(&self, edges: usize) {
@@ -148,16 +171,17 @@ impl MutatorState {
         !scanned
     }
 
-    /// Grey: whether a store to a slot, which it counts, needs no barrier.
-    #[inline(never)]
+    /// Grey: whether a store to a slot needs no barrier.
+    #[inline(always)]
     pub(super) fn grey_store_needs_nothing(&self) -> bool {
-        let window = &self.core().window;
-        let stores = window.stores.load(Ordering::Relaxed) + 1;
-        window.stores.store(stores, Ordering::Relaxed);
-        if stores.is_multiple_of(STORES) {
-            window.count(1);
+        self.core().window.arms_again.load(Ordering::Relaxed)
+    }
+
+    /// So many edges go to the worklist, most of which stores to slots have shaded, if the mutator is Grey.
+    pub(crate) fn count_handed_over(&self, edges: usize) {
+        if self.mode.get() == Mode::Grey {
+            self.core().window.count(edges.div_ceil(STORES));
         }
-        window.arms_again.load(Ordering::Relaxed)
     }
 
     /// Grey: `shade` shades what is in a cell, and says how many edges. A table may have few, and take long; what mutators do that drive cycles

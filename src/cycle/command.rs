@@ -7,7 +7,7 @@
 //! | command | mode | allocation | where it may be adopted |
 //! |---|---|---|---|
 //! | arm, Hybrid, first | Grey | white | at a boundary |
-//! | arm, Hybrid, second | Black | grey | at a boundary |
+//! | arm, Hybrid, second | Black | early | at a boundary |
 //! | mark, Hybrid and Deletion | Black | black | anywhere |
 //! | arm, Insertion | Insertion | white | at a boundary |
 //! | flush | as before | as before | anywhere |
@@ -18,7 +18,8 @@
 //! write access to a cell that must (`MutatorState::answer`); never between a barrier and its store. Where a boundary is
 //! needed, all who are inside have adopted the command, or nobody is inside, when the next is published: nobody skips it at a poll.
 
-use crate::heap::span::{Epoch, Found, fresh_of};
+use crate::heap::span::{Epoch, early_of, fresh_of};
+use crate::sync::twin::{self, Twin};
 
 /// What a mutator's stores do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,10 +42,22 @@ pub(crate) enum Mode {
 pub(crate) enum Colour {
     /// Unmarked: lives through the cycle only if it is found.
     White = 0,
-    /// Unmarked and in the worklist.
-    Grey = 1,
+    /// Lives through the cycle if that does not arm again, and is scanned in it if it is found. What a Black mutator allocates before T2 may be on
+    /// its stack alone; or get a pointer from a Grey one, which has shaded nothing.
+    Early = 1,
     /// Fresh: lives through the cycle, and is scanned in it only where `mark::marker` says so.
     Black = 2,
+}
+
+impl Colour {
+    /// That of what Black mutators allocate then.
+    pub(crate) fn before_t2() -> Colour {
+        if twin::is(Twin::WhiteBeforeT2) {
+            Colour::White
+        } else {
+            Colour::Early
+        }
+    }
 }
 
 /// See the module header.
@@ -114,7 +127,7 @@ impl Command {
             },
             colour: match (word >> 8) & 3 {
                 0 => Colour::White,
-                1 => Colour::Grey,
+                1 => Colour::Early,
                 _ => Colour::Black,
             },
             epoch: word as u8,
@@ -124,11 +137,11 @@ impl Command {
         }
     }
 
-    /// Whether its cycle has found the object with this mark, or it was made so.
+    /// Whether its cycle has found the object with this mark, or it was made so. One that was allocated early is not, though it lives.
     #[inline(always)]
-    pub(crate) const fn has_found(self, mark: Epoch) -> bool {
-        let (epoch, fresh) = (self.epoch, self.fresh());
-        Found { epoch, fresh }.has(mark)
+    pub(crate) fn has_found(self, mark: Epoch) -> bool {
+        let early = twin::is(Twin::EarlyFound) && mark == early_of(self.cycle as u64);
+        mark == self.epoch || mark == self.fresh() || early
     }
 
     /// The mark byte of fresh objects in this cycle.
@@ -137,10 +150,14 @@ impl Command {
         fresh_of(self.cycle as u64)
     }
 
-    /// The mark byte of objects that are allocated black; `None` if new objects are not.
-    pub(crate) const fn black(self) -> Option<Epoch> {
+    /// The mark byte of objects that are allocated black, or early; `None` if new objects are not.
+    pub(crate) fn black(self) -> Option<Epoch> {
         match (self.mode, self.colour) {
-            (Mode::Off, _) | (_, Colour::White | Colour::Grey) => None,
+            (Mode::Off, _) | (_, Colour::White) => None,
+            (_, Colour::Early) if !twin::is(Twin::EarlyIsBlack) => {
+                Some(early_of(self.cycle as u64))
+            }
+            (_, Colour::Early) => Some(self.fresh()),
             (_, Colour::Black) => Some(self.fresh()),
         }
     }
@@ -149,18 +166,19 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::heap::span::LAST_EPOCH;
 
     #[test]
     fn packing_keeps_every_field() {
         for mode in [Mode::Off, Mode::Grey, Mode::Black, Mode::Insertion] {
-            for colour in [Colour::White, Colour::Grey, Colour::Black] {
+            for colour in [Colour::White, Colour::Early, Colour::Black] {
                 for (boundary, stop) in [(false, false), (true, false), (false, true), (true, true)]
                 {
                     let command = Command {
                         seq: u32::MAX - 1,
                         mode,
                         colour,
-                        epoch: 250,
+                        epoch: LAST_EPOCH,
                         cycle: CYCLES - 1,
                         boundary,
                         stop,
@@ -192,7 +210,7 @@ mod tests {
         );
         assert_eq!(
             Command {
-                colour: Colour::Grey,
+                colour: Colour::White,
                 ..marking
             }
             .black(),

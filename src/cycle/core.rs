@@ -115,6 +115,8 @@ pub(crate) struct Core {
     pub(crate) cycle_epoch: AtomicU8,
     /// The colour of what is allocated black in it. As the epoch; and read by sweepers, to whom the driver gives spans.
     pub(crate) cycle_fresh: AtomicU8,
+    /// And early; its epoch if it arms again.
+    pub(crate) cycle_early: AtomicU8,
     /// The epoch of the cycle whose sweep has begun, or of the last one. Relaxed: written before the spans are on the unswept lists.
     pub(crate) sweeping_epoch: AtomicU8,
     /// Whether that cycle is minor. As its epoch.
@@ -222,6 +224,7 @@ impl Core {
             scan_cycle: AtomicU64::new(0),
             cycle_epoch: AtomicU8::new(Command::FIRST.epoch),
             cycle_fresh: AtomicU8::new(Command::FIRST.fresh()),
+            cycle_early: AtomicU8::new(Command::FIRST.epoch),
             sweeping_epoch: AtomicU8::new(Command::FIRST.epoch),
             sweeps_minor: plain::AtomicBool::new(false),
             sweeping_cycle: AtomicU8::new(Command::FIRST.cycle),
@@ -292,11 +295,19 @@ impl Core {
         self.phase.store(phase as u8, Ordering::Release);
     }
 
-    /// The marks of what the cycle in progress, or the last one, has found.
+    /// The cycle, whose epoch it is, arms again.
+    pub(crate) fn early_is_white(&self, epoch: Epoch) {
+        if !twin::is(Twin::EarlyKept) {
+            self.cycle_early.store(epoch, Ordering::Relaxed);
+        }
+    }
+
+    /// The marks of what lives through the cycle in progress, or the last one.
     pub(crate) fn found_in_cycle(&self) -> Found {
         Found {
             epoch: self.epoch_of_cycle(),
             fresh: self.cycle_fresh.load(Ordering::Relaxed),
+            early: self.cycle_early.load(Ordering::Relaxed),
         }
     }
 

@@ -32,15 +32,16 @@
 //!
 //! *Hybrid.* T1: every mutator has its barrier on (Grey). T2: every mutator has since passed a boundary (Black). Markers
 //! start at T2; nothing with pointers is marked before it. A new object that has been stored is found from the heap of T2; one that has not may be on a
-//! stack then, if its mutator is Black, and so is grey; what a Grey mutator makes is white. A Black mutator's stack was filled after T1,
+//! stack then, if its mutator is Black, and so is *early* (`barrier::window`, 4); what a Grey mutator makes is white. A Black mutator's stack was filled after T1,
 //! from the heap, from roots, or by weak upgrades, which shade; whatever else it holds was reachable at some time after T1 and every
 //! deletion after T1 is shaded, so it is in the heap or shaded. A Grey mutator's stack may hold more: pointers deleted before T1 by a mutator that
 //! had no barrier yet. It has passed a boundary before T2, so markers find what it stores, but for one place: a shared cell that another
-//! mutator, Black already, has claimed, counts as scanned, and in it there may be slots and other cells. So a Grey mutator shades what it stores into slots
-//! and cells (but for those of which `barrier::window` speaks), and it sets no claim: a cell that it marked scanned could still be written unseen.
+//! mutator, Black already, has claimed, counts as scanned, and in it there may be slots and other cells. So a Grey mutator shades what it stores into cells,
+//! and into slots when one has been claimed (but for what `barrier::window` says), and it sets no claim: a cell that it marked scanned could still be
+//! written unseen.
 //! From T2 on the Deletion argument holds with "reachable at T2 or shaded" for the snapshot. A guard taken while Grey, of a cell that needs it,
 //! shades its contents when it ends; if it leaks it cannot, which the count of open guards shows at the boundary, and the cycle arms again
-//! by a stop, with a new scan id so that claims set meanwhile mean nothing. What was shaded by then stays in the worklist, for roots go by it.
+//! by a stop, with a new scan id so that claims set meanwhile mean nothing; what is early is white then. What was shaded stays in the worklist, for roots.
 //!
 //! *StopTheWorld.* In the stop no stack holds a pointer and nobody writes: what the roots reach is marked.
 //!
@@ -59,7 +60,7 @@ use super::minor::Generation;
 use super::pacer::Pacer;
 use super::plan::{Arming, Plan};
 use crate::config::Config;
-use crate::heap::span::{Epoch, fresh_of, next_epoch};
+use crate::heap::span::{Epoch, early_of, fresh_of, next_epoch};
 use crate::mark::marker::Marker;
 use crate::mark::tracer::Meet;
 use crate::stats::CycleStats;
@@ -286,6 +287,7 @@ impl Core {
         }
         self.cycle_epoch.store(d.epoch, Ordering::Relaxed);
         self.cycle_fresh.store(fresh_of(number), Ordering::Relaxed);
+        self.cycle_early.store(early_of(number), Ordering::Relaxed);
         self.take_noted(d);
         d.stage = self.arm(d);
         if matches!(d.stage, Stage::ArmStop { .. } | Stage::MarkStop { .. }) {
@@ -331,11 +333,11 @@ impl Core {
             return self.start_marking(d);
         }
         if twin::is(Twin::MarksAtT1) {
-            let _ = self.ask(d, Mode::Black, Colour::Grey, true);
+            let _ = self.ask(d, Mode::Black, Colour::Early, true);
             return self.start_marking(d);
         }
         d.stage = Stage::ArmBlack {
-            seq: self.ask(d, Mode::Black, Colour::Grey, true),
+            seq: self.ask(d, Mode::Black, Colour::before_t2(), true),
         };
         Advance::Progress
     }
@@ -352,9 +354,10 @@ impl Core {
             if !twin::is(Twin::ClaimsKept) {
                 self.next_scan_id();
             }
+            self.early_is_white(d.epoch);
             return Advance::Progress;
         }
-        // Not waited for: until a mutator adopts it, it allocates grey, which is as safe.
+        // Not waited for: until a mutator adopts it, it allocates early, which is as safe.
         self.publish(d, self.plan.mode, self.plan.colour, false);
         self.start_marking(d)
     }

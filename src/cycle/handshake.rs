@@ -138,8 +138,8 @@ impl Core {
     }
 
     /// A mutator has just answered at its boundary. If it was the last, the driver may ask the next thing at once, and the
-    /// mutator can answer that too before it goes on: Hybrid's second handshake, and the end of grey allocation. So a lone
-    /// mutator is never Grey and never allocates grey. Whether there is a new command.
+    /// mutator can answer that too before it goes on: Hybrid's second handshake, and the end of early allocation. So a lone
+    /// mutator is never Grey and never allocates early. Whether there is a new command.
     pub(crate) fn answer_next(&self) -> bool {
         let seq = self.command_seq();
         let asks = self.plan.arming == Arming::TwoHandshakes;

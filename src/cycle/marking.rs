@@ -163,7 +163,7 @@ impl Core {
         c.credit.fetch_add(marker.bytes as i64, Ordering::Relaxed);
         marker.counted();
         let stamp = stamp_of(self.number());
-        for object in marker.unscanned.drain(..) {
+        for object in marker.written.drain(..) {
             if !twin::is(Twin::FreshNotStamped) {
                 self.cards.stamp(object, stamp);
             }

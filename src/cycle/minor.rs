@@ -14,13 +14,13 @@
 //! | object at the end of a cycle | made so by | its pointers |
 //! |---|---|---|
 //! | old, immutable | a marker, which has scanned it | to old ones, for good |
-//! | old, mutable | a marker, which has scanned it, or has come to it when it was fresh, which counts as a write | to anything, if it is written: noted |
+//! | old, mutable | a marker, which has scanned it, or has come to it when it was fresh or early, which counts as a write | to anything, if it is written: noted |
 //! | fresh | its mutator | to anything: young from the sweep on |
 //! | free slot, or one whose object was never made | – | – |
 //!
 //! *Fresh objects stay young* (`heap::span` has the colours). They must survive their cycle without a scan, so that a mutator cannot make
 //! work without end; but most of them are garbage soon, and old garbage waits for a full cycle. Where an edge leads a marker to a fresh object,
-//! that becomes old, or an old immutable object could keep a pointer to a young one (one that was allocated grey, of what another mutator
+//! that becomes old, or an old immutable object could keep a pointer to a young one (an early one, of what another mutator
 //! had allocated black). If it is immutable itself it is scanned, and so on down: these are older than it is. If it is mutable it is noted.
 //! What a mutator puts behind a claim stays fresh. It claims because it writes, so the object counts as written; `barrier::cards` has the
 //! case of a cell that moves into its object later.

@@ -14,7 +14,7 @@ mod tests;
 
 use core::cell::{Cell, UnsafeCell};
 
-use super::command::{Colour, Command, Mode};
+use super::command::{Command, Mode};
 use super::core::Core;
 use super::gate::Gate;
 use super::registry::OTHERS;
@@ -71,8 +71,6 @@ pub(crate) struct MutatorState {
     pub(crate) open_guards: Cell<usize>,
     /// Entries of the barrier buffer before it is looked through, and handed over.
     pub(crate) buffer_size: usize,
-    /// Objects that are being built in slots for grey ones; see `hold_grey`.
-    pub(crate) no_polls: Cell<u32>,
     /// Weak references made since the last flush.
     pub(crate) new_weak: UnsafeCell<Vec<usize>>,
     /// Free slots of the root table.
@@ -117,14 +115,13 @@ impl MutatorState {
             cards: &raw const *core.cards,
             flags: AtomicU8::new(0),
             gate: Gate::new(),
-            cache: Cache::new(),
+            cache: Cache::new(core.config.stress.is_none()),
             command: Cell::new(command),
             acked: AtomicU32::new(command.seq),
             tracer: UnsafeCell::new(Tracer::new()),
             only: Cell::new(OTHERS),
             open_guards: Cell::new(0),
             buffer_size: core.config.stress.map_or(BUFFER, |stress| stress.buffer),
-            no_polls: Cell::new(0),
             new_weak: UnsafeCell::default(),
             root_slots: UnsafeCell::default(),
             uncharged: Cell::new(0),
@@ -184,10 +181,6 @@ impl MutatorState {
             Mode::Black => Meet::Claim,
             Mode::Insertion => Meet::Force,
         };
-        self.cache.set_enabled(
-            (command.colour != Colour::Grey || twin::is(Twin::GreyFastPath))
-                && core.config.stress.is_none(),
-        );
         self.command.set(command);
         self.set_mode(command.mode);
         self.only.set(match command.mode {
@@ -264,6 +257,7 @@ impl MutatorState {
     pub(crate) fn hand_edges_over(&self, core: &Core) {
         let edges = &mut self.tracer().edges;
         if !edges.is_empty() {
+            self.count_handed_over(edges.len());
             core.counters
                 .shaded
                 .fetch_add(edges.len() as u64, Ordering::Relaxed);
@@ -287,7 +281,7 @@ impl MutatorState {
         let command = core.command();
         let new = command.seq != self.command.get().seq;
         let boundary = command.boundary && !twin::is(Twin::PollCountsAsBoundary);
-        if new && !boundary && !command.stop && self.no_polls.get() == 0 {
+        if new && !boundary && !command.stop {
             self.adopt(core, command, false);
             core.wake();
         }

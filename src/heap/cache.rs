@@ -10,8 +10,8 @@
 //! | [`Line`] | what the cache knows of one class: its span and the bounds of the rest of its run |
 //! | [`Entry`] | a line's run while it is *resident* in the table, where the fast path finds it |
 //!
-//! A run's bounds are in its entry while the line is resident (the entry's end is not 0), else in the line. While the cache is
-//! *disabled* (every allocation must be seen: grey allocation, stress mode) no line is resident, so every fast path misses.
+//! A run's bounds are in its entry while the line is resident (the entry's end is not 0), else in the line. Where the cache is
+//! *disabled* (every allocation must be seen: stress mode) no line is resident, so every fast path misses.
 //! An entry keeps its key and line when the run goes back, so that the slow path finds the line without a hash map.
 //!
 //! **Spans in batches.** A line takes 1, 2, 4, then [`MAX_BATCH`] spans at once and gives used ones back when it takes new ones, so that
@@ -184,7 +184,8 @@ fn key_of(info: &'static TypeInfo, slot_size: usize) -> usize {
 pub(crate) struct Cache {
     table: [Entry; ENTRIES],
     plain: [Entry; SIZE_CLASSES],
-    enabled: Cell<bool>,
+    /// Whether allocations may take the fast path.
+    enabled: bool,
     lines: UnsafeCell<Lines>,
     /// The rest of the block that tiny objects share.
     tiny_cur: Cell<usize>,
@@ -200,11 +201,11 @@ struct Lines {
 }
 
 impl Cache {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(enabled: bool) -> Self {
         Cache {
             table: [const { Entry::empty() }; ENTRIES],
             plain: [const { Entry::empty() }; SIZE_CLASSES],
-            enabled: Cell::new(true),
+            enabled,
             lines: UnsafeCell::default(),
             tiny_cur: Cell::new(0),
             tiny_end: Cell::new(0),
@@ -250,7 +251,7 @@ impl Cache {
 
     /// A new block for tiny objects, from which `used` bytes are taken.
     pub(crate) fn set_tiny_block(&self, block: usize, size: usize, used: usize) {
-        if self.enabled.get() {
+        if self.enabled {
             self.tiny_cur.set(block + used);
             self.tiny_end.set(block + size);
         }
@@ -336,7 +337,7 @@ impl Cache {
         line.cur += slot_size;
         entry.key.set(key_of(info, slot_size));
         entry.line.set(index);
-        if self.enabled.get() {
+        if self.enabled {
             entry.cur.set(line.cur);
             entry.end.set(line.end);
         }
@@ -368,7 +369,7 @@ impl Cache {
         Some((cur, line.taken(end - cur)))
     }
 
-    /// While the cache is disabled: a slot from the rest of the run of the line that the entry knows.
+    /// Where the cache is disabled: a slot from the rest of the run of the line that the entry knows.
     pub(crate) fn slot_unseen(
         &self,
         info: &'static TypeInfo,
@@ -376,7 +377,7 @@ impl Cache {
         place: Place,
     ) -> Option<usize> {
         let entry = self.entry(info, slot_size, place);
-        if self.enabled.get() || entry.key.get() != key_of(info, slot_size) {
+        if self.enabled || entry.key.get() != key_of(info, slot_size) {
             return None;
         }
         let line = self.lines().lines.get_mut(entry.line.get())?;
@@ -445,14 +446,6 @@ impl Cache {
         }
         self.tiny_cur.set(0);
         self.tiny_end.set(0);
-    }
-
-    /// Whether allocations may take the fast path.
-    pub(crate) fn set_enabled(&self, enabled: bool) {
-        if !enabled && self.enabled.get() {
-            self.evict_all();
-        }
-        self.enabled.set(enabled);
     }
 
     /// Gives the unused slots of all runs the colour of fresh objects.

@@ -17,13 +17,14 @@
 //! |---|---|
 //! | `e` | marked in this cycle or one before it with this epoch: *old* |
 //! | [`fresh_of`]`(n)` | allocated black in this cycle: *fresh*, lives through it |
+//! | [`early_of`]`(n)` | allocated by a Black mutator before T2 of this cycle (Hybrid): *early*, lives through it, and is marked as a white one is. In a cycle that arms again it is white |
 //! | [`ZOMBIE`] | dead, waiting for its destructor on its own thread |
 //! | [`NEVER_MADE`] | of a type with drop glue, a slot whose object was not made, or was dropped on its own thread: nothing is left to drop |
 //! | anything else | white |
 //!
 //! The byte of a free slot is never `e` or the fresh one. Nothing is cleared between cycles: the marks of one are the wrong colour in the
-//! next. But that fresh objects are no more than young ones after their cycle takes a sweep: there are two such colours, which take turns,
-//! and a span that has been coloured so says it ([`Span::is_fresh`]); its next sweep, at the latest that of the next cycle, clears
+//! next. But that fresh and early objects are no more than young ones after their cycle takes a sweep: there are two such colours of each, which
+//! take turns, and a span that has been coloured so says it ([`Span::is_fresh`]); its next sweep, at the latest that of the next cycle, clears
 //! every colour that is not `e`.
 //! Epochs come round after [`LAST_EPOCH`] full cycles; the sweeps of the last and of the first epoch write zero over every
 //! colour that is not their own, so that none survives a whole round (see `sweep`).
@@ -59,9 +60,11 @@ pub(crate) use poison::poison;
 /// The colour of one cycle, a mark byte's value.
 pub(crate) type Epoch = u8;
 /// Epochs are 1 to this.
-pub(crate) const LAST_EPOCH: Epoch = 250;
-/// Mark bytes of objects allocated black: of even and odd cycles.
-const FRESH: [Epoch; 2] = [251, 252];
+pub(crate) const LAST_EPOCH: Epoch = 249;
+/// Mark bytes of objects allocated early: in even and odd cycles.
+const EARLY: [Epoch; 2] = [250, 251];
+/// And of those allocated black.
+const FRESH: [Epoch; 2] = [252, 253];
 /// Mark byte of a dead object that waits for its destructor on its own thread.
 pub(crate) const ZOMBIE: Epoch = 255;
 /// Mark byte of the slot of an object that was never made, or that has been dropped on its own thread.
@@ -77,6 +80,11 @@ pub(crate) const fn fresh_of(cycle: u64) -> Epoch {
     FRESH[(cycle % 2) as usize]
 }
 
+/// The mark byte of objects that are allocated early in it.
+pub(crate) const fn early_of(cycle: u64) -> Epoch {
+    EARLY[(cycle % 2) as usize]
+}
+
 /// The marks that say that an object lives through a cycle.
 #[derive(Clone, Copy)]
 pub(crate) struct Found {
@@ -84,13 +92,15 @@ pub(crate) struct Found {
     pub(crate) epoch: Epoch,
     /// The colour of what was allocated black.
     pub(crate) fresh: Epoch,
+    /// Of what was allocated early, if that lives.
+    pub(crate) early: Epoch,
 }
 
 impl Found {
     /// Whether `mark` is one of them.
     #[inline(always)]
     pub(crate) const fn has(self, mark: Epoch) -> bool {
-        mark == self.epoch || mark == self.fresh
+        mark == self.epoch || mark == self.fresh || mark == self.early
     }
 }
 

@@ -11,7 +11,7 @@ const THESE: &[&str] = &[
     "hide: Stack, hybrid",
     "hide: NewObject, hybrid",
     "fresh, black, hybrid",
-    "fresh, grey of black, hybrid",
+    "fresh, early of black, hybrid",
 ];
 
 pub(super) fn models() -> Vec<Model> {
@@ -30,7 +30,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("hide: NewObject, hybrid, in batches", Twin::OldNotShaded),
     ("fresh, black, hybrid, in batches", Twin::FreshNotScanned),
     (
-        "fresh, grey of black, hybrid, in batches",
+        "fresh, early of black, hybrid, in batches",
         Twin::FreshPassedOver,
     ),
 ];

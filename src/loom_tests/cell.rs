@@ -310,6 +310,7 @@ pub(super) const GREY_TWINS: &[Caught] = &[
     ("cell, grey straggler, unseen", Twin::LeakIgnored),
     ("cell, grey straggler, unseen", Twin::ClaimsKept),
     ("slot in a scanned cell, shaded", Twin::NewNotShaded),
+    ("slot in a scanned cell, shaded", Twin::ClaimNotSaid),
     ("slot in a scanned cell, unseen", Twin::LeakIgnored),
     ("cell in a scanned cell, shaded", Twin::GreyNeedsNothing),
     ("cell in a scanned cell, unseen", Twin::ClaimsKept),

@@ -126,9 +126,9 @@ fn rooted(barrier: Barrier) {
     main.enter(|mc| walk(Some(root.get(mc))));
 }
 
-/// What one mutator allocates black, another, which builds an immutable slice grey, makes part of it.
-fn grey_of_black(barrier: Barrier) {
-    let (heap, mut main, shelf) = about_to_build_grey(barrier);
+/// What one mutator allocates black another makes part of an immutable slice, which is early.
+fn early_of_black(barrier: Barrier) {
+    let (heap, mut main, shelf) = about_to_build_early(barrier);
     let mut driver = None;
     let built: Root<Rootable!['gc => [Link<'gc>]]> = main.enter(|mc| {
         let from = shelf.get(mc);
@@ -146,7 +146,7 @@ fn grey_of_black(barrier: Barrier) {
 
 /// The same, but it puts it into a cell on its stack, which it claims, and which moves into the slice.
 fn cell_of_black(barrier: Barrier) {
-    let (heap, mut main, shelf) = about_to_build_grey(barrier);
+    let (heap, mut main, shelf) = about_to_build_early(barrier);
     let mut driver = None;
     let built: Root<Rootable!['gc => [GcRefCell<Link<'gc>>]]> = main.enter(|mc| {
         let from = shelf.get(mc);
@@ -164,8 +164,8 @@ fn cell_of_black(barrier: Barrier) {
     main.enter(|mc| walk(*built.get(mc)[0].borrow()));
 }
 
-/// A mutator that is going to turn Black and to allocate grey, in a cycle that arms and may be minor; and what it has.
-fn about_to_build_grey(barrier: Barrier) -> (Heap, Mutator, ShelfRoot) {
+/// A mutator that is going to turn Black and to allocate early, in a cycle that arms and may be minor; and what it has.
+fn about_to_build_early(barrier: Barrier) -> (Heap, Mutator, ShelfRoot) {
     let heap = heap(barrier);
     let mut main = heap.attach();
     let shelf = main.enter(|mc| shelf(mc, 0));
@@ -234,7 +234,7 @@ const SCENES: &[Scene] = &[
     ("black", BLACK, BOUND, black_fixed),
     ("black, mutable", BLACK, BOUND, black_mutable),
     ("rooted", BLACK, BOUND, rooted),
-    ("grey of black", &[Barrier::Hybrid], SMALL, grey_of_black),
+    ("early of black", &[Barrier::Hybrid], SMALL, early_of_black),
     ("cell of black", &[Barrier::Hybrid], SMALL, cell_of_black),
     ("colour", BLACK, BOUND, colour),
 ];
@@ -256,7 +256,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("fresh, off and gone, hybrid", Twin::SweepToldByEpoch),
     ("fresh, black, hybrid", Twin::FreshNotScanned),
     ("fresh, black, deletion", Twin::FreshNotScanned),
-    ("fresh, grey of black, hybrid", Twin::FreshPassedOver),
+    ("fresh, early of black, hybrid", Twin::FreshPassedOver),
     ("fresh, colour, hybrid", Twin::FreshKept),
     ("fresh, colour, deletion", Twin::FreshKept),
     ("fresh, black, hybrid", Twin::FreshNotTold),
@@ -264,7 +264,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("fresh, black, mutable, deletion", Twin::FreshNotStamped),
     ("fresh, rooted, hybrid", Twin::ShadedNotNew),
     ("fresh, rooted, deletion", Twin::ShadedNotNew),
-    ("fresh, cell of black, hybrid", Twin::GreyNotStamped),
+    ("fresh, cell of black, hybrid", Twin::EarlyNotStamped),
     ("fresh, off, insertion", Twin::BlackIsOld),
     ("fresh, off, deletion", Twin::BlackIsOld),
     ("fresh, off, hybrid", Twin::BlackIsOld),

@@ -19,6 +19,7 @@ mod objects;
 
 mod batches;
 mod cell;
+mod early;
 mod fresh;
 mod gate;
 mod helper;

@@ -2,19 +2,14 @@
 //! pointer that is known before its object is made. The reader must see the object as it was made.
 
 use super::harness::{
-    Bound, Caught, Model, are_caught, begin, drive, finish, heap, heap_with, hold, model, mutator,
-    spawn, switch_point,
+    Bound, Caught, Model, are_caught, begin, finish, heap, hold, model, mutator, switch_point,
 };
 use super::objects::{Node, Weak};
-use crate::cycle::command::Mode;
-use crate::cycle::mutator::BUFFER;
 use crate::sync::twin::Twin;
 use crate::sync::watched::violation;
-use crate::{Barrier, Gc, GcSlot, GcWeak, Mutation, Mutator, Root, Rootable, Trace, Tracer};
+use crate::{Barrier, Gc, GcSlot, GcWeak, Mutation, Mutator, Root, Rootable};
 
 const BOUND: Bound = Bound { preemptions: 3 };
-/// Where it matters what one switch comes between.
-const FEW: Bound = Bound { preemptions: 1 };
 
 type NodeRoot = Root<Rootable![Node<'_>]>;
 
@@ -145,66 +140,6 @@ fn message() {
     writer.join().unwrap();
 }
 
-/// An object that can be told from the slot that it is made in.
-struct Whole(u32);
-
-impl Whole {
-    fn new() -> Self {
-        Whole(0x600d)
-    }
-}
-
-// SAFETY: T1, T10: no pointers. T2: the number does not change. T3, T4, T7: no destructor. T5: untied.
-// T6: no lifetimes. T8, T9: not claimed.
-unsafe impl Trace<'_> for Whole {
-    const DROP_IS_SEND: bool = true;
-    const UNTIED: bool = true;
-
-    fn trace(&self, _: &mut Tracer<'_>) {
-        if self.0 != Whole::new().0 {
-            violation("an object was scanned before it was made".to_owned());
-        }
-    }
-}
-
-/// Fills the barrier buffer but for one entry.
-fn fill_buffer(mc: &Mutation<'_>, with: Gc<'_, Node<'_>>) {
-    let edges = &mut mc.state().tracer().edges;
-    edges.resize(BUFFER - 1, with.address());
-}
-
-type Make = for<'gc> fn(&'gc Mutation<'gc>, Gc<'gc, Node<'gc>>);
-
-/// A grey object is the last in a barrier buffer, which goes to the markers, who start at this moment.
-fn last_in_buffer(make: Make) {
-    // Without marker threads a mutator that has handed its buffer over notes that somebody must drive, where loom may switch.
-    let heap = heap_with(Barrier::Hybrid, 0);
-    let mut main = heap.attach();
-    let slot = empty(&mut main, 0);
-    drop(main);
-    let _ = heap.core().request_new_cycle();
-    drive(&heap, |core| core.command().mode == Mode::Black);
-    let mut main = heap.attach();
-    let driven = heap.clone();
-    loom::explore();
-    let driver = spawn(move || finish(&driven));
-    main.enter(|mc| make(mc, slot.get(mc)));
-    driver.join().unwrap();
-}
-
-const MAKES: [(&str, Make); 2] = [
-    ("moved", |mc, with| {
-        fill_buffer(mc, with);
-        Gc::new(mc, Whole::new());
-    }),
-    ("in place", |mc, with| {
-        Gc::new_cyclic(mc, |_: GcWeak<'_, Whole>| {
-            fill_buffer(mc, with);
-            Whole::new()
-        });
-    }),
-];
-
 pub(super) fn models() -> Vec<Model> {
     let pairs = [
         (By::Plain, By::Plain),
@@ -217,11 +152,6 @@ pub(super) fn models() -> Vec<Model> {
         model("new_cyclic".into(), BOUND, cyclic),
         model("message".into(), BOUND, message),
     ];
-    models.extend(MAKES.map(|(how, make)| {
-        model(format!("last in a buffer, {how}"), FEW, move || {
-            last_in_buffer(make)
-        })
-    }));
     for (writes, reads) in pairs {
         for barrier in [None, Some(Barrier::Insertion), Some(Barrier::Deletion)] {
             let mode = barrier.map_or("no cycle".to_owned(), |barrier| barrier.to_string());
@@ -283,8 +213,6 @@ pub(super) const TWINS: &[Caught] = &[
     ("publish: Swap, Swap, deletion", Twin::SlotNotAcquired),
     ("message", Twin::SlotNotAcquired),
     ("new_cyclic", Twin::WeakNotReleased),
-    ("last in a buffer, moved", Twin::GreyQueuedFirst),
-    ("last in a buffer, in place", Twin::GreyQueuedFirst),
 ];
 
 #[test]

@@ -217,7 +217,7 @@ fn hiding() -> Vec<Model> {
     models
 }
 
-/// Hybrid. A mutator that still allocates grey puts object 4 into a slot, and another, which allocates black, overwrites it: the
+/// Hybrid. A mutator that still allocates early puts object 4 into a slot, and another, which allocates black, overwrites it: the
 /// markers come to 4 by what that one has shaded, before the first has handed anything over.
 fn overwrite() {
     let heap = heap(Barrier::Hybrid);
@@ -226,7 +226,7 @@ fn overwrite() {
     let _ = heap.core().request_new_cycle();
     drive(&heap, |core| core.command().mode == Mode::Black);
     let (driven, a2) = (heap.clone(), a.clone());
-    // Nobody drives on while the mutator answers: it allocates grey in this `enter`.
+    // Nobody drives on while the mutator answers: it allocates early in this `enter`.
     let driver = heap.core().driver.lock();
     let threads = main.enter(|mc| {
         drop(driver);
@@ -288,7 +288,7 @@ pub(super) const TWINS: &[Caught] = &[
     ("hide: Delete, hybrid", Twin::NoBarrier),
     ("hide: Stack, hybrid", Twin::OldNotShaded),
     ("hide: NewObject, hybrid", Twin::OldNotShaded),
-    ("hide: NewObject, hybrid", Twin::GreyNotQueued),
+    ("hide: NewObject, hybrid", Twin::WhiteBeforeT2),
     ("hide: Stack, hybrid", Twin::NoRound),
     ("hide: Stack, hybrid", Twin::NoFlush),
     ("hide: Stack, hybrid", Twin::AnswerBeforeFlush),

@@ -165,6 +165,8 @@ fn bump(barrier: Barrier) {
     main.enter(|mc| {
         let hidden = Gc::new(mc, Node::new(10, None));
         from.get(mc).next.set(mc, Some(hidden));
+        // The first of two in its span.
+        Gc::new(mc, Node::new(11, None));
     });
     let marked = heap.clone();
     let _ = heap.core().request_new_cycle();
@@ -183,7 +185,7 @@ fn bump(barrier: Barrier) {
         hidden.inspect(|hidden| hidden.stamp.lives());
     });
     marker.join().unwrap();
-    [1, 3, 4].into_iter().for_each(must_be_freed);
+    [1, 3, 4, 11].into_iter().for_each(must_be_freed);
     main.enter(|mc| {
         let new = to.get(mc).next.get();
         let hidden = new.and_then(|new| new.next.get());
@@ -240,7 +242,7 @@ fn build() {
     let _ = heap.core().request_new_cycle();
     drive(&heap, |core| core.command().mode == Mode::Black);
     let marked = heap.clone();
-    // Nobody drives on while the mutator answers: it allocates grey in this `enter`.
+    // Nobody drives on while the mutator answers: it allocates early in this `enter`.
     let driver = heap.core().driver.lock();
     let marker = main.enter(|mc| {
         drop(driver);
@@ -295,8 +297,8 @@ pub(super) const TWINS: &[Caught] = &[
     ("batch of spans, deletion", Twin::WhiteBeforeSweep),
     ("batch of spans, insertion", Twin::SweepToldByEpoch),
     ("half a run, hybrid", Twin::NotBlackened),
-    ("half a run, hybrid", Twin::GreyFastPath),
-    ("build while arming", Twin::GreyNotHeld),
+    ("half a run, hybrid", Twin::WhiteBeforeT2),
+    ("build while arming", Twin::WhiteBeforeT2),
     ("second sweeper", Twin::SweepingTooEarly),
     ("come and go, deletion", Twin::DetachKeepsSpans),
     ("come and go, insertion", Twin::DetachNoFlush),

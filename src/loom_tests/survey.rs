@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::harness::{Caught, Model};
 use super::{
-    batches, cell, fresh, gate, helper, locks, mail, mates, minor, new_roots, panic, pool, publish,
-    root, rounds, slot, span, stop, table, weak,
+    batches, cell, early, fresh, gate, helper, locks, mail, mates, minor, new_roots, panic, pool,
+    publish, root, rounds, slot, span, stop, table, weak,
 };
 use crate::sync::relax;
 use crate::sync::twin::Twin;
@@ -23,6 +23,7 @@ fn models() -> Vec<Model> {
         locks::models(),
         mail::models(),
         mates::models(),
+        early::models(),
         fresh::models(),
         batches::models(),
         minor::models(),
@@ -51,6 +52,7 @@ const TWINS: &[&[Caught]] = &[
     locks::TWINS,
     mail::TWINS,
     mates::TWINS,
+    early::TWINS,
     fresh::TWINS,
     batches::TWINS,
     minor::TWINS,

@@ -16,9 +16,9 @@
 use crate::config::mix;
 use crate::heap::layout::mark_address;
 use crate::heap::prefetch;
-use crate::heap::span::{mark_of, scan_info};
+use crate::heap::span::{LAST_EPOCH, mark_of, scan_info};
 use crate::mark::marker::Marker;
-use crate::mark::next::is_scanned_when_fresh;
+use crate::mark::next::is_scanned_when_new;
 use crate::sync::atomic::Ordering;
 use crate::sync::hooks;
 use crate::sync::plain::AtomicU8;
@@ -265,12 +265,13 @@ impl Marker {
         let mark = unsafe { mark_of(object) };
         // Relaxed, and no read-modify-write: see the module header of `span`.
         let before = mark.load(Ordering::Relaxed);
-        if before == self.found.fresh {
-            if twin::is(Twin::FreshPassedOver) {
+        if before > LAST_EPOCH {
+            if twin::is(Twin::FreshPassedOver) && before == self.found.fresh {
                 return nowhere;
             }
+            let written = &mut self.written;
             // SAFETY: the edge from above: it lives, has its slot (I1), in a mapped chunk (I12).
-            if !unsafe { is_scanned_when_fresh(object, &mut self.unscanned) } {
+            if !unsafe { is_scanned_when_new(object, before, self.found, written) } {
                 mark.store(self.found.epoch, Ordering::Relaxed);
                 return nowhere;
             }

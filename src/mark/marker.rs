@@ -16,7 +16,8 @@
 //!
 //! A *fresh* object, one that was allocated black, lives through the cycle anyway. One to which an edge leads becomes old as others do, and
 //! is scanned if it is immutable, for then nobody will look at its contents again, and they must not stay young (see `cycle::minor`). They are
-//! older than it is, so a program that makes a list cannot lead a marker on. A mutable one is scanned in the next cycle.
+//! older than it is, so a program that makes a list cannot lead a marker on. A mutable one is scanned in the next cycle. An *early* one
+//! (`cycle::command`) is scanned as a white one is, and if it is mutable in the next cycle as well.
 //!
 //! An object may be marked twice by two markers that meet there at once: both trace it, its cells are claimed by one of
 //! them, and everything else is read only.
@@ -67,8 +68,8 @@ pub(crate) struct Marker {
     pub(super) uncounted: usize,
     /// Edges on the stack from which on it is thinned out.
     pub(super) long: usize,
-    /// Mutable objects that have become old and have not been scanned, being fresh.
-    pub(crate) unscanned: Vec<usize>,
+    /// Mutable objects that have become old and count as written, being fresh or early.
+    pub(crate) written: Vec<usize>,
 }
 
 /// How [`Marker::drain`] ended.
@@ -108,7 +109,7 @@ impl Marker {
             edge_bytes: 0,
             uncounted: 0,
             long: LONG,
-            unscanned: Vec::new(),
+            written: Vec::new(),
         }
     }
 

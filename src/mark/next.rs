@@ -1,24 +1,30 @@
 //! What a marker scans next: from edges to objects that are marked.
 
-use crate::heap::span::{info_at, mark_of, scan_info};
+use crate::heap::span::{Epoch, Found, LAST_EPOCH, info_at, mark_of, scan_info};
 use crate::heap::type_info::ScanFn;
 use crate::mark::marker::Marker;
 use crate::sync::atomic::Ordering;
 use crate::sync::hooks;
 use crate::sync::twin::{self, Twin};
 
-/// A fresh object has been marked: whether it is to be scanned in this cycle, see `marker`.
+/// An object that had a colour of new ones, of this cycle or the last, has been marked: whether it is to be scanned in this cycle, see `marker`.
 ///
 /// # Safety
 /// As [`info_at`], for `object`.
 #[cold]
-pub(super) unsafe fn is_scanned_when_fresh(object: usize, unscanned: &mut Vec<usize>) -> bool {
+pub(super) unsafe fn is_scanned_when_new(
+    object: usize,
+    before: Epoch,
+    found: Found,
+    written: &mut Vec<usize>,
+) -> bool {
+    let (fresh, early) = (before == found.fresh, before == found.early);
     // SAFETY: the caller's contract says what `info_at` asks of `object` (I12).
-    let mutable = unsafe { info_at(object) }.is_mutable();
-    if mutable {
-        unscanned.push(object);
+    let mutable = (fresh || early) && unsafe { info_at(object) }.is_mutable();
+    if mutable && (fresh || !twin::is(Twin::EarlyNotStamped)) {
+        written.push(object);
     }
-    !mutable && !twin::is(Twin::FreshNotScanned)
+    !fresh || (!mutable && !twin::is(Twin::FreshNotScanned))
 }
 
 impl Marker {
@@ -51,10 +57,11 @@ impl Marker {
                 continue;
             }
             mark.store(self.found.epoch, Ordering::Relaxed);
-            let unscanned = &mut self.unscanned;
+            let written = &mut self.written;
             // SAFETY: the closure gets the edge from above: it lives, has its slot (I1), in a mapped chunk (I12).
-            let mut scanned = |object| unsafe { is_scanned_when_fresh(object, unscanned) };
-            if before != self.found.fresh || scanned(object) {
+            let mut scanned =
+                |object| unsafe { is_scanned_when_new(object, before, self.found, written) };
+            if before <= LAST_EPOCH || scanned(object) {
                 return Some(object);
             }
         }

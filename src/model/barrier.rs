@@ -162,8 +162,6 @@ pub enum Ending {
 pub enum NewObjects {
     /// Not marked: they live if they are found.
     White,
-    /// Shaded.
-    Grey,
     /// Marked.
     Black,
 }
@@ -204,7 +202,6 @@ impl Skeleton {
     pub const fn new_objects(mut self, colour: NewObjects) -> Self {
         self.plan.colour = match colour {
             NewObjects::White => Colour::White,
-            NewObjects::Grey => Colour::Grey,
             NewObjects::Black => Colour::Black,
         };
         self

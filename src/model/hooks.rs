@@ -91,9 +91,9 @@ pub(crate) fn adopted(state: &MutatorState, command: Command) {
         by,
         state: match (command.mode, command.colour) {
             (Mode::Off, _) => "barrier off",
-            (Mode::Grey, _) => "grey, its new objects grey",
+            (Mode::Grey, _) => "grey, its new objects white",
             (_, Colour::White) => "barrier on, its new objects white",
-            (_, Colour::Grey) => "barrier on, its new objects grey",
+            (_, Colour::Early) => "barrier on, its new objects early",
             (_, Colour::Black) => "barrier on, its new objects black",
         },
     });

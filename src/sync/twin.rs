@@ -29,14 +29,20 @@ twins! {
     OldNotShaded,
     /// A store to a slot does not shade what it stores.
     NewNotShaded,
+    /// What a Black mutator allocates before T2 is white.
+    WhiteBeforeT2,
+    /// It lives although the cycle arms again.
+    EarlyKept,
+    /// It counts as found.
+    EarlyFound,
+    /// It is as what is allocated later: not scanned, wherever it is found.
+    EarlyIsBlack,
+    /// A Black mutator that claims a cell before T2 does not say so.
+    ClaimNotSaid,
     /// A poll comes between a store to a slot and its shading.
     PollsBeforeShade,
     /// A poll comes between the claim of a cell and its tracing.
     PollsInClaim,
-    /// A new grey object is not put in the buffer.
-    GreyNotQueued,
-    /// It is put there before it is written.
-    GreyQueuedFirst,
     /// While Hybrid arms, too, a store to a slot is a load and a store.
     LoadThenStore,
     /// What is put in a slot is not released to who takes it out.
@@ -147,10 +153,6 @@ twins! {
     ActiveAfterPanic,
     /// The runs that a mutator has when it turns Black stay white.
     NotBlackened,
-    /// In grey allocation the fast path is open.
-    GreyFastPath,
-    /// In grey allocation a mutator answers while an object is built in its slot.
-    GreyNotHeld,
     /// Cycles share a scan id.
     ScanIdKept,
     /// The scan id changes when mutators have been asked to arm.
@@ -295,8 +297,8 @@ twins! {
     CardsUnderInsertion,
     /// Nor does a marker stamp the card of a mutable fresh object that it makes old.
     FreshNotStamped,
-    /// An object that was made grey while others allocate black, and may hold what they have made behind a claim, does not count as written.
-    GreyNotStamped,
+    /// Nor that of an early one, which may have got a cell that counts as scanned, and in that a fresh object.
+    EarlyNotStamped,
     /// Stamps of older cycles count for nothing.
     OldStampsIgnored,
     /// A minor cycle does not scan what was noted.

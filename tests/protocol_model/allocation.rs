@@ -22,9 +22,6 @@ pub(crate) fn allocate(config: &Config, s: &State, i: usize, slot: u8, next: &mu
         };
         for mut n in take_slot(config, s, i, slot, immutable) {
             n.set_field(slot, value);
-            if n.m[i].command.colour == Colour::Grey && !is_black(config, &n, i) {
-                n.shade(i, slot);
-            }
             n.m[i].reg = slot;
             next.push((n, i, what, slot, value));
         }
@@ -52,7 +49,7 @@ fn is_black(config: &Config, s: &State, i: usize) -> bool {
     let Command { colour, mode, .. } = s.m[i].command;
     match colour {
         Colour::Black => !config.is(Twin::WhiteWhenBlack),
-        Colour::Grey => config.is(Twin::BlackWhenGrey),
+        Colour::Early => false,
         Colour::White => mode == Mode::Grey && config.is(Twin::BlackWhenGrey),
     }
 }
@@ -72,6 +69,7 @@ fn place(config: &Config, n: &mut State, i: usize, slot: u8) -> bool {
     n.set_scan(slot, Scan::Unscanned);
     n.marks &= !bit(slot);
     n.fresh &= !bit(slot);
+    n.early &= !bit(slot);
     n.stamps[slot as usize - 1] = 0;
     if is_before_sweep(n, i) {
         // From new spans, which are the mutator's, or given back when they are full.
@@ -82,6 +80,9 @@ fn place(config: &Config, n: &mut State, i: usize, slot: u8) -> bool {
     }
     if is_black(config, n, i) {
         n.fresh |= bit(slot);
+    }
+    if n.m[i].command.colour == Colour::Early {
+        n.early |= bit(slot);
     }
     if n.m[i].command.mode == Mode::Off && matches!(n.stage, Stage::Sweep(_)) {
         // From spans that have been swept.
@@ -100,7 +101,6 @@ pub(crate) fn begin_build(config: &Config, s: &State, i: usize, slot: u8, next: 
             let m = &mut n.m[i];
             m.builds -= 1;
             (m.op, m.x) = (Op::Build, slot);
-            m.holds_grey = m.command.colour == Colour::Grey;
             let what = if immutable {
                 "begins to build an immutable"
             } else {
@@ -122,22 +122,14 @@ pub(crate) fn build(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) 
     loads(config, s, i, next);
     let mut built = *s;
     done(&mut built, i);
-    built.m[i].holds_grey = false;
     built.set_field(m.x, m.reg);
     built.m[i].reg = m.x;
-    if m.holds_grey {
-        built.shade(i, m.x);
-        if !config.is(Twin::GreyNotStamped) {
-            built.stamp(config, i, m.x);
-        }
-    }
     next.push((built, i, "has built", m.x, m.reg));
     if config.cells && s.immutable & bit(m.x) == 0 {
         cell_moves_in(config, built, i, (m.x, m.reg), next);
     }
     let mut n = *s;
     done(&mut n, i);
-    n.m[i].holds_grey = false;
     n.unmade |= bit(m.x);
     next.push((n, i, "panics and does not build", m.x, 0));
 }

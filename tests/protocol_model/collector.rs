@@ -18,6 +18,8 @@ pub(crate) fn steps(config: &Config, s: &State, next: &mut Vec<Next>) {
             if core::mem::take(&mut n.leaked) {
                 // Claims have a new number from here on, which nobody has who has not been stopped.
                 n.scan = Default::default();
+                // And what has been allocated early is white.
+                n.early = 0;
             }
             take_noted(config, n);
             ask(n, Mode::Black, Colour::Black, false);
@@ -122,8 +124,9 @@ fn begin(config: &Config, s: &State, next: &mut Vec<Next>) {
     n.cycles += 1;
     n.armed = !config.is(Twin::RootsNotArmed);
     if !config.is(Twin::FreshKept) {
-        n.fresh = 0;
+        (n.fresh, n.early) = (0, 0);
     }
+    n.claimed = false;
     n.root_shaded &= config.is(Twin::ShadedKept);
     n.garbage = s.live & !s.reachable();
     n.minor =
@@ -171,7 +174,11 @@ fn armed(config: &Config, n: &mut State) {
         start(config, n);
         return;
     }
-    ask(n, Mode::Black, Colour::Grey, true);
+    let colour = match config.is(Twin::WhiteBeforeT2) {
+        true => Colour::White,
+        false => Colour::Early,
+    };
+    ask(n, Mode::Black, colour, true);
     n.stage = Stage::ArmBlack;
     if config.is(Twin::MarksAtT1) {
         start(config, n);
@@ -258,6 +265,10 @@ fn mark_some(config: &Config, s: &State, next: &mut Vec<Next>) {
             what = "marks";
             let immutable = s.immutable & bit(object) != 0;
             let fresh = s.fresh & bit(object) != 0;
+            let early = s.early & bit(object) != 0 && !immutable;
+            if early && config.goes_by_cards() {
+                n.stamps[object as usize - 1] = s.cycles + 1;
+            }
             if !fresh || (immutable && !config.is(Twin::FreshNotScanned)) {
                 reach(config, &mut n, object);
             } else if config.goes_by_cards() && !config.is(Twin::FreshNotStamped) {
@@ -376,7 +387,7 @@ fn final_stop(config: &Config, n: &mut State) {
 /// What is not marked is dead from here on.
 fn over(n: &mut State) {
     n.stage = Stage::Clear;
-    if !n.abandoned && n.reachable() & n.live & !n.found() != 0 {
+    if !n.abandoned && n.reachable() & n.live & !n.surviving() != 0 {
         n.wrong = Some(Wrong::NotMarked);
     }
 }
@@ -387,7 +398,7 @@ fn clear(config: &Config, s: &State, next: &mut Vec<Next>) {
     if s.root == Root::Zombie {
         n.root = Root::Free;
     }
-    n.weak_cleared |= !s.abandoned && !s.is_found(TARGET);
+    n.weak_cleared |= !s.abandoned && s.surviving() & bit(TARGET) == 0;
     ask(&mut n, Mode::Off, Colour::White, false);
     n.stage = Stage::Off;
     if config.is(Twin::SweepBeforeOff) || config.is(Twin::CachedSwept) {
@@ -439,7 +450,7 @@ pub(crate) fn sweep_object(config: &Config, n: &mut State, object: u8) {
         }
         return;
     }
-    if n.abandoned || n.is_found(object) {
+    if n.abandoned || n.surviving() & bit(object) != 0 {
         return;
     }
     if n.reachable() & bit(object) != 0 {

@@ -221,10 +221,6 @@ fn twins_of_minor_cycles_are_caught() {
     is_caught("minor, cells", cells(Barrier::Insertion), under);
     is_caught("minor, guards", guards(Deletion, false), Twin::StampedAtEnd);
     is_caught("minor, pair", pair(Hybrid), Twin::FreshPassedOver);
-    if !is_quick() {
-        let config = builds_of_cells(Hybrid);
-        is_caught("minor, builds of cells", config, Twin::GreyNotStamped);
-    }
     let after = Twin::MinorAfterAbandoned;
     is_caught("minor, abandons", abandons(Deletion), after);
 }

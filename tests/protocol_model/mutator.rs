@@ -3,9 +3,7 @@
 use crate::allocation::{allocate, begin_build, build};
 use crate::search::{Next, Wrong};
 use crate::spans;
-use crate::state::{
-    AtEnd, Colour, Command, Config, Mode, Op, Root, Scan, Stage, State, TARGET, Twin, bit,
-};
+use crate::state::{AtEnd, Command, Config, Mode, Op, Root, Scan, Stage, State, TARGET, Twin, bit};
 
 pub(crate) fn steps(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     let m = s.m[i];
@@ -101,7 +99,7 @@ fn enter(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
 /// The allocation slow path: adopts what needs no boundary; never between a barrier and its store.
 fn poll(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
     let m = s.m[i];
-    let in_guard = matches!(m.op, Op::Write | Op::End) || (m.op == Op::Build && !m.holds_grey);
+    let in_guard = matches!(m.op, Op::Write | Op::End | Op::Build);
     let boundary = s.command.boundary && !config.is(Twin::PollCountsAsBoundary);
     let in_store = m.op == Op::Shade && config.is(Twin::PollsBeforeShade);
     let may_poll = m.op == Op::None || in_guard || in_store;
@@ -181,7 +179,7 @@ fn begin_store(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
         return;
     }
     let is_cell = config.cells && !(config.slots_in_cells && i == 1);
-    // Where objects change after their first cycle, that of a root's pointer, too.
+    // Where objects change after their first cycle, that of a root's object, too.
     let [one, two] = [1, 2].map(|root| if config.minor == 0 { 0 } else { s.field(root) });
     for x in [1, 2, m.reg, one, two] {
         if is_foreign(config, i, x) {
@@ -212,7 +210,8 @@ fn begin_store(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
 
 /// Whether a store to a slot reads what it overwrites by a load of its own, see `GcSlot::set`.
 fn loads_first(config: &Config, command: Command) -> bool {
-    let after_t2 = command.mode == Mode::Black && command.colour == Colour::Black;
+    // Only before it does a command to be Black ask for a boundary.
+    let after_t2 = command.mode == Mode::Black && !command.boundary;
     let always = config.is(Twin::LoadThenStore) && command.mode != Mode::Off;
     after_t2 || always || command.mode == Mode::Insertion
 }
@@ -251,7 +250,8 @@ fn store(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
             if mode != Mode::Insertion && !config.is(Twin::OldNotShaded) {
                 n.shade(i, m.old);
             }
-            if mode != Mode::Black && !config.is(Twin::NewNotShaded) {
+            let shades_new = mode == Mode::Insertion || (mode == Mode::Grey && s.claimed);
+            if shades_new && !config.is(Twin::NewNotShaded) {
                 n.shade(i, m.v);
             }
             done(&mut n, i);
@@ -308,6 +308,7 @@ fn begin_access(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
         (_, Scan::Unscanned) => {
             n.set_scan(x, Scan::Mutator);
             n.m[i].op = Op::Trace;
+            n.claimed |= s.m[i].command.boundary && !config.is(Twin::ClaimNotSaid);
         }
     }
     next.push((n, i, "has claimed", x, 0));
@@ -384,4 +385,52 @@ fn upgrade(config: &Config, s: &State, i: usize, next: &mut Vec<Next>) {
         TARGET,
         0,
     ));
+}
+
+impl State {
+    /// The barrier of mutator `i` shades an object.
+    pub(crate) fn shade(&mut self, i: usize, object: u8) {
+        if object != 0 && !self.is_found(object) {
+            self.m[i].buffer |= bit(object);
+        }
+    }
+
+    /// Mutator `i` hands over its buffer.
+    pub(crate) fn flush(&mut self, config: &Config, i: usize) {
+        if self.m[i].buffer != 0 && !config.is(Twin::NoFlush) {
+            self.work |= self.m[i].buffer;
+            self.m[i].buffer = 0;
+            self.pushed = true;
+            // The worklist has a lock.
+            self.hear(i);
+        }
+    }
+
+    /// Mutator `i` adopts the command in force; at a boundary, open guards have leaked.
+    pub(crate) fn adopt(&mut self, config: &Config, i: usize) {
+        self.note_leak(i);
+        self.answer(config, i);
+    }
+
+    /// The same, at a poll.
+    pub(crate) fn answer(&mut self, config: &Config, i: usize) {
+        self.flush(config, i);
+        if !config.is(Twin::AnswerNotReleased) {
+            self.hear(i);
+        }
+        self.turn_cache(config, i);
+        self.m[i].command = self.command;
+        self.m[i].acked = true;
+    }
+
+    /// Guards that must shade and never will: Hybrid arms again, Insertion frees nothing.
+    pub(crate) fn note_leak(&mut self, i: usize) {
+        if core::mem::take(&mut self.m[i].leaked) {
+            if self.m[i].command.mode == Mode::Grey {
+                self.leaked = true;
+            } else {
+                self.abandoned = true;
+            }
+        }
+    }
 }

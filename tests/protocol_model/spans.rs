@@ -69,10 +69,20 @@ impl State {
                 span.free |= unused;
                 self.marks &= !unused;
                 self.fresh &= !unused;
+                self.early &= !unused;
             }
-        } else if now.colour == Colour::Black && span.is_cached(i) && !config.is(Twin::NotBlackened)
-        {
-            self.fresh |= span.run[i];
+        } else if span.is_cached(i) && !config.is(Twin::NotBlackened) {
+            let run = span.run[i];
+            self.colour_run(now.colour, run);
+        }
+    }
+
+    /// The unused slots of a run get the colour of new objects.
+    fn colour_run(&mut self, colour: Colour, run: u8) {
+        match colour {
+            Colour::White => {}
+            Colour::Early => self.early |= run,
+            Colour::Black => (self.early, self.fresh) = (self.early & !run, self.fresh | run),
         }
     }
 
@@ -99,13 +109,14 @@ impl State {
     /// Sweeps the objects of the span: which slots will be free.
     fn sweep_objects(&mut self, config: &Config, span: Span) -> u8 {
         let taken = SLOTS & !span.free;
-        let kept = taken & self.found();
+        let kept = taken & self.surviving();
         let objects = taken & self.live;
         for object in (1..=config.objects).filter(|&o| objects & bit(o) != 0) {
             sweep_object(config, self, object);
         }
         // What was allocated black is young again.
         self.fresh &= !SLOTS;
+        self.early &= !SLOTS;
         SLOTS & !kept
     }
 }
@@ -122,8 +133,10 @@ pub(crate) fn allocate(config: &Config, s: &State, i: usize, mut span: Span, nex
         span.free &= !run;
         span.run[i] = run;
         n.span = Some(span);
-        if s.m[i].command.colour == Colour::Black || allocation::is_before_sweep(s, i) {
+        if allocation::is_before_sweep(s, i) {
             n.fresh |= run;
+        } else {
+            n.colour_run(s.m[i].command.colour, run);
         }
     }
     if span.run[i] != 0 {

@@ -93,8 +93,6 @@ pub(crate) enum Twin {
     StampedAtEnd,
     /// Nor does a marker that makes a mutable fresh object old.
     FreshNotStamped,
-    /// Nor does who has built a grey object, which may hold a fresh one in a cell that counts as scanned.
-    GreyNotStamped,
     /// Stamps of older cycles count for nothing.
     OldStampsIgnored,
     /// Under Insertion, too, old objects that have not been written are passed over.
@@ -107,6 +105,10 @@ pub(crate) enum Twin {
     FreshPassedOver,
     /// What is allocated black is fresh in the next cycle, too.
     FreshKept,
+    /// Hybrid: what a Black mutator allocates before T2 is white.
+    WhiteBeforeT2,
+    /// A Black mutator that claims a cell before T2 does not say so.
+    ClaimNotSaid,
 }
 
 /// A model: the protocol, what is left out of it, and how much the mutators may do.
@@ -190,7 +192,7 @@ pub(crate) enum Mode {
 pub(crate) enum Colour {
     #[default]
     White,
-    Grey,
+    Early,
     Black,
 }
 
@@ -267,8 +269,6 @@ pub(crate) struct Mutator {
     pub(crate) upgrades: u8,
     pub(crate) leaks: u8,
     pub(crate) builds: u8,
-    /// What it builds is grey: it does not poll.
-    pub(crate) holds_grey: bool,
 }
 
 /// Scan word of a cell.
@@ -318,6 +318,10 @@ pub(crate) struct State {
     pub(crate) marks: u8,
     /// Allocated black in this cycle.
     pub(crate) fresh: u8,
+    /// Allocated by a Black mutator before T2.
+    pub(crate) early: u8,
+    /// Such a mutator has claimed a cell.
+    pub(crate) claimed: bool,
     /// Objects whose pointer was fixed when they were allocated.
     pub(crate) immutable: u8,
     /// In spans to which the sweep of this cycle does not come.
@@ -396,6 +400,11 @@ impl State {
         self.marks | self.fresh
     }
 
+    /// What the sweep leaves: that, and what is early.
+    pub(crate) fn surviving(&self) -> u8 {
+        self.found() | self.early
+    }
+
     /// Everything that the program can reach, on its stacks and in the middle of its stores.
     pub(crate) fn reachable(&self) -> u8 {
         let mut grey = bit(1) | bit(2);
@@ -416,7 +425,7 @@ impl State {
 
     /// Whether an object that the sweep leaves points at this one: reachable or not, it may be scanned or upgraded to later.
     pub(crate) fn is_kept_by_others(&self, object: u8) -> bool {
-        let kept = self.live & (self.found() | self.safe);
+        let kept = self.live & (self.surviving() | self.safe);
         (1..=OBJECTS).any(|o| kept & bit(o) != 0 && self.field(o) == object)
     }
 
@@ -450,51 +459,5 @@ impl State {
     /// A slot for a new object.
     pub(crate) fn free_slot(&self, config: &Config) -> Option<u8> {
         (config.fresh..=config.objects).find(|&o| self.live & bit(o) == 0)
-    }
-
-    /// The barrier of mutator `i` shades an object.
-    pub(crate) fn shade(&mut self, i: usize, object: u8) {
-        if object != 0 && !self.is_found(object) {
-            self.m[i].buffer |= bit(object);
-        }
-    }
-
-    /// Mutator `i` hands over its buffer.
-    pub(crate) fn flush(&mut self, config: &Config, i: usize) {
-        if self.m[i].buffer != 0 && !config.is(Twin::NoFlush) {
-            self.work |= self.m[i].buffer;
-            self.m[i].buffer = 0;
-            self.pushed = true;
-            // The worklist has a lock.
-            self.hear(i);
-        }
-    }
-
-    /// Mutator `i` adopts the command in force; at a boundary, open guards have leaked.
-    pub(crate) fn adopt(&mut self, config: &Config, i: usize) {
-        self.note_leak(i);
-        self.answer(config, i);
-    }
-
-    /// The same, at a poll.
-    pub(crate) fn answer(&mut self, config: &Config, i: usize) {
-        self.flush(config, i);
-        if !config.is(Twin::AnswerNotReleased) {
-            self.hear(i);
-        }
-        self.turn_cache(config, i);
-        self.m[i].command = self.command;
-        self.m[i].acked = true;
-    }
-
-    /// Guards that must shade and never will: Hybrid arms again, Insertion frees nothing.
-    pub(crate) fn note_leak(&mut self, i: usize) {
-        if core::mem::take(&mut self.m[i].leaked) {
-            if self.m[i].command.mode == Mode::Grey {
-                self.leaked = true;
-            } else {
-                self.abandoned = true;
-            }
-        }
     }
 }

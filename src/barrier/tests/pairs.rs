@@ -2,7 +2,7 @@
 //!
 //! A random program seldom has both threads where it matters. These begin where it does, as the collector is driven one `advance` at a
 //! time, and what comes then is enumerated ([`Program`]): a move × a store × a move, in the window of Hybrid ([`window`]; the module header
-//! of `barrier`), and while an object is built in a grey slot when others allocate black already ([`built`]; `cards`). What else may be this
+//! of `barrier`), and while an object is built in an early slot when others allocate black already ([`built`]; `cards`). What else may be this
 //! way or that, a full cycle or not, guards leaked or not ([`Chance`]), is drawn by the program's number, so that a number is always the same
 //! program. After the cycle, and one more that may be minor, no leaf that can be reached is dead. Under Insertion, which has neither, the
 //! same programs fall into the beginning of the marking; Deletion and StopTheWorld arm in a stop, with all threads on one side.
@@ -26,7 +26,7 @@ use other::{Other, Turn, serve};
 use scene::{Graves, OwnRoot, SharedRoot};
 use words::{Chance, Kind, Move, Program};
 
-use crate::cycle::command::{Colour, Command, Mode};
+use crate::cycle::command::{Command, Mode};
 use crate::cycle::core::Core;
 use crate::cycle::driver::{Advance, Driver};
 use crate::mark::marker::Marker;
@@ -182,7 +182,7 @@ fn window(stage: &Stage<'_>, mutator: &mut Mutator, own: &OwnRoot, program: &Pro
     });
 }
 
-/// This thread is Black and allocates grey, and polls nothing while it builds an object. The other one allocates black meanwhile, and
+/// This thread is Black before T2, and builds an object. T2 passes, and the other one allocates meanwhile, and
 /// puts what it has made into the slot, or leaves there what is white.
 fn built(stage: &Stage<'_>, mutator: &mut Mutator, own: &OwnRoot, program: &Program, build: Kind) {
     stage.request(program.draws(Chance::Full, 2));
@@ -192,13 +192,13 @@ fn built(stage: &Stage<'_>, mutator: &mut Mutator, own: &OwnRoot, program: &Prog
     mutator.enter(|mc| {
         let leaks = program.draws(Chance::Leaks, 8);
         let actor = Actor::new(stage.heap, mc, own, stage.shared, leaks);
-        let grey = mc.state().command.get();
+        let early = mc.state().command.get();
         actor.build(build, &mut || {
             let _ = stage.advance(1);
             stage.other_enters();
             if stage.is_hybrid() {
-                assert_eq!((grey.mode, grey.colour), (Mode::Black, Colour::Grey));
-                assert_eq!(mc.state().command.get().seq, grey.seq);
+                assert_eq!((early.mode, early.boundary), (Mode::Black, true));
+                assert_eq!(mc.state().command.get().seq, early.seq);
             }
             if !program.draws(Chance::White, 4) {
                 stage.other_does(Turn::Put);
@@ -317,8 +317,8 @@ mod planted {
     }
 
     #[test]
-    fn grey_objects_that_hold_what_is_fresh_without_a_stamp_are_found() {
-        is_found("hybrid", "GreyNotStamped");
+    fn early_objects_that_hold_what_is_fresh_without_a_stamp_are_found() {
+        is_found("hybrid", "EarlyNotStamped");
     }
 
     #[test]

@@ -90,7 +90,7 @@ fn a_cell_that_nobody_has_scanned_in_one_that_was_scanned_keeps_what_is_in_it() 
 /// No marker has started, and others may still write without a barrier: markers scan all that is in the cell, cells in it too.
 #[test]
 fn what_a_grey_mutator_shades_is_left_to_the_markers() {
-    in_mode(Mode::Grey, Colour::Grey, |mc, [leaf, ..]| {
+    in_mode(Mode::Grey, Colour::White, |mc, [leaf, ..]| {
         others_are_black(mc);
         let cell = GcMutex::new(GcRefCell::new(Some(leaf)));
         drop(cell.lock(mc));
@@ -105,7 +105,7 @@ fn what_a_grey_mutator_shades_is_left_to_the_markers() {
 /// While Hybrid arms, of the real cells.
 #[test]
 fn a_grey_mutator_shades_what_is_in_cells_that_threads_share() {
-    in_mode(Mode::Grey, Colour::Grey, |mc, [a, b, _]| {
+    in_mode(Mode::Grey, Colour::White, |mc, [a, b, _]| {
         let old_and_new = [a.address(), b.address()];
         *GcMutex::new(Some(a)).lock(mc) = Some(b);
         assert_eq!(shaded(mc), [], "nobody is Black");
@@ -133,7 +133,7 @@ fn a_grey_mutator_shades_what_is_in_cells_that_threads_share() {
 
 #[test]
 fn a_cell_needs_nothing_until_others_are_black() {
-    in_mode(Mode::Grey, Colour::Grey, |mc, _| {
+    in_mode(Mode::Grey, Colour::White, |mc, _| {
         let (state, word) = (mc.state(), ScanWord::new());
         let needs_nothing = || {
             let confined = state.needs_nothing::<true>(&word);
@@ -174,15 +174,16 @@ fn who_shades_much_has_the_cycle_arm_again() {
         assert!(!window.takes_second_arming(), "once");
         (mc.state().core().counters.shaded.load(Ordering::Relaxed) - before) as usize
     }
-    in_mode(Mode::Grey, Colour::Grey, |mc, leaves: [Leaf<'_>; 3]| {
+    in_mode(Mode::Grey, Colour::White, |mc, leaves: [Leaf<'_>; 3]| {
         let cell = GcMutex::new(leaves);
         let shaded = shades(mc, MUCH, || drop(cell.lock(mc)));
-        assert!((MUCH..MUCH + 10).contains(&shaded), "{shaded}");
+        // They count a little again when they are handed over.
+        assert!((MUCH - MUCH / 64..MUCH + 10).contains(&shaded), "{shaded}");
     });
-    in_mode(Mode::Grey, Colour::Grey, |mc, [a, b, _]| {
+    in_mode(Mode::Grey, Colour::White, |mc, [a, b, _]| {
         let slot = GcSlot::new(Some(a));
         let shaded = shades(mc, 9, || slot.set(mc, Some(b)));
-        assert!((1000..1500).contains(&shaded), "{shaded}");
+        assert!((9 * 64..1500).contains(&shaded), "{shaded}");
     });
 }
 
@@ -205,7 +206,7 @@ fn the_time_that_tables_take_counts_as_well() {
 /// The write that takes it so far ends without a word, too.
 #[test]
 fn no_guard_shades_when_the_cycle_arms_again() {
-    in_mode(Mode::Grey, Colour::Grey, |mc, leaves| {
+    in_mode(Mode::Grey, Colour::White, |mc, leaves| {
         others_are_black(mc);
         mc.state().core().window.much.store(2, Ordering::Relaxed);
         drop(GcMutex::new(leaves).lock(mc));

@@ -37,7 +37,7 @@ fn refill(cache: &Cache, line: usize, space: &Space) -> usize {
 
 #[test]
 fn a_line_takes_more_spans_each_time_and_one_after_it_gave_all_back() {
-    let (space, cache) = (Space::new(usize::MAX, usize::MAX, false), Cache::new());
+    let (space, cache) = (Space::new(usize::MAX, usize::MAX, false), Cache::new(true));
     let line = line(&cache, &space);
     let batches = || (0..5).map(|_| refill(&cache, line, &space)).collect();
     let first: Vec<usize> = batches();
@@ -50,7 +50,7 @@ fn a_line_takes_more_spans_each_time_and_one_after_it_gave_all_back() {
 /// Or each allocation would go the slow way.
 #[test]
 fn the_rest_of_a_run_is_where_the_fast_path_looks() {
-    let (space, cache) = (Space::new(usize::MAX, usize::MAX, false), Cache::new());
+    let (space, cache) = (Space::new(usize::MAX, usize::MAX, false), Cache::new(true));
     let line = line(&cache, &space);
     refill(&cache, line, &space);
     assert!(cache.next_span(line));
@@ -65,7 +65,7 @@ fn the_rest_of_a_run_is_where_the_fast_path_looks() {
 
 #[test]
 fn every_span_of_a_line_goes_back() {
-    let (space, cache) = (Space::new(usize::MAX, usize::MAX, false), Cache::new());
+    let (space, cache) = (Space::new(usize::MAX, usize::MAX, false), Cache::new(true));
     let line = line(&cache, &space);
     let taken: usize = (0..4).map(|_| refill(&cache, line, &space)).sum();
     // One in use, six used up or ready.

@@ -340,7 +340,7 @@ impl<'a, 'gc> Actor<'a, 'gc> {
         });
     }
 
-    /// Builds an object in its slot, with what is at hand after `rest`.
+    /// Builds an object in its slot, with what is at hand after `rest`. It is shaded, as by a root: or no marker would come to it behind the claim.
     pub(super) fn build(&self, kind: Kind, rest: &mut dyn FnMut()) {
         let (mc, own) = (self.mc, self.own);
         match kind {
@@ -349,6 +349,7 @@ impl<'a, 'gc> Actor<'a, 'gc> {
                     rest();
                     Holder(self.taken())
                 });
+                mc.shade_if_on(holder);
                 own.holder.set(mc, holder);
             }
             Kind::Slice => {
@@ -358,6 +359,7 @@ impl<'a, 'gc> Actor<'a, 'gc> {
                     }
                     self.taken()
                 });
+                mc.shade_if_on(slice);
                 own.slice.set(mc, slice);
             }
             Kind::Boxed => {
@@ -365,6 +367,7 @@ impl<'a, 'gc> Actor<'a, 'gc> {
                     rest();
                     Boxed(GcMutex::new(Some(self.taken())))
                 });
+                mc.shade_if_on(boxed);
                 own.boxed.set(mc, boxed);
             }
             Kind::Leaves => {
@@ -376,6 +379,7 @@ impl<'a, 'gc> Actor<'a, 'gc> {
                     *mutex.lock(mc) = self.leaf.get();
                     mutex
                 });
+                mc.shade_if_on(leaves);
                 own.leaves.set(mc, Some(leaves));
             }
         }

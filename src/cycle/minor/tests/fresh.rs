@@ -200,7 +200,7 @@ fn what_was_allocated_black_beside_an_abandoned_cycle_is_scanned_later() {
 /// In grey allocation nothing is polled while an object is built in its slot, and others may have begun to allocate black: what is put into a
 /// cell on the stack, which counts as scanned from then on, is fresh, and the object that the cell moves into is grey.
 #[test]
-fn a_cell_that_moves_into_a_grey_object_keeps_what_is_fresh() {
+fn a_cell_that_moves_into_an_early_object_keeps_what_is_fresh() {
     #[derive(Trace)]
     #[trace(crate = crate)]
     struct Holder<'gc>(GcRefCell<Option<Gc<'gc, Arc<()>>>>);
@@ -278,7 +278,7 @@ fn it_is_the_same_whichever_way_edges_are_followed() {
         );
         with_way(
             way,
-            a_cell_that_moves_into_a_grey_object_keeps_what_is_fresh,
+            a_cell_that_moves_into_an_early_object_keeps_what_is_fresh,
         );
     }
 }
