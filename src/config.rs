@@ -12,7 +12,7 @@ use crate::heap::layout::{MAX_SLOTS, PAGE};
 /// |---|---|---|---|---|
 /// | a store shades | the new target | the overwritten target | the overwritten, and the new while arming | nothing |
 /// | stops per cycle | 1, at the end | 1, at the start | **0**, see below | 1, as long as marking |
-/// | new objects while marking | white | black | white, then grey, then black | – |
+/// | new objects while marking | white | black | white, then black | – |
 /// | floating garbage | least | what lived at the start | what lived at the start | none |
 ///
 /// `Hybrid` arms by a stop, as `Deletion` does, in a cycle in which it would have to look at much again and again: threads that are inside for long as
