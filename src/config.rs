@@ -10,7 +10,7 @@ use crate::heap::layout::{MAX_SLOTS, PAGE};
 ///
 /// | | `Insertion` (Dijkstra; Go 1.5) | `Deletion` (Yuasa) | `Hybrid` (Go 1.8) | `StopTheWorld` (Go 1.3) |
 /// |---|---|---|---|---|
-/// | a store shades | the new target | the overwritten target | the overwritten, and the new while arming | nothing |
+/// | a store shades | the new target | the overwritten target | the overwritten, and while arming the new, too, where it could be missed | nothing |
 /// | stops per cycle | 1, at the end | 1, at the start | **0**, see below | 1, as long as marking |
 /// | new objects while marking | white | black | white, then black | – |
 /// | floating garbage | least | what lived at the start | what lived at the start | none |
@@ -25,7 +25,7 @@ pub enum Barrier {
     /// A store shades the pointer it overwrites: what was reachable at the start survives. Begins with a stop.
     Deletion,
     /// A store shades the pointer it overwrites and, while the mutator's stack may hold unseen pointers, the one it
-    /// stores. No stops, as a rule.
+    /// stores where markers may not look. No stops, as a rule.
     #[default]
     Hybrid,
     /// No barrier: all mutators wait while the heap is marked. The yardstick.

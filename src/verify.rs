@@ -1,8 +1,8 @@
 //! The verifier (`feature = "verify"`): a second opinion on every cycle.
 //!
 //! When marking is over and before anything is freed, all mutators are held once more and everything reachable from
-//! the roots is visited again by a plain depth-first search that shares no code with the markers beyond `Trace` itself and
-//! needs no claims, since nobody runs. An object that it reaches and that is not marked would have been freed: the
+//! the roots, and from the targets of weak references that are left, is visited again by a plain depth-first search that shares no code
+//! with the markers beyond `Trace` itself and needs no claims, since nobody runs. An object that it reaches and that is not marked would have been freed: the
 //! process ends with the object's type. Likewise if an old object into which no minor cycle would look,
 //! or a root of which none would hear, leads to a young one.
 //!
@@ -31,6 +31,8 @@ impl Core {
         let mut tracer = Tracer::new();
         tracer.meet = Meet::Look;
         let settled = self.look_at_roots(&mut tracer.edges);
+        // What a weak pointer gives must be whole, too, and all that it leads to.
+        self.weak.each_target(|target| tracer.edges.push(target));
         // SAFETY: a root, or an object that lives, leads to what is looked at here, so it lives (I2): it has its slot (I1), in a mapped
         // chunk (I12). Even if this cycle has lost it, for nothing has been freed yet (I6).
         // Relaxed: who has marked has retired since, by the worklist's lock.

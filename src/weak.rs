@@ -1,8 +1,8 @@
 //! Weak references.
 //!
 //! A `GcWeak` points at a *weak box*, a small object that holds the target's address until the target dies. The list of
-//! all boxes is gone through when marking is over: a box that is not marked is forgotten, a box whose target is not marked
-//! is cleared. That is before the first slot is reused, so an address in a box is never that of another object. See [`list`].
+//! all boxes is gone through when marking is over: a box that does not live is forgotten, a box whose target does not
+//! is cleared: neither marked nor fresh, nor early (`heap::span`). That is before the first slot is reused, so an address in a box is never that of another object. See [`list`].
 //!
 //! **No box is missed.** A box comes to the list with its maker's next answer, or when that detaches. One that is not there at the
 //! clearing was made after its maker's last answer to a round, or after a stop that ended the marking: its target, which its maker had in
@@ -17,8 +17,8 @@
 //! 2. The target is marked in this cycle: it survives it.
 //! 3. The target is not marked. Under the list's lock, which the driver holds when it goes from Marking to
 //!    Terminating: if the phase is before Terminating, the target goes to the worklist, and the driver, which looks at the
-//!    worklist under the lock, cannot go on. If it is Terminating, the target is dead, and the upgrade fails; unless the cycle
-//!    has been abandoned: then the marks say nothing, nothing is cleared or freed, and the upgrade succeeds.
+//!    worklist under the lock, cannot go on. If it is Terminating, the target is dead, and the upgrade fails; unless it is early,
+//!    and lives for that, or the cycle has been abandoned: then the marks say nothing, nothing is cleared or freed, and the upgrade succeeds.
 //!
 //! Shading into the mutator's own buffer would not do for 3: the driver could step to Terminating before the
 //! buffer is handed over.

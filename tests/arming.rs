@@ -120,7 +120,7 @@ struct Holder<'gc> {
     large: GcSlot<Option<Gc<'gc, Large>>>,
 }
 
-/// Runs `f` in an `enter` of a Black mutator that allocates grey: the other is Grey, and inside until it is told to leave. When it
+/// Runs `f` in an `enter` of a Black mutator that allocates early: the other is Grey, and inside until it is told to leave. When it
 /// has left, and drives, markers start.
 fn while_grey(mutator: &mut Mutator, other: &Other, f: impl for<'gc> FnOnce(&'gc Mutation<'gc>)) {
     mutator.enter(|_| {

@@ -6,7 +6,7 @@
 //!
 //! **No sweep frees the slot** before that (I1). In white allocation it was taken under Insertion, where marking ends in a stop, for which this
 //! mutator must be outside; or while no cycle had armed here, or its mutator was Grey, and then none begins to mark before (and the last sweep is
-//! done with the span). Later in a cycle it is fresh.
+//! done with the span). Later in a cycle it is early or fresh. (A cycle that arms again does it in a stop, for which this mutator must be outside.)
 
 use core::mem::needs_drop;
 use core::ptr::NonNull;

@@ -8,8 +8,8 @@
 //! **1. While nobody is Black** cells need nothing: as long as the command in force is the one that made the mutator Grey, or no other thread has
 //! had a mutator since, and the cell is not scanned. Nothing is protected by then, nor need be. Every Black stack will be filled later, from the heap;
 //! nobody has claimed a cell in this cycle; and markers start after T2, from the roots of then, and come to every object that is reachable.
-//! So what was deleted is on Grey stacks only, which are gone by T2, or shade what they store; and what was stored is found where it is by the
-//! claim of a Black mutator, or by a marker. Under a lock, "nobody is Black" is true of all who have looked at the cell before: whoever was Black then had
+//! So what was deleted is on Grey stacks only, which are gone by T2, and what they store is found where it is by the
+//! claim of a Black mutator, or by a marker, or is shaded (5). Under a lock, "nobody is Black" is true of all who have looked at the cell before: whoever was Black then had
 //! read the next command, and this mutator has the lock after him, and reads it too. (A guard that is taken meanwhile may live on. The cell is
 //! locked, or its thread's own, while it does: nobody claims it, or what it lies in, and looks at it only afterwards. If it leaks, it is of a cell
 //! that stays locked and is not written any more, and a marker reads it.)
@@ -36,9 +36,10 @@
 //! frees: of two threads that build a tree in each `enter`, a tree was kept in each cycle, and marked. A Black mutator may be inside at T2, with what
 //! it has made since it became so on its stack alone: that is *early*.
 //! An early object lives through the cycle as if it were black, and is scanned, as if it were white, if a marker comes to it. If none does, all that it
-//! points to comes from Black stacks, and is safe as what these hold is: a Grey mutator that has stored into it has it from a slot or a shared cell, where
-//! it was at T2 or from where it was taken by a barrier that shades it; from a root, which shades it; or from a weak upgrade, which does, for to barriers
-//! an early object is not found.
+//! points to comes from Black stacks, and is safe as what these hold is, or has been shaded: a Grey mutator that has stored into it has it from a slot or
+//! a shared cell. Where a marker looks it was there at T2, or taken from there by a barrier that shades it. Where none does a Black mutator has claimed a
+//! cell, and then the Grey one shades what it stores (5, and the end of an access to a shared cell). Or it has it from a root, which shades it; or from a
+//! weak upgrade, which does, for to barriers an early object is not found.
 //!
 //! **5. A store to a slot** shades what it overwrites, and what it stores only if a Black mutator has claimed a cell in this cycle: where else the
 //! slot may be, a marker comes to it after T2. Who stores to a slot in a claimed cell has come by it after the claim, by what the claimer did afterwards (a

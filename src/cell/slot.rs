@@ -8,7 +8,7 @@
 //! store are enough, and cost about half: all that must be shaded is what the slot held at T2 (see `cycle::driver`). Of all
 //! who store after T2, the first in the slot's order has loaded before its store, so it has loaded no later word, and none
 //! earlier than that of T2 either, because the handshake orders all stores before T2 before its load. What is
-//! overwritten later was put there after T2: it was held at T2, or is shaded, or is a new object and black. Under Insertion
+//! overwritten later was put there after T2: it was held at T2, or is shaded, or is a new object and black, or early. Under Insertion
 //! nothing overwritten is shaded.
 
 use core::fmt;

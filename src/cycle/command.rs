@@ -27,8 +27,8 @@ use crate::sync::twin::{self, Twin};
 pub(crate) enum Mode {
     /// Nothing: no cycle is marking.
     Off = 0,
-    /// Shade what is overwritten and what is stored; set no claims. This mutator's stack may hold pointers that a
-    /// mutator without its barrier has deleted unseen.
+    /// Shade what is overwritten and, where a marker may not come to it, what is stored (`barrier::window`); set no claims. This mutator's
+    /// stack may hold pointers that a mutator without its barrier has deleted unseen.
     Grey = 1,
     /// Shade what is overwritten; claim cells.
     Black = 2,
@@ -43,7 +43,7 @@ pub(crate) enum Colour {
     /// Unmarked: lives through the cycle only if it is found.
     White = 0,
     /// Lives through the cycle if that does not arm again, and is scanned in it if it is found. What a Black mutator allocates before T2 may be on
-    /// its stack alone; or get a pointer from a Grey one, which has shaded nothing.
+    /// its stack alone; or get a pointer from a Grey one, see `barrier::window`.
     Early = 1,
     /// Fresh: lives through the cycle, and is scanned in it only where `mark::marker` says so.
     Black = 2,

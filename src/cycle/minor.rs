@@ -5,7 +5,7 @@
 //! Demers and others, POPL 1990). Everything else about the cycle is the same: arming, barriers, termination, sweep.
 //!
 //! That is right if an old object leads to old ones only. Go forward from the end of a cycle's marking: what is old has been scanned, and
-//! leads to what is old, or to *fresh* objects, which were allocated black and to which the markers have not come. An *immutable* object
+//! leads to what is old, or to *fresh* objects, which were allocated black (or early) and to which the markers have not come. An *immutable* object
 //! ([`Trace::IMMUTABLE`](crate::Trace::IMMUTABLE)) stays as it was when it was scanned: no barrier has to watch it, as in GHC, whose
 //! generations keep a list of mutable objects only. The others may since have got a pointer to a new object. The sweep, which sees the marks of
 //! every span, *notes* the old ones ([`Core::note_old`]), and a minor cycle scans what is noted: all of it, or, where the cells

@@ -22,7 +22,7 @@
 //! | [`NEVER_MADE`] | of a type with drop glue, a slot whose object was not made, or was dropped on its own thread: nothing is left to drop |
 //! | anything else | white |
 //!
-//! The byte of a free slot is never `e` or the fresh one. Nothing is cleared between cycles: the marks of one are the wrong colour in the
+//! The byte of a free slot is never `e`, nor the fresh or the early one. Nothing is cleared between cycles: the marks of one are the wrong colour in the
 //! next. But that fresh and early objects are no more than young ones after their cycle takes a sweep: there are two such colours of each, which
 //! take turns, and a span that has been coloured so says it ([`Span::is_fresh`]); its next sweep, at the latest that of the next cycle, clears
 //! every colour that is not `e`.

@@ -4,16 +4,15 @@
 //! markers, and from roots to markers. It moves *blocks*, so a lock per block is cheap, and it counts what is needed to
 //! know that marking is over.
 //!
-//! **Termination.** Work exists in three places: blocks here, markers at work (each counted in `active` from the moment
-//! it takes a block, in the same critical section, until it has nothing left), and mutators' buffers. *Dry* means: no
-//! block and nobody active. `pushes` counts every block ever pushed. The cycle driver notes `pushes` while dry, asks
-//! every mutator to hand over its buffer, and if after the last answer the list is still dry with the same `pushes`, no
-//! grey object existed. Under Deletion and Hybrid none comes later, but by a weak upgrade (see `weak`): a mutator shades what it overwrites,
-//! which it took from the heap, and to take a white object from the heap after its answer there would have to be a grey object left that
-//! protects it, and there was none. What its stack held before, it took from the heap as well: it was marked, or protected by a grey object
-//! then, and is marked by now. New objects are black: who has answered a round has adopted its command, which carries the colour. Under
-//! Insertion a stack may hold white objects and store them later; so there a round is only a reason to try the stop, in which no stacks
-//! are left.
+//! **Termination.** Work exists in three places: blocks here, markers at work (each counted in `active` from the moment it takes a block, in the same
+//! critical section, until it has nothing left), and mutators' buffers. *Dry* means: no block and nobody active. `pushes` counts every block ever
+//! pushed. The cycle driver notes `pushes` while dry, asks every mutator to hand over its buffer, and if after the last answer the list is still dry
+//! with the same `pushes`, no grey object existed. Under Deletion and Hybrid none comes later, but by a weak upgrade (see `weak`): a mutator shades
+//! what it overwrites, which it took from the heap, and to take a white object from the heap after its answer there would have to be a grey object left
+//! that protects it, and there was none. What its stack held before, it took from the heap as well: it was marked, or protected by a grey object then,
+//! and is marked by now. New objects are black: who has answered a round has adopted its command, which carries the colour. Those from before T2 that
+//! nothing leads to live by theirs, with all that they lead to (`barrier::window`): to shade one after the round is in vain. Under Insertion a stack
+//! may hold white objects and store them later; so there a round is only a reason to try the stop, in which no stacks are left.
 //!
 //! **Set aside.** Under Insertion an object, or a piece of a slice, with a cell that a mutator is writing is scanned but for that cell and
 //! set aside, which is neither work nor done. The driver looks at all of them again when the list has gone dry; a cell that is busy still

@@ -97,6 +97,14 @@ impl WeakList {
             f(address, target_in(address));
         }
     }
+
+    /// The targets of all boxes on the list. For the verifier.
+    pub(crate) fn each_target(&self, f: impl FnMut(usize)) {
+        let all = self.boxes.lock();
+        let boxes = all.new.iter().chain(&all.old).flatten();
+        // Relaxed: as in `each_old`.
+        boxes.map(|&address| target_in(address)).for_each(f);
+    }
 }
 
 /// What is in the box at `address`, which is on the list, goes to `f`.

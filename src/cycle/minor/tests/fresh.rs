@@ -197,8 +197,8 @@ fn what_was_allocated_black_beside_an_abandoned_cycle_is_scanned_later() {
     }
 }
 
-/// In grey allocation nothing is polled while an object is built in its slot, and others may have begun to allocate black: what is put into a
-/// cell on the stack, which counts as scanned from then on, is fresh, and the object that the cell moves into is grey.
+/// While an early object is built in its slot, others may have begun to allocate black: what is put into a
+/// cell on the stack, which counts as scanned from then on, is fresh, and the cell moves into the early object.
 #[test]
 fn a_cell_that_moves_into_an_early_object_keeps_what_is_fresh() {
     #[derive(Trace)]
