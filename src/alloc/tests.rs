@@ -7,7 +7,7 @@ use crate::cycle::command::Mode;
 use crate::cycle::core::{Core, Phase};
 use crate::heap::layout::PAGE;
 use crate::sync::atomic::Ordering;
-use crate::{Gc, Heap, Root, Rootable};
+use crate::{Gc, Heap, Mutator, Root, Rootable};
 
 type Object = [u64; 4];
 
@@ -71,11 +71,13 @@ fn a_span_that_missed_a_sweep_is_not_taken_before_the_next() {
 fn who_may_sweep_no_more_takes_what_is_swept() {
     let heap = Heap::builder().marker_threads(0).build().unwrap();
     let (core, mut mutator) = (heap.core(), heap.attach());
-    let mut make = || -> Root<Rootable![Vec<u64>]> {
+    /// One function, with one address of the type's information: one class.
+    #[inline(never)]
+    fn make(mutator: &mut Mutator) -> Root<Rootable![Vec<u64>]> {
         mutator.enter(|mc| Root::new(mc, Gc::new(mc, Vec::new())))
-    };
+    }
     let _kept: Vec<_> = (0..20 * PAGE / size_of::<Vec<u64>>())
-        .map(|_| make())
+        .map(|_| make(&mut mutator))
         .collect();
     let _ = core.request_new_cycle();
     let (mut driver, mut marker) = (core.driver.lock(), None);
@@ -96,7 +98,7 @@ fn who_may_sweep_no_more_takes_what_is_swept() {
     drop(lists);
     let pending = || core.counters.swept.pending.load(Ordering::Relaxed);
     let before = (core.space.in_use(), pending());
-    let _last = make();
+    let _last = make(&mut mutator);
     let after = (core.space.in_use(), pending() + SWEPT_PER_REFILL);
     assert_eq!(after, before);
     while core.phase() != Phase::Idle {
