@@ -1,8 +1,9 @@
 //! Weak references.
 //!
 //! A `GcWeak` points at a *weak box*, a small object that holds the target's address until the target dies. The list of
-//! all boxes is gone through when marking is over: a box that does not live is forgotten, a box whose target does not
-//! is cleared: neither marked nor fresh, nor early (`heap::span`). That is before the first slot is reused, so an address in a box is never that of another object. See [`list`].
+//! all boxes is gone through when marking is over: a box that does not live is forgotten, a box whose target does not is cleared, that is, if it is
+//! neither marked nor fresh nor early (`heap::span`). That is before the first slot is reused, so an address in a box is never that of another
+//! object. See [`list`].
 //!
 //! **No box is missed.** A box comes to the list with its maker's next answer, or when that detaches. One that is not there at the
 //! clearing was made after its maker's last answer to a round, or after a stop that ended the marking: its target, which its maker had in

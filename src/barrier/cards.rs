@@ -33,7 +33,7 @@
 //! have put it into a cell on the stack, which counts as scanned in this cycle, before the cell moved in.
 //!
 //! *A stamp that is there already is not written again*, or threads that write to neighbouring memory would take the line of its stamps, 256 KiB
-//! of heap, from each other at each store: two threads that built trees took half as long again, and one alone a sixth. (Conditional card
+//! of heap, from each other at each store: two threads that built trees took half as long again, and one alone a fifth. (Conditional card
 //! marking: Dice, 2011.) It is as if it had been written when it was read: by coherence nothing that happened before can come after it.
 //!
 //! **Cost**: two loads (another, of the mutator's stamp, is that of the barrier's state), a shift, a mask and a branch that is predicted; they

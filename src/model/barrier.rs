@@ -62,6 +62,7 @@ impl WriteBarrier for Barrier {
         match (self, store.stack) {
             (Barrier::Insertion, _) => Shade::NEW,
             (Barrier::Deletion, _) | (Barrier::Hybrid, Stack::Black) => Shade::OLD,
+            // The shipped code spares itself the new one where a marker will come to it, see `barrier::window`.
             (Barrier::Hybrid, Stack::Grey) => Shade::BOTH,
             (Barrier::StopTheWorld, _) => Shade::NOTHING,
         }
