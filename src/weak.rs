@@ -37,7 +37,7 @@ use core::ptr::NonNull;
 
 use crate::cycle::core::Phase;
 use crate::gc::Gc;
-use crate::heap::span::{mark_of, scan_info};
+use crate::heap::span::{Epoch, mark_of, scan_info};
 use crate::mutator::{Brand, Mutation};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::twin::{self, Twin};
@@ -195,23 +195,24 @@ impl<'gc, T: ?Sized> GcWeak<'gc, T> {
 }
 
 impl Mutation<'_> {
-    /// Case 2 of the module header: whether this cycle has found the object at `address`, which was read from a box since the last poll;
-    /// the barrier is on.
-    fn is_found(&self, address: usize) -> bool {
+    /// The mark of the object at `address`, which was read from a box since the last poll; the barrier is on.
+    fn mark_at(&self, address: usize) -> Epoch {
         // SAFETY: the address was in a box since the last poll, as said above: it is that of an object in a slot that was not free (I1), and
         // no sweep frees it before the next, for the barrier is on here (I6). As long as it is not free, its chunk is mapped (I12).
         let mark = unsafe { mark_of(address) };
-        let command = self.state().command.get();
         // Relaxed: a mark that is not seen costs a look under the lock, which orders all that were made before marking was over.
-        command.has_found(mark.load(Ordering::Relaxed))
+        mark.load(Ordering::Relaxed)
     }
 
-    /// The same, when marking is over: whether the object lives, as one that was allocated early does which nothing led to.
+    /// Case 2 of the module header: whether this cycle has found the object, which is one that [`mark_at`](Self::mark_at) asks for.
+    fn is_found(&self, address: usize) -> bool {
+        let command = self.state().command.get();
+        command.has_found(self.mark_at(address))
+    }
+
+    /// The same, when marking is over, under the lock: whether it lives, as an object does that was allocated early, if nothing leads to it.
     fn lives(&self, address: usize) -> bool {
-        // SAFETY: as in `is_found`.
-        let mark = unsafe { mark_of(address) };
-        // Relaxed: marking is over, and the lock that the caller has orders all marks before this.
-        let mark = mark.load(Ordering::Relaxed);
+        let mark = self.mark_at(address);
         self.state().core().found_in_cycle().has(mark)
     }
 
